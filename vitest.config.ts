@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['packages/**/*.test.ts', 'apptest/**/*.test.ts', 'bench/**/*.test.ts'],
+    // Processes, not threads: the engine and LMDB are native and one per process.
+    pool: 'forks',
+    // The machines that this runs on have two cores, and several tests start whole programs.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
