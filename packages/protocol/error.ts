@@ -2,24 +2,26 @@
  * The one error class of Sluice. A code is a stable word for programs; the message says what was wrong and where, the
  * hint says what to do. Codes are never reused for another meaning.
  */
-export type ErrorCode =
-  | 'usage' // wrong option or argument
-  | 'config_unreadable' // a configuration file that cannot be read
-  | 'config_invalid' // a configuration file that can be read and says something wrong
-  | 'address_in_use'
-  | 'not_reachable' // a peer or store does not answer
-  | 'unauthorized'
-  | 'protocol_mismatch' // a peer speaks another major version
-  | 'protocol_violation' // a peer broke a rule of SPEC.md
-  | 'limit_exceeded' // a named limit was passed
-  | 'block_malformed'
-  | 'query_invalid'
-  | 'store_failed' // the store answered with an error
-  | 'disk_full'
-  | 'state_corrupt' // our own durable state cannot be read
-  | 'state_newer' // durable state written by a newer program
-  | 'already_running' // another process holds the data directory
-  | 'internal';
+export const ERROR_CODES = [
+  'usage', // wrong option or argument
+  'config_unreadable', // a configuration file that cannot be read
+  'config_invalid', // a configuration file that can be read and says something wrong
+  'address_in_use',
+  'not_reachable', // a peer or store does not answer
+  'unauthorized',
+  'protocol_mismatch', // a peer speaks another major version
+  'protocol_violation', // a peer broke a rule of SPEC.md
+  'limit_exceeded', // a named limit was passed
+  'block_malformed',
+  'query_invalid',
+  'store_failed', // the store answered with an error
+  'disk_full',
+  'state_corrupt', // our own durable state cannot be read
+  'state_newer', // durable state written by a newer program
+  'already_running', // another process holds the data directory
+  'internal',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export class SluiceError extends Error {
   readonly code: ErrorCode;
@@ -31,6 +33,15 @@ export class SluiceError extends Error {
     this.name = 'SluiceError';
     this.code = code;
     this.hint = options.hint;
+  }
+
+  /** An error whose code came as text from another process; an unknown code becomes `internal`. */
+  static withCode(
+    code: string,
+    message: string,
+    options: { cause?: unknown; hint?: string } = {},
+  ): SluiceError {
+    return new SluiceError(ERROR_CODES.find((known) => known === code) ?? 'internal', message, options);
   }
 
   /** Any thrown value as a SluiceError; one that already is passes through unchanged. */

@@ -1,0 +1,289 @@
+/**
+ * The state of servers, channels and agents as the stable object of `sluice status --json` and as lines for people.
+ */
+import type { AgentStatus, GetStatusResponse, ReceivedNotice, ServerStatus } from '@sluice/wire/gen/query_pb';
+import {
+  type ChannelState,
+  type ChannelUse,
+  type PriorityViolationNotice,
+  type SentNotice,
+  UrgencyClass,
+} from '@sluice/wire/gen/uplink_pb';
+import { formatBytes, formatDuration } from '../config/units.ts';
+import { printable, styled } from './terminal.ts';
+
+/** Uses of channels that the text shows; `--json` has all that are kept. */
+const SHOWN_USES = 12;
+
+const URGENCY_NAMES: Readonly<Record<UrgencyClass, string>> = {
+  [UrgencyClass.UNSPECIFIED]: 'unspecified',
+  [UrgencyClass.URGENT]: 'urgent',
+  [UrgencyClass.ELEVATED]: 'elevated',
+  [UrgencyClass.NORMAL]: 'normal',
+  [UrgencyClass.BULK]: 'bulk',
+};
+
+interface JsonNotice {
+  at: string;
+  grant: string;
+  channel: number;
+  priority: number;
+  outrankedBy: { server: string; highestPriority: number; heldPriorities: number[] }[];
+}
+
+interface JsonChannel {
+  grant: string;
+  channel: number;
+  priority: number;
+  quotaBytes: number;
+  usedBytes: number;
+  expiresInMs: number;
+  stalled: boolean;
+  violating: boolean;
+}
+
+/** The stable shape of `sluice status --json`. */
+export interface JsonStatus {
+  servers: {
+    id: string;
+    answering: boolean;
+    state: string;
+    channels: (JsonChannel & { agent: string })[];
+    violations: number;
+    notices: (JsonNotice & { agent: string })[];
+    journal: {
+      blocks: number;
+      rawBytes: number;
+      roomBytes: number;
+      recordsLoaded: number;
+      blocksSetAside: number;
+    } | null;
+  }[];
+  agents: {
+    id: string;
+    host: string;
+    connected: boolean;
+    lastSeen: string;
+    backlog: Record<string, { records: number; rawBytes: number; oldestAgeMs: number }>;
+    unreadBytes: number;
+    lagMs: number;
+    recordsAcknowledged: number;
+    blocksSetAside: number;
+    servers: {
+      address: string;
+      id: string;
+      connected: boolean;
+      error: string;
+      blocksInFlight: number;
+      channels: JsonChannel[];
+    }[];
+    /** The order of use, oldest first. */
+    uses: {
+      at: string;
+      server: string;
+      grant: string;
+      channel: number;
+      priority: number;
+      urgency: string;
+      rawBytes: number;
+      records: number;
+      violating: boolean;
+    }[];
+    notices: (JsonNotice & { server: string })[];
+    violations: number;
+    problems: string[];
+  }[];
+  violations: number;
+  store: { available: boolean; error: string; version: string };
+}
+
+/** @returns the status in the shape of `--json` */
+export function jsonStatus(status: GetStatusResponse): JsonStatus {
+  return {
+    servers: status.servers.map(jsonServer),
+    agents: status.agents.map(jsonAgent),
+    violations: Number(status.violationsTotal),
+    store: {
+      available: status.store?.available ?? false,
+      error: status.store?.error ?? '',
+      version: status.store?.version ?? '',
+    },
+  };
+}
+
+function jsonServer(server: ServerStatus): JsonStatus['servers'][number] {
+  const journal = server.journal;
+  return {
+    id: server.serverId,
+    answering: server.answering,
+    state: server.state,
+    channels: server.channels.flatMap(({ agentId, channel }) =>
+      channel === undefined ? [] : [{ agent: agentId, ...jsonChannel(channel) }],
+    ),
+    violations: Number(server.violationsTotal),
+    notices: server.recentNotices.map((notice: ReceivedNotice) => ({
+      agent: notice.agentId,
+      ...jsonNotice(notice.atMs, notice.notice),
+    })),
+    journal:
+      journal === undefined
+        ? null
+        : {
+            blocks: Number(journal.blocks),
+            rawBytes: Number(journal.rawBytes),
+            roomBytes: Number(journal.roomBytes),
+            recordsLoaded: Number(journal.recordsLoadedTotal),
+            blocksSetAside: Number(journal.blocksSetAsideTotal),
+          },
+  };
+}
+
+function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
+  const report = agent.report;
+  return {
+    id: agent.agentId,
+    host: report?.hostName ?? '',
+    connected: agent.connected,
+    lastSeen: isoTime(agent.lastSeenMs),
+    backlog: Object.fromEntries(
+      (report?.backlog ?? []).map((entry) => [
+        URGENCY_NAMES[entry.urgency],
+        {
+          records: Number(entry.recordCount),
+          rawBytes: Number(entry.rawBytes),
+          oldestAgeMs: Number(entry.oldestAgeMs),
+        },
+      ]),
+    ),
+    unreadBytes: Number(report?.unreadBytes ?? 0n),
+    lagMs: Number(report?.lagMs ?? 0n),
+    recordsAcknowledged: Number(report?.recordsAcknowledgedTotal ?? 0n),
+    blocksSetAside: Number(report?.blocksSetAsideTotal ?? 0n),
+    servers: (report?.servers ?? []).map((server) => ({
+      address: server.address,
+      id: server.serverId,
+      connected: server.connected,
+      error: server.error,
+      blocksInFlight: server.blocksInFlight,
+      channels: server.channels.map(jsonChannel),
+    })),
+    uses: (report?.recentUses ?? []).map((use: ChannelUse) => ({
+      at: isoTime(use.atMs),
+      server: use.serverId,
+      grant: use.grantId,
+      channel: use.channel,
+      priority: use.priority,
+      urgency: URGENCY_NAMES[use.urgency],
+      rawBytes: Number(use.rawBytes),
+      records: use.recordCount,
+      violating: use.violating,
+    })),
+    notices: (report?.recentNotices ?? []).map((notice: SentNotice) => ({
+      server: notice.serverId,
+      ...jsonNotice(notice.atMs, notice.notice),
+    })),
+    violations: Number(report?.noticesTotal ?? 0n),
+    problems: report?.problems ?? [],
+  };
+}
+
+function jsonChannel(channel: ChannelState): JsonChannel {
+  return {
+    grant: channel.grantId,
+    channel: channel.channel,
+    priority: channel.priority,
+    quotaBytes: Number(channel.quotaBytes),
+    usedBytes: Number(channel.usedBytes),
+    expiresInMs: Number(channel.expiresInMs),
+    stalled: channel.stalled,
+    violating: channel.violating,
+  };
+}
+
+function jsonNotice(atMs: bigint, notice: PriorityViolationNotice | undefined): JsonNotice {
+  return {
+    at: isoTime(atMs),
+    grant: notice?.grantId ?? '',
+    channel: notice?.channel ?? 0,
+    priority: notice?.priority ?? 0,
+    outrankedBy: (notice?.outrankedBy ?? []).map((server) => ({
+      server: server.serverId,
+      highestPriority: server.highestPriority,
+      heldPriorities: server.heldPriorities,
+    })),
+  };
+}
+
+function isoTime(atMs: bigint): string {
+  return new Date(Number(atMs)).toISOString();
+}
+
+/** @returns the status for people */
+export function statusLines(status: GetStatusResponse): string[] {
+  const store =
+    status.store?.available === true ? 'available' : `not available: ${status.store?.error ?? 'unknown'}`;
+  return [
+    `store    ${printable(store)}`,
+    ...status.servers.flatMap(serverLines),
+    ...status.agents.flatMap(agentLines),
+    `notices  ${status.violationsTotal} priority violation${status.violationsTotal === 1n ? '' : 's'} told`,
+  ];
+}
+
+function serverLines(server: ServerStatus): string[] {
+  const id = styled('bold', printable(server.serverId));
+  const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}`];
+  const channels = [...server.channels].sort(
+    (a, b) => (a.channel?.priority ?? 0) - (b.channel?.priority ?? 0),
+  );
+  for (const { agentId, channel } of channels) {
+    if (channel === undefined) continue;
+    const quota = `${formatBytes(Number(channel.usedBytes))} of ${formatBytes(Number(channel.quotaBytes))} used`;
+    const marks = [channel.stalled ? 'stalled' : '', channel.violating ? 'violating' : '']
+      .filter(Boolean)
+      .join(', ');
+    lines.push(
+      `  priority ${String(channel.priority).padEnd(3)} ${quota}  for ${printable(agentId)}  ${styled('yellow', marks)}`.trimEnd(),
+    );
+  }
+  for (const notice of server.recentNotices.slice(-3)) {
+    const outranking = (notice.notice?.outrankedBy ?? [])
+      .map((other) => `${other.serverId} (holds ${other.heldPriorities.join(', ')})`)
+      .join(', ');
+    lines.push(
+      styled(
+        'yellow',
+        `  notice: priority ${notice.notice?.priority} was used while outranked by ${printable(outranking)}`,
+      ),
+    );
+  }
+  if (server.journal !== undefined) {
+    lines.push(
+      `  journal ${server.journal.blocks} blocks, ${formatBytes(Number(server.journal.rawBytes))}; ` +
+        `${server.journal.recordsLoadedTotal} records loaded`,
+    );
+  }
+  return lines;
+}
+
+function agentLines(agent: AgentStatus): string[] {
+  const report = agent.report;
+  const state = agent.connected ? 'connected' : 'disconnected';
+  const lines = [
+    `agent    ${styled('bold', printable(agent.agentId))}  ${state}, lag ${formatDuration(Number(report?.lagMs ?? 0n))}, ` +
+      `${formatBytes(Number(report?.unreadBytes ?? 0n))} not read yet`,
+  ];
+  for (const entry of report?.backlog ?? []) {
+    lines.push(
+      `  ${URGENCY_NAMES[entry.urgency].padEnd(8)} ${entry.recordCount} records, ${formatBytes(Number(entry.rawBytes))} wait, ` +
+        `oldest ${formatDuration(Number(entry.oldestAgeMs))}`,
+    );
+  }
+  const uses = (report?.recentUses ?? []).slice(-SHOWN_USES);
+  if (uses.length > 0) {
+    const order = uses.map((use) => `${printable(use.serverId)}/${use.priority}${use.violating ? '!' : ''}`);
+    lines.push(`  order of use: ${order.join(' ')}`);
+  }
+  for (const problem of report?.problems ?? []) lines.push(styled('yellow', `  ${printable(problem)}`));
+  return lines;
+}
