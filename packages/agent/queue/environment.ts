@@ -1,0 +1,169 @@
+/**
+ * The LMDB environment under the durable queue: its databases, its options, and the one way to write to it.
+ *
+ * Invariants: a write resolves only after the transaction is on disk (LMDB syncs in the commit: overlapping sync is
+ * off); a write that fails has changed nothing; running out of disk is told apart from everything else.
+ */
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { SluiceError } from '@sluice/protocol/error';
+import { type Database, open, type RootDatabase } from 'lmdb';
+
+/**
+ * Kept on disk as ballast. Removing blocks needs a few pages too, and with a disk that is full to the last byte the
+ * queue could never shrink again; the ballast is given back to the disk then.
+ */
+export const BALLAST_BYTES: number = 1024 * 1024;
+/** With less than this free, a failed write is blamed on the disk: LMDB says "input/output error" for a short write. */
+const LOW_DISK_BYTES = 16 * 1024 * 1024;
+/** LMDB's own "the map is full" and the system's "no space", "quota exceeded", "file too large". */
+const FULL_CODES: ReadonlySet<number> = new Set([-30_792, 28, 122, 27]);
+const EIO = 5;
+/** The seven below, and room for later versions. */
+const MAX_DATABASES = 16;
+
+export interface Environment {
+  readonly file: string;
+  readonly root: RootDatabase<unknown, string>;
+  /** Named facts: format, identity, sequence mark. */
+  readonly meta: Database<unknown, string>;
+  /** Compressed blocks by sequence. */
+  readonly payloads: Database<Buffer, number>;
+  /** Block headers by sequence. */
+  readonly headers: Database<unknown, number>;
+  /** The server at which a block may already be durable, by sequence. */
+  readonly inDoubt: Database<unknown, number>;
+  /** Read positions by source key. */
+  readonly checkpoints: Database<unknown, string>;
+  /** Header and reason of blocks that no server takes, by sequence. */
+  readonly asideHeaders: Database<unknown, number>;
+  readonly asidePayloads: Database<Buffer, number>;
+}
+
+/** Opens (or creates) the environment in `file`. Throws what LMDB throws. */
+export function openEnvironment(file: string): Environment {
+  const root: RootDatabase<unknown, string> = open({
+    path: file,
+    noSubdir: true,
+    maxDbs: MAX_DATABASES,
+    // The promise of a write is kept only when the commit itself syncs.
+    overlappingSync: false,
+    // A promise that nobody holds would reject on a full disk and end the process.
+    eventTurnBatching: false,
+    encoding: 'json',
+  });
+  return {
+    file,
+    root,
+    meta: root.openDB({ name: 'meta', encoding: 'json' }),
+    payloads: root.openDB({ name: 'payloads', encoding: 'binary' }),
+    headers: root.openDB({ name: 'headers', encoding: 'json' }),
+    inDoubt: root.openDB({ name: 'in-doubt', encoding: 'json' }),
+    checkpoints: root.openDB({ name: 'checkpoints', encoding: 'json' }),
+    asideHeaders: root.openDB({ name: 'aside-headers', encoding: 'json' }),
+    asidePayloads: root.openDB({ name: 'aside-payloads', encoding: 'binary' }),
+  };
+}
+
+/** What a transaction may do. Both are void: the transaction answers for all of its writes. */
+export interface Transaction {
+  put<V, K extends string | number>(database: Database<V, K>, key: K, value: V): void;
+  remove<V, K extends string | number>(database: Database<V, K>, key: K): void;
+}
+
+const transaction: Transaction = {
+  put(database, key, value): void {
+    void database.put(key, value);
+  },
+  remove(database, key): void {
+    void database.remove(key);
+  },
+};
+
+/**
+ * Runs `action` as one transaction. It may run twice: pages that the last transaction freed can be used only by the one
+ * after the next, so on a full disk an empty step is put between before giving up.
+ *
+ * @returns when the transaction is on disk.
+ * @throws SluiceError `disk_full`, or `internal` with the cause; nothing of the transaction is kept then.
+ */
+export async function commit(environment: Environment, action: (write: Transaction) => void): Promise<void> {
+  const failure = await attempt(environment, action);
+  if (failure === undefined) return;
+  if (failure.code !== 'disk_full') throw failure;
+  const stepFailure = await attempt(environment, (write) => write.put(environment.meta, 'step', Date.now()));
+  if (stepFailure !== undefined) throw failure;
+  const secondFailure = await attempt(environment, action);
+  if (secondFailure !== undefined) throw secondFailure;
+}
+
+async function attempt(
+  environment: Environment,
+  action: (write: Transaction) => void,
+): Promise<SluiceError | undefined> {
+  let failure: unknown;
+  try {
+    await environment.root.batch(() => action(transaction));
+    return undefined;
+  } catch (error) {
+    failure = await causeOf(error);
+  }
+  const directory = path.dirname(environment.file);
+  if (isDiskFull(failure, directory)) {
+    return new SluiceError('disk_full', `the disk under ${directory} is full`, {
+      cause: failure,
+      hint: 'Free space on that disk; nothing is lost, the write is tried again.',
+    });
+  }
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  return new SluiceError('internal', `the queue ${environment.file} could not be written: ${reason}`, {
+    cause: failure,
+    hint: 'Check the disk and the kernel log; the write is tried again.',
+  });
+}
+
+/** Makes sure that the ballast is there; a disk too full for it is left alone. */
+export function ensureBallast(environment: Environment): void {
+  const file = ballastFile(environment);
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= BALLAST_BYTES) return;
+  try {
+    const descriptor = openSync(file, 'w', 0o600);
+    try {
+      // Real bytes: a sparse file would hold no space.
+      writeSync(descriptor, Buffer.alloc(BALLAST_BYTES, 0xa5));
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    rmSync(file, { force: true });
+  }
+}
+
+/** Gives the ballast's space back to the disk. */
+export function dropBallast(environment: Environment): void {
+  rmSync(ballastFile(environment), { force: true });
+}
+
+function ballastFile(environment: Environment): string {
+  return path.join(path.dirname(environment.file), 'ballast');
+}
+
+/** The library rejects with a general error that carries a promise of the particular one. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+function isDiskFull(error: unknown, directory: string): boolean {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return false;
+  if (FULL_CODES.has(error.code)) return true;
+  if (error.code !== EIO) return false;
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < LOW_DISK_BYTES;
+}

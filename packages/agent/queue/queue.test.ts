@@ -1,0 +1,242 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { SluiceError } from '@sluice/protocol/error';
+import type { BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openEnvironment } from './environment.ts';
+import { DurableQueue, MAX_SET_ASIDE_BYTES, type NewBlock } from './queue.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-queue-'));
+  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function openQueue(
+  directory: string,
+  options: { maxBytes?: number; agentId?: string } = {},
+): Promise<DurableQueue> {
+  const queue = await DurableQueue.open({ directory, ...options });
+  cleanups.push(() => queue.close());
+  return queue;
+}
+
+function block(queue: DurableQueue, payload: Uint8Array = Buffer.from('payload')): NewBlock {
+  const header: BlockHeader = {
+    id: { agentId: queue.agentId, epoch: queue.epoch, sequence: queue.nextSequence() },
+    urgency: 'normal',
+    rawBytes: 1000,
+    recordCount: 3,
+    oldestObservedMs: 1_700_000_000_000 as TimeMs,
+  };
+  return { header, payload };
+}
+
+async function codeOf(action: () => Promise<unknown>): Promise<string> {
+  try {
+    await action();
+    return 'no error';
+  } catch (error) {
+    return error instanceof SluiceError ? error.code : String(error);
+  }
+}
+
+const serverOne = 's1' as ServerId;
+
+describe('DurableQueue', () => {
+  it('keeps identity, blocks, payloads, in-doubt marks, checkpoints and sequence over a restart', async () => {
+    const directory = temporaryDirectory();
+    const first = await DurableQueue.open({ directory });
+    const blocks = [block(first), block(first, Buffer.alloc(100_000, 7)), block(first)];
+    await first.commitCut(blocks, [
+      { key: 'a', value: { offset: 12 } },
+      { key: 'b', value: 1 },
+    ]);
+    await first.commitCut([], [{ key: 'b', value: undefined }]);
+    const [one, two, three] = blocks;
+    if (!one || !two || !three) throw new Error('three blocks');
+    await first.remove([one.header.id]);
+    await first.markSent(two.header.id, serverOne);
+    await first.close();
+
+    const second = await openQueue(directory);
+    expect(second.agentId).toBe(first.agentId);
+    expect(second.epoch).toBe(first.epoch);
+    expect([...second.blocks()]).toEqual([{ header: two.header, inDoubtAt: 's1' }, { header: three.header }]);
+    expect(second.readPayload(two.header.id)).toEqual(two.payload);
+    expect(second.readPayload(one.header.id)).toBeUndefined();
+    expect([...second.checkpoints()]).toEqual([{ key: 'a', value: { offset: 12 } }]);
+    expect(second.usedBytes).toBe(100_000 + 'payload'.length);
+    expect(second.settledBelowSequence).toBe(2);
+    expect(second.nextSequence()).toBe(4);
+  });
+
+  it('never reuses the sequence of a block that is gone', async () => {
+    const directory = temporaryDirectory();
+    const first = await DurableQueue.open({ directory });
+    const only = block(first);
+    await first.commitCut([only], []);
+    await first.remove([only.header.id]);
+    await first.close();
+    const second = await openQueue(directory);
+    expect(second.settledBelowSequence).toBe(2);
+    expect(second.nextSequence()).toBe(2);
+  });
+
+  it('takes the agent id that it is given and refuses another one later', async () => {
+    const directory = temporaryDirectory();
+    const first = await DurableQueue.open({ directory, agentId: 'web-1' });
+    expect(first.agentId).toBe('web-1');
+    await first.close();
+    expect(await codeOf(() => DurableQueue.open({ directory, agentId: 'web-2' }))).toBe('config_invalid');
+    expect((await openQueue(directory, { agentId: 'web-1' })).agentId).toBe('web-1');
+  });
+
+  it('is full at its bound and tells when room appears', async () => {
+    const queue = await openQueue(temporaryDirectory(), { maxBytes: 250 });
+    const blocks = [1, 2, 3].map(() => block(queue, Buffer.alloc(100)));
+    await queue.waitForRoom();
+    await queue.commitCut(blocks, []);
+    expect(queue.isFull).toBe(true);
+    let room = false;
+    const waiting = queue.waitForRoom().then(() => {
+      room = true;
+    });
+    await Promise.resolve();
+    expect(room).toBe(false);
+    await queue.remove(blocks.slice(0, 1).map((one) => one.header.id));
+    await waiting;
+    expect(queue.isFull).toBe(false);
+  });
+
+  it('keeps blocks set aside, bounded, and out of the backlog', async () => {
+    const directory = temporaryDirectory();
+    const queue = await DurableQueue.open({ directory });
+    const half = Buffer.alloc(MAX_SET_ASIDE_BYTES / 2 - 10);
+    for (let i = 0; i < 3; i++) {
+      const one = block(queue, half);
+      await queue.commitCut([one], []);
+      await queue.setAside(one.header.id, `reason ${i}`);
+    }
+    await queue.close();
+    const again = await openQueue(directory);
+    expect(again.setAsideBlocks().map((aside) => [aside.header.id.sequence, aside.reason])).toEqual([
+      [2, 'reason 1'],
+      [3, 'reason 2'],
+    ]);
+    expect(queue.droppedSetAsideCount).toBe(1);
+    expect([...again.blocks()]).toEqual([]);
+    expect(again.settledBelowSequence).toBe(4);
+  });
+
+  it('refuses blocks out of order or of another queue', async () => {
+    const queue = await openQueue(temporaryDirectory());
+    const [one, two] = [block(queue), block(queue)];
+    await queue.commitCut([two], []);
+    expect(await codeOf(() => queue.commitCut([one], []))).toBe('internal');
+    const foreign = {
+      header: { ...two.header, id: { ...two.header.id, epoch: 1, sequence: 9 } },
+      payload: two.payload,
+    };
+    expect(await codeOf(() => queue.commitCut([foreign], []))).toBe('internal');
+    expect(queue.blockCount).toBe(1);
+  });
+
+  it('lets one process use a directory, and the next one once the first is killed', async () => {
+    const directory = temporaryDirectory();
+    const holder = spawn(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `import { DurableQueue } from ${JSON.stringify(new URL('./queue.ts', import.meta.url).href)};
+       await DurableQueue.open({ directory: ${JSON.stringify(directory)} });
+       process.stdout.write('open');
+       setInterval(() => {}, 1000);`,
+    ]);
+    cleanups.push(() => void holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('already_running');
+    const exited = once(holder, 'exit');
+    holder.kill('SIGKILL');
+    await exited;
+    await openQueue(directory);
+    expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('already_running');
+  });
+
+  it('refuses state of a newer program', async () => {
+    const directory = temporaryDirectory();
+    await (await DurableQueue.open({ directory })).close();
+    const environment = openEnvironment(path.join(directory, 'queue.mdb'));
+    await environment.meta.put('format', 2);
+    await environment.root.close();
+    expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('state_newer');
+  });
+
+  it('says that state is corrupt, for garbage, for a file cut short and for damaged entries', async () => {
+    const garbage = temporaryDirectory();
+    writeFileSync(path.join(garbage, 'queue.mdb'), Buffer.alloc(20_000, 'garbage'));
+    expect(await codeOf(() => DurableQueue.open({ directory: garbage }))).toBe('state_corrupt');
+    // The directory is free again after the refusal.
+    expect(await codeOf(() => DurableQueue.open({ directory: garbage }))).toBe('state_corrupt');
+
+    const short = temporaryDirectory();
+    const queue = await DurableQueue.open({ directory: short });
+    await queue.commitCut([block(queue, Buffer.alloc(500_000, 1))], []);
+    await queue.close();
+    truncateSync(path.join(short, 'queue.mdb'), 20_000);
+    expect(await codeOf(() => DurableQueue.open({ directory: short }))).toBe('state_corrupt');
+
+    const damaged = temporaryDirectory();
+    const other = await DurableQueue.open({ directory: damaged });
+    await other.commitCut([block(other)], []);
+    await other.close();
+    const environment = openEnvironment(path.join(damaged, 'queue.mdb'));
+    await environment.headers.put(1, { urgency: 'sometimes' });
+    await environment.root.close();
+    expect(await codeOf(() => DurableQueue.open({ directory: damaged }))).toBe('state_corrupt');
+  });
+
+  it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'says disk_full (as root, on a small file system), keeps what it has, shrinks, and takes blocks again',
+    async () => {
+      const directory = temporaryDirectory();
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory]);
+      cleanups.push(() => void execFileSync('umount', [directory]));
+      const queue = await openQueue(directory);
+      const taken: NewBlock[] = [];
+      let refused: NewBlock | undefined;
+      while (refused === undefined) {
+        const one = block(queue, Buffer.alloc(100_000, taken.length));
+        const code = await codeOf(() =>
+          queue.commitCut([one], [{ key: 'file', value: one.header.id.sequence }]),
+        );
+        if (code === 'no error') taken.push(one);
+        else {
+          expect(code).toBe('disk_full');
+          refused = one;
+        }
+      }
+      expect(taken.length).toBeGreaterThan(10);
+      // The last bytes go to somebody else; the queue can still give room back.
+      try {
+        writeFileSync(path.join(directory, 'other'), Buffer.alloc(4_000_000));
+      } catch (error) {
+        expect(String(error)).toContain('ENOSPC');
+      }
+      expect([...queue.checkpoints()]).toEqual([{ key: 'file', value: taken.at(-1)?.header.id.sequence }]);
+      await queue.remove(taken.slice(0, 5).map((one) => one.header.id));
+      rmSync(path.join(directory, 'other'), { force: true });
+      await queue.commitCut([refused], [{ key: 'file', value: 'again' }]);
+      const left = [...taken.slice(5), refused];
+      expect([...queue.blocks()].map((one) => one.header)).toEqual(left.map((one) => one.header));
+      for (const one of left) expect(queue.readPayload(one.header.id)).toEqual(one.payload);
+    },
+  );
+});

@@ -1,0 +1,457 @@
+/**
+ * The agent's durable queue: sealed blocks, the read positions behind them, and the identity that names them.
+ *
+ * Invariants:
+ * - Blocks, checkpoints and the sequence mark of a cut change in one transaction, so reading resumes exactly behind
+ *   what is in blocks, wherever the process ended.
+ * - What a promise of this module resolved for would survive a power cut.
+ * - A sequence names one block for ever. A sequence that was drawn and not committed never left this process.
+ * - Payloads stay on disk; memory holds a number per block.
+ * - A write that fails has changed nothing and may be tried again.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { SluiceError } from '@sluice/protocol/error';
+import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
+import { MAX_ID_BYTES } from '@sluice/protocol/model';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import {
+  commit,
+  dropBallast,
+  type Environment,
+  ensureBallast,
+  openEnvironment,
+  type Transaction,
+} from './environment.ts';
+import { checkEnvironmentFile, corruptState } from './environment-check.ts';
+import {
+  asAgentId,
+  loadHeader,
+  metaSchema,
+  parseServerId,
+  parseStoredAside,
+  parseStoredHeader,
+  QUEUE_FORMAT,
+  storeHeader,
+} from './stored.ts';
+
+/** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
+export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
+/** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
+export const MAX_SET_ASIDE_BLOCKS = 1000;
+export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
+/** Room for the random part in a generated agent id. */
+const MAX_HOST_PART_BYTES = MAX_ID_BYTES - 16;
+const ENVIRONMENT_FILE_NAME = 'queue.mdb';
+/** `randomInt` allows ranges below this; far more than enough that two queues of one agent id never share an epoch. */
+const MAX_EPOCH: number = 2 ** 48 - 1;
+
+export interface DurableQueueOptions {
+  /** The agent's data directory; created when it is missing. */
+  readonly directory: string;
+  /** Payload bytes at which the queue counts as full. Default {@link DEFAULT_MAX_QUEUE_BYTES}. */
+  readonly maxBytes?: number;
+  /** Name of this agent; drawn from the host name when the queue is created without it. */
+  readonly agentId?: string;
+}
+
+/** A sealed, compressed block on its way into the queue. */
+export interface NewBlock {
+  readonly header: BlockHeader;
+  /** The block's zstd frame. */
+  readonly payload: Uint8Array;
+}
+
+/** A block found in the queue. */
+export interface QueuedBlock {
+  readonly header: BlockHeader;
+  /** The server at which it may already be durable. */
+  readonly inDoubtAt?: ServerId;
+}
+
+/** A read position of one source. `value` is JSON; undefined forgets the key. */
+export interface CheckpointChange {
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** A block that no server takes, kept for people. */
+export interface SetAsideBlock {
+  readonly header: BlockHeader;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+export class DurableQueue {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly maxBytes: number;
+  readonly #lock: DirectoryLock;
+  readonly #environment: Environment;
+  /** Payload size by sequence, in ascending sequence. */
+  readonly #payloadBytes = new Map<number, number>();
+  readonly #roomWaiters = new Set<() => void>();
+  #usedBytes = 0;
+  #nextSequence: number;
+  #committedSequence: number;
+  #droppedSetAside = 0;
+  #ballastDropped = false;
+  #closed = false;
+
+  private constructor(
+    lock: DirectoryLock,
+    environment: Environment,
+    identity: { agentId: AgentId; epoch: number; nextSequence: number; maxBytes: number },
+  ) {
+    this.#lock = lock;
+    this.#environment = environment;
+    this.agentId = identity.agentId;
+    this.epoch = identity.epoch;
+    this.maxBytes = identity.maxBytes;
+    this.#nextSequence = identity.nextSequence;
+    this.#committedSequence = identity.nextSequence - 1;
+    for (const { key, value } of environment.headers.getRange()) {
+      const stored = parseStoredHeader(value, environment.file);
+      this.#payloadBytes.set(key, stored.payloadBytes);
+      this.#usedBytes += stored.payloadBytes;
+    }
+  }
+
+  /**
+   * Opens the queue in a directory, or creates it.
+   *
+   * @throws SluiceError `already_running`, `state_newer`, `state_corrupt`, `config_invalid` (directory not writable, or
+   *   another agent id than the one that the queue was created with), `disk_full`.
+   */
+  static async open(options: DurableQueueOptions): Promise<DurableQueue> {
+    const lock = lockDirectory(options.directory);
+    let environment: Environment | undefined;
+    try {
+      const file = path.join(options.directory, ENVIRONMENT_FILE_NAME);
+      checkEnvironmentFile(file);
+      try {
+        environment = openEnvironment(file);
+      } catch (error) {
+        throw corruptState(file, error instanceof Error ? error.message : String(error), error);
+      }
+      ensureBallast(environment);
+      const identity = readIdentity(environment, options) ?? (await createIdentity(environment, options));
+      return new DurableQueue(lock, environment, {
+        ...identity,
+        maxBytes: options.maxBytes ?? DEFAULT_MAX_QUEUE_BYTES,
+      });
+    } catch (error) {
+      await environment?.root.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** Draws the sequence of the next block. It counts only once {@link commitCut} has it. */
+  nextSequence(): number {
+    return this.#nextSequence++;
+  }
+
+  /**
+   * Makes blocks and the read positions behind them durable, together. Cuts are committed in the order of their
+   * sequences; the caller waits for one before it commits the next.
+   *
+   * @throws SluiceError `disk_full` or `internal`; nothing is kept then, and the same cut may be committed again.
+   */
+  async commitCut(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<void> {
+    const { headers, payloads, meta, checkpoints: positions } = this.#environment;
+    let last = this.#committedSequence;
+    for (const { header } of blocks) {
+      const { agentId, epoch, sequence } = header.id;
+      if (agentId !== this.agentId || epoch !== this.epoch || sequence <= last) {
+        throw new SluiceError('internal', `block ${agentId}/${epoch}/${sequence} does not follow ${last}`);
+      }
+      last = sequence;
+    }
+    await commit(this.#environment, (write) => {
+      for (const { header, payload } of blocks) {
+        write.put(payloads, header.id.sequence, asBuffer(payload));
+        write.put(headers, header.id.sequence, storeHeader(header, payload.length));
+      }
+      for (const { key, value } of checkpoints) {
+        if (value === undefined) write.remove(positions, key);
+        else write.put(positions, key, value);
+      }
+      if (blocks.length > 0) write.put(meta, 'nextSequence', last + 1);
+    });
+    this.#committedSequence = last;
+    for (const { header, payload } of blocks) {
+      this.#payloadBytes.set(header.id.sequence, payload.length);
+      this.#usedBytes += payload.length;
+    }
+    this.#restoreBallast();
+  }
+
+  /** All blocks in the queue, in ascending sequence: what the uplink is told at start. */
+  *blocks(): IterableIterator<QueuedBlock> {
+    const { headers, inDoubt, file } = this.#environment;
+    for (const sequence of this.#payloadBytes.keys()) {
+      const header = loadHeader(this.#id(sequence), parseStoredHeader(headers.get(sequence), file));
+      const server = inDoubt.get(sequence);
+      yield server === undefined ? { header } : { header, inDoubtAt: parseServerId(server, file) };
+    }
+  }
+
+  /** The payload of a block, or undefined when the queue does not hold it (any more). */
+  readPayload(id: BlockId): Buffer | undefined {
+    if (!this.#holds(id)) return undefined;
+    const payload = this.#environment.payloads.get(id.sequence);
+    if (payload === undefined) {
+      throw corruptState(this.#environment.file, `the payload of block ${id.sequence} is missing`);
+    }
+    return payload;
+  }
+
+  /**
+   * Marks a block as possibly durable at a server. Marks made together are written together.
+   *
+   * @returns when the mark is durable; a block that is gone by then is left alone.
+   */
+  async markSent(id: BlockId, serverId: ServerId): Promise<void> {
+    if (!this.#holds(id)) return;
+    await this.#write((write) => {
+      write.put(this.#environment.inDoubt, id.sequence, serverId);
+    });
+    // It may have been removed while the mark was on its way.
+    if (!this.#holds(id)) {
+      await this.#write((write) => {
+        write.remove(this.#environment.inDoubt, id.sequence);
+      });
+    }
+  }
+
+  /** Forgets blocks that are durable at a server. Unknown ids are ignored. Resolves when that is durable. */
+  async remove(ids: readonly BlockId[]): Promise<void> {
+    const sequences = ids.filter((id) => this.#holds(id)).map((id) => id.sequence);
+    if (sequences.length === 0) return;
+    await this.#write((write) => {
+      for (const sequence of sequences) this.#removeStored(write, sequence);
+    });
+    this.#forget(sequences);
+  }
+
+  /**
+   * Takes a block that a server calls malformed out of the queue and keeps it for people. Beyond
+   * {@link MAX_SET_ASIDE_BLOCKS} or {@link MAX_SET_ASIDE_BYTES} the oldest one kept is dropped and counted.
+   */
+  async setAside(id: BlockId, reason: string): Promise<void> {
+    if (!this.#holds(id)) return;
+    const { headers, asideHeaders, asidePayloads, file } = this.#environment;
+    const payload = this.readPayload(id);
+    if (payload === undefined) return;
+    const header = parseStoredHeader(headers.get(id.sequence), file);
+    const dropped = this.#setAsideToDrop(payload.length);
+    await this.#write((write) => {
+      for (const sequence of dropped) {
+        write.remove(asideHeaders, sequence);
+        write.remove(asidePayloads, sequence);
+      }
+      write.put(asidePayloads, id.sequence, payload);
+      write.put(asideHeaders, id.sequence, { header, reason, atMs: Date.now() });
+      this.#removeStored(write, id.sequence);
+    });
+    this.#droppedSetAside += dropped.length;
+    this.#forget([id.sequence]);
+  }
+
+  /** The blocks set aside, oldest first. */
+  setAsideBlocks(): SetAsideBlock[] {
+    const { asideHeaders, file } = this.#environment;
+    const blocks: SetAsideBlock[] = [];
+    for (const { key, value } of asideHeaders.getRange()) {
+      const { header, reason, atMs } = parseStoredAside(value, file);
+      blocks.push({ header: loadHeader(this.#id(key), header), reason, atMs });
+    }
+    return blocks;
+  }
+
+  /** How many blocks set aside were dropped since the start because too many were kept. */
+  get droppedSetAsideCount(): number {
+    return this.#droppedSetAside;
+  }
+
+  /** All read positions. The values are as they were committed, unchecked. */
+  *checkpoints(): IterableIterator<{ key: string; value: unknown }> {
+    for (const { key, value } of this.#environment.checkpoints.getRange()) yield { key, value };
+  }
+
+  /** Payload bytes in the queue. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Blocks in the queue. */
+  get blockCount(): number {
+    return this.#payloadBytes.size;
+  }
+
+  /** Whether reading has to pause. */
+  get isFull(): boolean {
+    return this.#usedBytes >= this.maxBytes;
+  }
+
+  /** Every block with a lower sequence was removed or set aside and never comes again. */
+  get settledBelowSequence(): number {
+    for (const sequence of this.#payloadBytes.keys()) return sequence;
+    return this.#committedSequence + 1;
+  }
+
+  /** Resolves when the queue is not full, at once if it is not, or when it is closed. */
+  async waitForRoom(): Promise<void> {
+    if (!this.isFull || this.#closed) return;
+    await new Promise<void>((resolve) => {
+      this.#roomWaiters.add(resolve);
+    });
+  }
+
+  /** Waits for writes under way and lets go of the directory. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wakeRoomWaiters();
+    await this.#environment.root.close();
+    this.#lock.release();
+  }
+
+  #id(sequence: number): BlockId {
+    return { agentId: this.agentId, epoch: this.epoch, sequence };
+  }
+
+  #holds(id: BlockId): boolean {
+    return id.agentId === this.agentId && id.epoch === this.epoch && this.#payloadBytes.has(id.sequence);
+  }
+
+  /** A write that makes the queue smaller or keeps its size: on a full disk it gets the ballast's room. */
+  async #write(action: (write: Transaction) => void): Promise<void> {
+    try {
+      await commit(this.#environment, action);
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'disk_full') throw error;
+      this.#ballastDropped = true;
+      dropBallast(this.#environment);
+      await commit(this.#environment, action);
+    }
+  }
+
+  /** New blocks find room again, so the disk can afford the ballast. */
+  #restoreBallast(): void {
+    if (!this.#ballastDropped) return;
+    this.#ballastDropped = false;
+    ensureBallast(this.#environment);
+  }
+
+  #removeStored(write: Transaction, sequence: number): void {
+    write.remove(this.#environment.payloads, sequence);
+    write.remove(this.#environment.headers, sequence);
+    write.remove(this.#environment.inDoubt, sequence);
+  }
+
+  #forget(sequences: readonly number[]): void {
+    for (const sequence of sequences) {
+      this.#usedBytes -= this.#payloadBytes.get(sequence) ?? 0;
+      this.#payloadBytes.delete(sequence);
+    }
+    if (!this.isFull) this.#wakeRoomWaiters();
+  }
+
+  #wakeRoomWaiters(): void {
+    const waiters = [...this.#roomWaiters];
+    this.#roomWaiters.clear();
+    for (const wake of waiters) wake();
+  }
+
+  /** The oldest blocks set aside that must go so that one more of `bytes` fits. */
+  #setAsideToDrop(bytes: number): number[] {
+    const kept: { sequence: number; bytes: number }[] = [];
+    let total = bytes;
+    for (const { key, value } of this.#environment.asideHeaders.getRange()) {
+      const size = parseStoredAside(value, this.#environment.file).header.payloadBytes;
+      kept.push({ sequence: key, bytes: size });
+      total += size;
+    }
+    const dropped: number[] = [];
+    for (const block of kept) {
+      const count = kept.length - dropped.length + 1;
+      if (count <= MAX_SET_ASIDE_BLOCKS && total <= MAX_SET_ASIDE_BYTES) break;
+      dropped.push(block.sequence);
+      total -= block.bytes;
+    }
+    return dropped;
+  }
+}
+
+interface Identity {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly nextSequence: number;
+}
+
+function readIdentity(environment: Environment, options: DurableQueueOptions): Identity | undefined {
+  const { meta, file } = environment;
+  const format = meta.get('format');
+  if (format === undefined) {
+    if (environment.headers.getKeysCount({ limit: 1 }) > 0)
+      throw corruptState(file, 'it has blocks but no identity');
+    return undefined;
+  }
+  if (typeof format === 'number' && format > QUEUE_FORMAT) {
+    throw new SluiceError(
+      'state_newer',
+      `the queue ${file} has format ${format}; this program knows ${QUEUE_FORMAT}`,
+      {
+        hint: 'Start the newer version of Sluice that wrote it, or give this one another data directory.',
+      },
+    );
+  }
+  const parsed = metaSchema.safeParse({
+    format,
+    agentId: meta.get('agentId'),
+    epoch: meta.get('epoch'),
+    nextSequence: meta.get('nextSequence'),
+  });
+  if (!parsed.success) throw corruptState(file, `its identity is damaged (${parsed.error.message})`);
+  const { agentId, epoch, nextSequence } = parsed.data;
+  if (options.agentId !== undefined && options.agentId !== agentId) {
+    throw new SluiceError(
+      'config_invalid',
+      `the queue in ${options.directory} belongs to agent "${agentId}", the configuration names "${options.agentId}"`,
+      { hint: `Name the agent "${agentId}", or give "${options.agentId}" a data directory of its own.` },
+    );
+  }
+  return { agentId: asAgentId(agentId), epoch, nextSequence };
+}
+
+async function createIdentity(environment: Environment, options: DurableQueueOptions): Promise<Identity> {
+  const agentId = options.agentId ?? drawAgentId();
+  if (agentId.length === 0 || Buffer.byteLength(agentId) > MAX_ID_BYTES) {
+    throw new SluiceError('config_invalid', `the agent id must have 1 to ${MAX_ID_BYTES} bytes`, {
+      hint: 'Give a shorter agent id, or none to have one drawn from the host name.',
+    });
+  }
+  const epoch = randomInt(1, MAX_EPOCH);
+  await commit(environment, (write) => {
+    write.put(environment.meta, 'agentId', agentId);
+    write.put(environment.meta, 'epoch', epoch);
+    write.put(environment.meta, 'nextSequence', 1);
+    write.put(environment.meta, 'format', QUEUE_FORMAT);
+  });
+  return { agentId: asAgentId(agentId), epoch, nextSequence: 1 };
+}
+
+function drawAgentId(): string {
+  const host = Buffer.from(hostname())
+    .subarray(0, MAX_HOST_PART_BYTES)
+    .toString('latin1')
+    .replaceAll(/[^\w.-]/g, '-');
+  return `${host === '' ? 'agent' : host}-${randomBytes(4).toString('hex')}`;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,102 @@
+/**
+ * The shapes that the durable queue keeps on disk, and their checks on the way back in: a process of another version,
+ * or damage, must be told apart from a queue that is fine.
+ *
+ * Invariant: whatever is read passes a schema; nothing from disk is trusted to have a type.
+ */
+import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import { MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
+import { z } from 'zod';
+import { corruptState } from './environment-check.ts';
+
+/** Version of everything below. A higher one on disk belongs to a newer program. */
+export const QUEUE_FORMAT = 1;
+
+/** What the queue says of itself. */
+export interface StoredMeta {
+  readonly format: number;
+  readonly agentId: string;
+  readonly epoch: number;
+  readonly nextSequence: number;
+}
+
+/** A block header without its identity, which is the queue's and the key's. */
+export interface StoredHeader {
+  readonly urgency: UrgencyClass;
+  readonly rawBytes: number;
+  readonly recordCount: number;
+  readonly oldestObservedMs: number;
+  readonly payloadBytes: number;
+}
+
+export interface StoredAside {
+  readonly header: StoredHeader;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+export const metaSchema: z.ZodType<StoredMeta> = z.object({
+  format: z.int(),
+  agentId: z.string().min(1).max(MAX_ID_BYTES),
+  epoch: z.int().min(1),
+  nextSequence: z.int().min(1),
+});
+
+const headerSchema: z.ZodType<StoredHeader> = z.object({
+  urgency: z.enum(URGENCY_CLASSES),
+  rawBytes: z.int().min(0),
+  recordCount: z.int().min(0),
+  oldestObservedMs: z.number(),
+  payloadBytes: z.int().min(0),
+});
+
+const asideSchema: z.ZodType<StoredAside> = z.object({
+  header: headerSchema,
+  reason: z.string(),
+  atMs: z.number(),
+});
+
+/** What the headers database keeps for a block. */
+export function storeHeader(header: BlockHeader, payloadBytes: number): StoredHeader {
+  const { urgency, rawBytes, recordCount, oldestObservedMs } = header;
+  return { urgency, rawBytes, recordCount, oldestObservedMs, payloadBytes };
+}
+
+/** Reads a stored header. Throws SluiceError `state_corrupt`. */
+export function parseStoredHeader(value: unknown, where: string): StoredHeader {
+  const parsed = headerSchema.safeParse(value);
+  if (!parsed.success) throw corruptState(where, `a block header is damaged (${parsed.error.message})`);
+  return parsed.data;
+}
+
+/** Reads what was kept about a block set aside. Throws SluiceError `state_corrupt`. */
+export function parseStoredAside(value: unknown, where: string): StoredAside {
+  const parsed = asideSchema.safeParse(value);
+  if (!parsed.success) throw corruptState(where, `a block set aside is damaged (${parsed.error.message})`);
+  return parsed.data;
+}
+
+/** Reads the server of a block in doubt. Throws SluiceError `state_corrupt`. */
+export function parseServerId(value: unknown, where: string): ServerId {
+  if (typeof value !== 'string' || value.length === 0)
+    throw corruptState(where, 'an in-doubt mark is damaged');
+  // The brand: this string was a ServerId when it was stored.
+  return value as ServerId;
+}
+
+/** The header as the scheduler knows it. */
+export function loadHeader(id: BlockId, stored: StoredHeader): BlockHeader {
+  return {
+    id,
+    urgency: stored.urgency,
+    rawBytes: stored.rawBytes,
+    recordCount: stored.recordCount,
+    // The brand: this number was a TimeMs when it was stored.
+    oldestObservedMs: stored.oldestObservedMs as TimeMs,
+  };
+}
+
+/** The brand for an agent id that passed the schema or the configuration. */
+export function asAgentId(text: string): AgentId {
+  return text as AgentId;
+}
