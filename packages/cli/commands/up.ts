@@ -1,0 +1,174 @@
+/** `sluice up`: store, servers and an agent on this machine, until Ctrl-C. */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { endRequested } from '@sluice/host/child-process';
+import { type SupervisedChild, superviseChild } from '@sluice/host/child-supervisor';
+import { isPortFree, pickPort } from '@sluice/host/pick-port';
+import { SluiceError } from '@sluice/protocol/error';
+import type { Command } from 'commander';
+import { createQueryClient, type QueryClient } from '../client.ts';
+import { childLogLines } from '../output/child-log.ts';
+import { printLine } from '../output/terminal.ts';
+
+/** More servers than this on one machine serve nobody; each is a process. */
+export const MAX_SERVERS = 16;
+/** How long the parts may take to find each other before `up` gives up with the reason. */
+export const READY_TIMEOUT_MS = 60_000;
+/** How often it is asked whether the agent holds a grant; a person waits for the answer. */
+const READY_POLL_MS = 100;
+
+const HOST = '127.0.0.1';
+const CONSOLE_PORT = 8080;
+const UPLINK_PORT = 4620;
+const STORE_PORT = 8123;
+
+interface UpOptions {
+  data: string;
+  port: string;
+  servers: string;
+  watch?: string[];
+  exclude?: string[];
+  fromStart?: boolean;
+  priorities?: string[];
+}
+
+export function addUpCommand(program: Command): void {
+  const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+  program
+    .command('up')
+    .summary('run everything on this machine')
+    .description(
+      "Starts a store, servers and an agent on this machine, until Ctrl-C.\nWithout --watch the agent follows this machine's own logs.",
+    )
+    .option('--data <dir>', 'directory for durable state', process.env.SLUICE_DATA ?? defaultDataDirectory())
+    .option('--port <port>', 'port of console and API', String(CONSOLE_PORT))
+    .option('--servers <n>', 'how many servers', '1')
+    .option('--watch <glob>', 'files to follow; repeat for several', collect)
+    .option('--exclude <glob>', 'files not to follow; repeat for several', collect)
+    .option('--from-start', 'read files that are there at the first start from their beginning')
+    .option(
+      '--priorities <n,n>',
+      'channel priorities of the first server; repeat for the second and so on',
+      collect,
+    )
+    .action(up);
+}
+
+function defaultDataDirectory(): string {
+  return path.resolve(import.meta.dirname, '..', '..', '..', '.sluice');
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const serverCount = wholeNumber('--servers', options.servers, 1, MAX_SERVERS);
+  const consolePort = wholeNumber('--port', options.port, 0, 65_535);
+  if ((options.priorities?.length ?? 0) > serverCount) {
+    throw new SluiceError(
+      'usage',
+      `--priorities is given more often than there are servers (${serverCount})`,
+    );
+  }
+  const data = path.resolve(options.data);
+  const apiPort = consolePort === 0 ? await pickPort(HOST, 0) : consolePort;
+  if (!(await isPortFree(HOST, apiPort))) {
+    throw new SluiceError('address_in_use', `port ${apiPort} on ${HOST} is in use by another program`, {
+      hint: 'Choose another port for the console with --port.',
+    });
+  }
+  mkdirSync(data, { recursive: true });
+  const ended = endRequested();
+  const running: SupervisedChild[] = [];
+  try {
+    const start = startEverything(options, { data, apiPort, serverCount }, running);
+    const outcome = await Promise.race([start, ended.then(() => undefined)]);
+    if (outcome === undefined) {
+      start.catch(() => undefined);
+      return;
+    }
+    await printLine(`ready ${outcome}`);
+    await ended;
+  } finally {
+    await stopInReverse(running);
+  }
+}
+
+async function startEverything(
+  options: UpOptions,
+  place: { data: string; apiPort: number; serverCount: number },
+  running: SupervisedChild[],
+): Promise<string> {
+  const storePort = await pickPort(HOST, STORE_PORT);
+  const storeUrl = `http://${HOST}:${storePort}`;
+  const storeDirectory = path.join(place.data, 'store');
+  await launch('store', ['store', '--data', storeDirectory, '--listen', `${HOST}:${storePort}`], running);
+  const uplinkUrls: string[] = [];
+  for (let index = 0; index < place.serverCount; index += 1) {
+    const id = `s${index + 1}`;
+    const uplinkPort = await pickPort(HOST, UPLINK_PORT + index);
+    const apiPort = index === 0 ? place.apiPort : await pickPort(HOST, place.apiPort + index);
+    uplinkUrls.push(`http://${HOST}:${uplinkPort}`);
+    const priorities = options.priorities?.[index] ?? `${2 * index + 1},${2 * index + 2}`;
+    const flags = ['--id', id, '--data', path.join(place.data, id), '--priorities', priorities];
+    const addresses = ['--listen', `${HOST}:${uplinkPort}`, '--api-listen', `${HOST}:${apiPort}`];
+    await launch(`server ${id}`, ['server', ...flags, ...addresses, '--store-url', storeUrl], running);
+  }
+  const agentFlags = [
+    ...uplinkUrls.flatMap((url) => ['--server', url]),
+    ...(options.watch ?? []).flatMap((glob) => ['--watch', path.resolve(glob)]),
+    ...(options.exclude ?? []).flatMap((glob) => ['--exclude', path.resolve(glob)]),
+    ...(options.fromStart === true || options.watch === undefined ? ['--from-start'] : []),
+  ];
+  await launch('agent', ['agent', '--data', path.join(place.data, 'agent'), ...agentFlags], running);
+  const url = `http://${HOST}:${place.apiPort}`;
+  await untilGranted(createQueryClient(url, process.env.SLUICE_TOKEN), place.serverCount);
+  return url;
+}
+
+async function launch(name: string, argumentsOfChild: string[], running: SupervisedChild[]): Promise<void> {
+  const child = await superviseChild({
+    name,
+    module: path.join(import.meta.dirname, '..', 'main.ts'),
+    arguments: argumentsOfChild,
+    nodeArguments: ['--disable-warning=ExperimentalWarning'],
+    environment: { SLUICE_LOG_LEVEL: process.env.SLUICE_LOG_LEVEL ?? 'warn' },
+    onOutput: childLogLines(name, (line) => process.stderr.write(`${line}\n`)),
+    onDeath: (reason, restartInMs) => {
+      process.stderr.write(`${name} died (${reason}); it starts again in ${restartInMs} ms\n`);
+    },
+  });
+  running.push(child);
+}
+
+/** Resolves when the agent is connected to all servers and holds a live channel. */
+async function untilGranted(client: QueryClient, serverCount: number): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  let last = 'the agent has not reported';
+  while (performance.now() < deadline) {
+    const status = await client.getStatus({}).catch((error: unknown) => {
+      last = error instanceof Error ? error.message : String(error);
+      return undefined;
+    });
+    const report = status?.agents.find((agent) => agent.connected)?.report;
+    if (report !== undefined) {
+      const connected = report.servers.filter((server) => server.connected);
+      if (connected.length === serverCount && connected.some((server) => server.channels.length > 0)) return;
+      last = `the agent is connected to ${connected.length} of ${serverCount} servers`;
+    }
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+  throw new SluiceError('not_reachable', `not ready after ${READY_TIMEOUT_MS / 1000} s: ${last}`, {
+    hint: 'Look at the lines above; SLUICE_LOG_LEVEL=info shows more.',
+  });
+}
+
+/** The agent first (it seals what it has read), the store last (servers may still load). */
+async function stopInReverse(running: SupervisedChild[]): Promise<void> {
+  for (const child of running.reverse()) await child.stop();
+}
+
+function wholeNumber(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > most) {
+    throw new SluiceError('usage', `${flag}: '${text}' is not a whole number from ${least} to ${most}`);
+  }
+  return value;
+}

@@ -1,0 +1,67 @@
+/**
+ * The `sluice` command. Exit codes: 0 done, 1 failed, 2 wrong usage.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isSupervised, tellFailed } from '@sluice/host/child-process';
+import { SluiceError } from '@sluice/protocol/error';
+import { Command, CommanderError } from 'commander';
+import { addAgentCommand } from './commands/agent.ts';
+import { addConfigCommand } from './commands/config.ts';
+import { addSearchCommand } from './commands/search.ts';
+import { addServerCommand } from './commands/server.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addStoreCommand } from './commands/store.ts';
+import { addUpCommand } from './commands/up.ts';
+import { endQuietlyOnClosedPipe, printError } from './output/terminal.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** @returns the version of the project, from its package.json */
+function projectVersion(): string {
+  const file = path.join(import.meta.dirname, '..', '..', 'package.json');
+  const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const isVersioned = typeof content === 'object' && content !== null && 'version' in content;
+  return isVersioned ? String(content.version) : 'unknown';
+}
+
+function createProgram(): Command {
+  const program = new Command('sluice')
+    .description('Collects the logs of computers; the important line never waits.')
+    .version(projectVersion())
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  addUpCommand(program);
+  addSearchCommand(program);
+  addStatusCommand(program);
+  addAgentCommand(program);
+  addServerCommand(program);
+  addStoreCommand(program);
+  addConfigCommand(program);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+async function main(): Promise<number> {
+  endQuietlyOnClosedPipe(process.stdout);
+  try {
+    await createProgram().parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its own words; help and version are no mistakes.
+      return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    }
+    if (isSupervised()) await tellFailed(error);
+    else printError(error);
+    return isUsage(error) ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+function isUsage(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'usage';
+}
+
+process.exitCode = await main();
+if (isSupervised()) process.disconnect();
