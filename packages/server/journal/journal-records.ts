@@ -1,0 +1,196 @@
+/**
+ * How the journal lays its state out in LMDB: names of the databases, keys, and the values that are not plain bytes.
+ *
+ *   meta      'format' | 'instance' | 'next_batch'    -> number | string | number
+ *   headers   [lane, block number]                    -> BlockRecord     (waits, or is a member of a batch)
+ *   payloads  [lane, block number]                    -> the payload, verbatim
+ *   batches   [lane, batch number]                    -> BatchRecord
+ *   set_aside [lane, block number]                    -> BlockRecord with the reason
+ *   agents    epoch, agent id                         -> AgentRecord
+ *   known     epoch, chunk, agent id                  -> bitmap of accepted sequences
+ *
+ * Invariant: what is read back is validated; anything unexpected is `state_corrupt`, never a wrong answer.
+ */
+import { SluiceError } from '@sluice/protocol/error';
+import type { AgentId, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
+import { z } from 'zod';
+import { BLOCKS_PER_CHUNK, CHUNK_BYTES } from './known-blocks.ts';
+
+/** Version of this layout. A program never touches a newer one. */
+export const JOURNAL_FORMAT = 1;
+
+/** Loading lane: the rank of the urgency class, 0 is loaded first. */
+export type Lane = 0 | 1 | 2 | 3;
+export const LANES: readonly Lane[] = [0, 1, 2, 3];
+export const LOWEST_LANE: Lane = 3;
+
+const lane = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
+const count = z.int().nonnegative();
+
+const numberedKey: z.ZodType<[Lane, number]> = z.tuple([lane, count]);
+
+/** A block's header as it is stored. */
+export interface BlockRecord {
+  readonly agentId: string;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly urgency: UrgencyClass;
+  readonly rawBytes: number;
+  readonly recordCount: number;
+  readonly oldestObservedMs: number;
+  readonly priority: number;
+  readonly receivedMs: number;
+  readonly payloadBytes: number;
+  readonly setAsideReason?: string | undefined;
+}
+const blockRecord: z.ZodType<BlockRecord> = z.object({
+  agentId: z.string().min(1),
+  epoch: count,
+  sequence: count,
+  urgency: z.enum(URGENCY_CLASSES),
+  rawBytes: count.max(MAX_BLOCK_RAW_BYTES),
+  recordCount: count,
+  oldestObservedMs: z.number(),
+  priority: count,
+  receivedMs: z.number(),
+  payloadBytes: count,
+  setAsideReason: z.string().optional(),
+});
+
+/** A batch: what is inserted at once, under which token and in whose name. None of it ever changes. */
+export interface BatchRecord {
+  readonly token: string;
+  readonly serverId: string;
+  readonly blockNumbers: readonly number[];
+}
+const batchRecord: z.ZodType<BatchRecord> = z.object({
+  token: z.string().min(1),
+  serverId: z.string().min(1),
+  blockNumbers: z.array(count).min(1),
+});
+
+/** What is known of one (agent, epoch), but for the bitmaps. */
+export interface AgentRecord {
+  readonly settledBelow: number;
+  readonly touchedMs: number;
+}
+const agentRecord: z.ZodType<AgentRecord> = z.object({ settledBelow: count, touchedMs: z.number() });
+
+/** A block in the journal. The payload stays on disk. */
+export interface JournaledBlock {
+  readonly lane: Lane;
+  /** Names the block within the journal; counts up. */
+  readonly number: number;
+  readonly header: BlockHeader;
+  /** Priority of the channel on which it came. */
+  readonly priority: number;
+  readonly receivedMs: number;
+  readonly payloadBytes: number;
+}
+
+/** Blocks that are inserted into the store at once. */
+export interface JournalBatch {
+  readonly lane: Lane;
+  readonly number: number;
+  /** The deduplication token, the same for every attempt. */
+  readonly token: string;
+  /** In whose name its records are stored; fixed with the batch, so that every attempt has the same content. */
+  readonly serverId: string;
+  readonly blocks: readonly JournaledBlock[];
+}
+
+/** A block that the store refused for good. */
+export interface SetAsideBlock extends JournaledBlock {
+  readonly reason: string;
+}
+
+export function decodeNumberedKey(key: unknown): { lane: Lane; number: number } {
+  const [keyLane, number] = decode(numberedKey, key, 'a key');
+  return { lane: keyLane, number };
+}
+
+export function decodeBlockRecord(value: unknown): BlockRecord {
+  return decode(blockRecord, value, 'a block header');
+}
+
+export function decodeBatchRecord(value: unknown): BatchRecord {
+  return decode(batchRecord, value, 'a batch');
+}
+
+export function decodeAgentRecord(value: unknown): AgentRecord {
+  return decode(agentRecord, value, 'what is known of an agent');
+}
+
+export function headerOf(record: BlockRecord): BlockHeader {
+  return {
+    // The ids were branded when they were written: this is where they come back from disk.
+    id: { agentId: record.agentId as AgentId, epoch: record.epoch, sequence: record.sequence },
+    urgency: record.urgency,
+    rawBytes: record.rawBytes,
+    recordCount: record.recordCount,
+    oldestObservedMs: record.oldestObservedMs as TimeMs,
+  };
+}
+
+/** Key of an agent: epoch first, because the id has no fixed length and may hold any byte. */
+export function agentKey(agentId: string, epoch: number): Buffer {
+  const id = Buffer.from(agentId, 'utf8');
+  const key = Buffer.allocUnsafe(8 + id.length);
+  key.writeBigUInt64BE(BigInt(epoch), 0);
+  id.copy(key, 8);
+  return key;
+}
+
+export function chunkKey(agentId: string, epoch: number, chunk: number): Buffer {
+  const id = Buffer.from(agentId, 'utf8');
+  const key = Buffer.allocUnsafe(16 + id.length);
+  key.writeBigUInt64BE(BigInt(epoch), 0);
+  key.writeBigUInt64BE(BigInt(chunk), 8);
+  id.copy(key, 16);
+  return key;
+}
+
+export function decodeAgentKey(key: Uint8Array): { agentId: AgentId; epoch: number } {
+  if (key.length <= 8) throw corrupt('a key of an agent');
+  const bytes = Buffer.from(key);
+  return { agentId: bytes.toString('utf8', 8) as AgentId, epoch: Number(bytes.readBigUInt64BE(0)) };
+}
+
+export function decodeChunk(
+  key: Uint8Array,
+  value: Uint8Array,
+): { agentId: AgentId; epoch: number; chunk: number; bitmap: Uint8Array } {
+  const bytes = Buffer.from(key);
+  if (bytes.length <= 16 || value.length !== CHUNK_BYTES) throw corrupt('a bitmap of known blocks');
+  const chunk = Number(bytes.readBigUInt64BE(8));
+  if (chunk > Number.MAX_SAFE_INTEGER / BLOCKS_PER_CHUNK) throw corrupt('a bitmap of known blocks');
+  return {
+    agentId: bytes.toString('utf8', 16) as AgentId,
+    epoch: Number(bytes.readBigUInt64BE(0)),
+    chunk,
+    bitmap: Uint8Array.from(value),
+  };
+}
+
+/** `what` of the journal cannot be read. */
+export function corrupt(what: string, cause?: unknown): SluiceError {
+  return new SluiceError('state_corrupt', `the journal is damaged: ${what} cannot be read`, {
+    cause,
+    hint: 'Check the disk; then restore the journal directory from a backup or move it away to begin an empty one.',
+  });
+}
+
+/** Throws SluiceError `limit_exceeded` when the id cannot be part of a key. */
+export function checkAgentId(agentId: string): void {
+  const length = Buffer.byteLength(agentId, 'utf8');
+  if (length === 0 || length > MAX_ID_BYTES) {
+    throw new SluiceError('limit_exceeded', `an agent id has ${length} bytes, allowed are 1..${MAX_ID_BYTES}`);
+  }
+}
+
+function decode<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (!result.success) throw corrupt(what, result.error);
+  return result.data;
+}

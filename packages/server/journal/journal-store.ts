@@ -1,0 +1,311 @@
+/**
+ * The journal's LMDB environment: opens and checks it, and names each single put and remove. What belongs together in a
+ * transaction is decided by journal.ts.
+ *
+ * Invariants: `transaction` resolves only after the commit was synced (`overlappingSync` off: LMDB then syncs inside of
+ * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
+ * `transaction` do not happen.
+ */
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '@sluice/protocol/error';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import {
+  agentKey,
+  type BatchRecord,
+  type BlockRecord,
+  chunkKey,
+  corrupt,
+  decodeAgentKey,
+  decodeAgentRecord,
+  decodeBatchRecord,
+  decodeBlockRecord,
+  decodeChunk,
+  decodeNumberedKey,
+  headerOf,
+  JOURNAL_FORMAT,
+  type JournalBatch,
+  type JournaledBlock,
+  type Lane,
+  type SetAsideBlock,
+} from './journal-records.ts';
+import type { Forgotten, KnownAgent } from './known-blocks.ts';
+
+/** The file inside of the data directory. */
+export const JOURNAL_FILE_NAME = 'journal.lmdb';
+/**
+ * Address space, not disk: the file grows as it is used. The overfill, as much again for what a commit replaces while
+ * the old pages are still there, and room for the known blocks.
+ */
+const MAP_SIZE_FACTOR = 4;
+const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
+/** LMDB's file magic, where it stands in the first page of a file, and where its version stands. */
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_OFFSETS: readonly number[] = [16, 24];
+
+type NumberedKey = [number, number];
+
+interface Databases {
+  readonly meta: Database<string | number, string>;
+  readonly headers: Database<BlockRecord, NumberedKey>;
+  readonly payloads: Database<Buffer, NumberedKey>;
+  readonly batches: Database<BatchRecord, NumberedKey>;
+  readonly setAside: Database<BlockRecord, NumberedKey>;
+  readonly agents: Database<unknown, Buffer>;
+  readonly known: Database<Buffer, Buffer>;
+}
+
+export class JournalStore {
+  readonly instanceId: string;
+  readonly nextBatch: number;
+  readonly #root: RootDatabase;
+  readonly #databases: Databases;
+
+  private constructor(root: RootDatabase, databases: Databases, instanceId: string, nextBatch: number) {
+    this.#root = root;
+    this.#databases = databases;
+    this.instanceId = instanceId;
+    this.nextBatch = nextBatch;
+  }
+
+  /** Throws SluiceError `state_newer`, `state_corrupt` or `disk_full`. The caller holds the directory's lock. */
+  static async open(directory: string, maxRawBytes: number): Promise<JournalStore> {
+    const path = join(directory, JOURNAL_FILE_NAME);
+    checkMagic(path);
+    let root: RootDatabase | undefined;
+    try {
+      root = open({
+        path,
+        noSubdir: true,
+        overlappingSync: false,
+        noMemInit: true,
+        // Reading ahead of a random 100 KB value only evicts what will be needed.
+        mapSize: maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES,
+        maxDbs: 8,
+      });
+      const databases: Databases = {
+        meta: root.openDB('meta', {}),
+        headers: root.openDB('headers', {}),
+        payloads: root.openDB('payloads', { encoding: 'binary' }),
+        batches: root.openDB('batches', {}),
+        setAside: root.openDB('set_aside', {}),
+        agents: root.openDB('agents', { keyEncoding: 'binary' }),
+        known: root.openDB('known', { keyEncoding: 'binary', encoding: 'binary' }),
+      };
+      const { instanceId, nextBatch } = await readMeta(databases.meta);
+      return new JournalStore(root, databases, instanceId, nextBatch);
+    } catch (error) {
+      await root?.close();
+      throw await translate(error, 'state_corrupt', directory);
+    }
+  }
+
+  /** Runs `writes` as one transaction. Resolves when it is on disk, rejects when nothing of it is. */
+  async transaction(writes: () => void): Promise<void> {
+    try {
+      await this.#root.batch(writes);
+    } catch (error) {
+      throw await translate(error, 'internal', 'the journal');
+    }
+  }
+
+  putBlock(block: JournaledBlock, payload: Uint8Array): void {
+    const key: NumberedKey = [block.lane, block.number];
+    write(this.#databases.headers.put(key, recordOf(block)));
+    write(this.#databases.payloads.put(key, viewOf(payload)));
+  }
+
+  removeBlock(block: JournaledBlock): void {
+    const key: NumberedKey = [block.lane, block.number];
+    write(this.#databases.headers.remove(key));
+    write(this.#databases.payloads.remove(key));
+  }
+
+  readPayload(block: JournaledBlock): Buffer {
+    const payload = this.#databases.payloads.getBinary([block.lane, block.number]);
+    if (payload === undefined || payload.length !== block.payloadBytes) throw corrupt('the payload of a block');
+    return payload;
+  }
+
+  putBatch(batch: JournalBatch, nextBatch: number): void {
+    const { token, serverId, blocks } = batch;
+    const record: BatchRecord = { token, serverId, blockNumbers: blocks.map((block) => block.number) };
+    write(this.#databases.batches.put([batch.lane, batch.number], record));
+    write(this.#databases.meta.put('next_batch', nextBatch));
+  }
+
+  removeBatch(batch: JournalBatch): void {
+    write(this.#databases.batches.remove([batch.lane, batch.number]));
+  }
+
+  /** Its payload stays where it is. */
+  moveAside(block: JournaledBlock, reason: string): void {
+    const key: NumberedKey = [block.lane, block.number];
+    write(this.#databases.headers.remove(key));
+    write(this.#databases.setAside.put(key, { ...recordOf(block), setAsideReason: reason }));
+  }
+
+  removeSetAside(block: JournaledBlock): void {
+    const key: NumberedKey = [block.lane, block.number];
+    write(this.#databases.setAside.remove(key));
+    write(this.#databases.payloads.remove(key));
+  }
+
+  putAgent(agent: KnownAgent): void {
+    const record = { settledBelow: agent.settledBelow, touchedMs: agent.touchedMs };
+    write(this.#databases.agents.put(agentKey(agent.agentId, agent.epoch), record));
+  }
+
+  /** Writes the bitmap as it is in memory; one that is not there any more is left out. */
+  putChunk(agent: KnownAgent, chunk: number): void {
+    const bitmap = agent.chunks.get(chunk);
+    if (bitmap === undefined) return;
+    // A copy: memory may change again before the writing thread has read it.
+    write(this.#databases.known.put(chunkKey(agent.agentId, agent.epoch, chunk), Buffer.from(bitmap)));
+  }
+
+  forget(forgotten: Forgotten): void {
+    const { agentId, epoch } = forgotten.agent;
+    for (const chunk of forgotten.chunks) write(this.#databases.known.remove(chunkKey(agentId, epoch, chunk)));
+    if (forgotten.whole) write(this.#databases.agents.remove(agentKey(agentId, epoch)));
+  }
+
+  /** All blocks that are not set aside, by lane and number. */
+  *blocks(): Iterable<JournaledBlock> {
+    for (const { key, value } of this.#databases.headers.getRange()) yield blockOf(key, value);
+  }
+
+  *setAsideBlocks(): Iterable<SetAsideBlock> {
+    for (const { key, value } of this.#databases.setAside.getRange()) {
+      yield { ...blockOf(key, value), reason: decodeBlockRecord(value).setAsideReason ?? '' };
+    }
+  }
+
+  *batches(): Iterable<BatchRecord & { readonly lane: Lane; readonly number: number }> {
+    for (const { key, value } of this.#databases.batches.getRange()) {
+      yield { ...decodeBatchRecord(value), ...decodeNumberedKey(key) };
+    }
+  }
+
+  /** What is known of each agent, the longest silent first. */
+  knownAgents(): KnownAgent[] {
+    const agents = new Map<string, KnownAgent>();
+    for (const { key, value } of this.#databases.agents.getRange()) {
+      const { agentId, epoch } = decodeAgentKey(key);
+      const { settledBelow, touchedMs } = decodeAgentRecord(value);
+      agents.set(`${epoch}/${agentId}`, { agentId, epoch, settledBelow, touchedMs, chunks: new Map() });
+    }
+    for (const { key, value } of this.#databases.known.getRange()) {
+      const { agentId, epoch, chunk, bitmap } = decodeChunk(key, value);
+      const agent = agents.get(`${epoch}/${agentId}`);
+      if (agent === undefined) throw corrupt('what is known of an agent');
+      agent.chunks.set(chunk, bitmap);
+    }
+    return [...agents.values()].sort((a, b) => a.touchedMs - b.touchedMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+}
+
+/**
+ * The promise of a single write settles with its transaction, whose promise is awaited; without a handler of its own a
+ * failed commit would be an unhandled rejection for each write in it.
+ */
+function write(promise: Promise<boolean>): void {
+  promise.catch(ignoreReportedByTransaction);
+}
+
+function ignoreReportedByTransaction(): void {
+  // The transaction that the write belongs to rejects with the same error.
+}
+
+async function readMeta(meta: Database<string | number, string>): Promise<{ instanceId: string; nextBatch: number }> {
+  const format = meta.get('format');
+  if (format === undefined) {
+    const instanceId = randomUUID();
+    await meta.batch(() => {
+      write(meta.put('format', JOURNAL_FORMAT));
+      write(meta.put('instance', instanceId));
+      write(meta.put('next_batch', 1));
+    });
+    return { instanceId, nextBatch: 1 };
+  }
+  if (typeof format === 'number' && format > JOURNAL_FORMAT) {
+    throw new SluiceError('state_newer', `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`, {
+      hint: 'Run the newer program that wrote it, or give this one a directory of its own.',
+    });
+  }
+  const instanceId = meta.get('instance');
+  const nextBatch = meta.get('next_batch');
+  if (format !== JOURNAL_FORMAT || typeof instanceId !== 'string' || typeof nextBatch !== 'number') {
+    throw corrupt('its format');
+  }
+  return { instanceId, nextBatch };
+}
+
+/** LMDB trusts its file; one that is something else must not get that far. */
+function checkMagic(path: string): void {
+  const head = Buffer.alloc(32);
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw corrupt(path, error);
+  }
+  try {
+    // An empty file is what a crash right after the creation leaves.
+    if (readSync(file, head, 0, head.length, 0) === 0) return;
+  } finally {
+    closeSync(file);
+  }
+  if (!LMDB_MAGIC_OFFSETS.some((offset) => head.readUInt32LE(offset) === LMDB_MAGIC)) throw corrupt(path);
+}
+
+/** An error of LMDB as a SluiceError: `disk_full`, or `otherwise`. */
+async function translate(error: unknown, otherwise: 'state_corrupt' | 'internal', where: string): Promise<SluiceError> {
+  if (error instanceof SluiceError) return error;
+  const cause = await commitErrorOf(error);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/MAP_FULL|No space left|ENOSPC|Disk quota/i.test(message)) {
+    return new SluiceError('disk_full', `no space left for ${where}: ${message}`, {
+      cause,
+      hint: 'Free space on the disk of the data directory.',
+    });
+  }
+  return new SluiceError(otherwise, `${where} cannot be used: ${message}`, {
+    cause,
+    hint: 'Check the disk of the data directory.',
+  });
+}
+
+/** A failed commit carries its reason as a promise that rejects with it. */
+async function commitErrorOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+function recordOf(block: JournaledBlock): BlockRecord {
+  const { header, priority, receivedMs, payloadBytes } = block;
+  const { id, urgency, rawBytes, recordCount, oldestObservedMs } = header;
+  return { ...id, urgency, rawBytes, recordCount, oldestObservedMs, priority, receivedMs, payloadBytes };
+}
+
+function blockOf(key: unknown, value: unknown): JournaledBlock {
+  const { lane, number } = decodeNumberedKey(key);
+  const record = decodeBlockRecord(value);
+  const { priority, receivedMs, payloadBytes } = record;
+  return { lane, number, header: headerOf(record), priority, receivedMs, payloadBytes };
+}
+
+function viewOf(payload: Uint8Array): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+}

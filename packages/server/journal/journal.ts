@@ -1,0 +1,511 @@
+/**
+ * The server's durable journal: what was accepted and is not yet in the store.
+ *
+ * Invariants:
+ * - `append` resolves only after a commit that holds the block was synced to disk: it then survives `kill -9` and a
+ *   power cut (the commit of LMDB ends in a sync; nothing is acknowledged from a commit that is visible only).
+ * - A block is journaled at most once, whatever arrives twice, at once or years later, as long as it is remembered
+ *   (known-blocks.ts); the memory is written in the same transaction as the block.
+ * - A batch is an immutable list of blocks with a token that no other batch of any journal ever had. A block is a
+ *   member of at most one batch. A batch goes away together with its blocks, or into its parts, in one transaction.
+ * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
+ * - One process per directory.
+ */
+import { blockKey, type AgentId, type BlockHeader, type BlockId, urgencyRank } from '@sluice/protocol/model';
+import { SluiceError } from '@sluice/protocol/error';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { GroupCommit } from './group-commit.ts';
+import { JournalStore } from './journal-store.ts';
+import {
+  checkAgentId,
+  type JournalBatch,
+  type JournaledBlock,
+  LANES,
+  type Lane,
+  LOWEST_LANE,
+  type SetAsideBlock,
+} from './journal-records.ts';
+import { type Forgotten, type KnownAgent, KnownBlocks } from './known-blocks.ts';
+
+/** Raw bytes that a journal holds by default: minutes of a busy server, and a bound on what a restart must load. */
+export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
+/**
+ * What the smallest block counts against the room: it takes pages on disk and an entry in memory however few
+ * records it has. With it, the default room is at most 131072 blocks.
+ */
+export const MIN_BLOCK_COST_BYTES = 4096;
+/**
+ * Beyond `maxRawBytes` by this factor an append is refused. Granted data is always taken, and grants never pass the
+ * room; this bound is only ever met by a peer that breaks the rules.
+ */
+export const MAX_OVERFILL_FACTOR = 2;
+/** Blocks that the store refused are kept for people to look at; beyond this the oldest of them go. */
+export const MAX_SET_ASIDE_BLOCKS = 1000;
+/** Room for that many rather large refused blocks without taking the disk from the living ones. */
+export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
+
+export interface JournalOptions {
+  readonly directory: string;
+  /** Default {@link DEFAULT_MAX_RAW_BYTES}. */
+  readonly maxRawBytes?: number;
+  /** How many bitmaps of known blocks are kept; default in known-blocks.ts. */
+  readonly maxKnownChunks?: number;
+}
+
+/** A validated block as it arrived. `payload` must not change until `append` has settled. */
+export interface AcceptedBlock {
+  readonly header: BlockHeader;
+  /** One zstd frame, stored verbatim. */
+  readonly payload: Uint8Array;
+  /** Priority of the channel on which it came. */
+  readonly priority: number;
+  readonly receivedMs: number;
+}
+
+export interface LaneStatistics {
+  readonly blockCount: number;
+  readonly rawBytes: number;
+}
+
+export interface JournalStatistics {
+  readonly lanes: readonly LaneStatistics[];
+  readonly heldRawBytes: number;
+  readonly roomBytes: number;
+  readonly writingBlocks: number;
+  readonly setAsideBlocks: number;
+  readonly knownAgents: number;
+  readonly knownChunks: number;
+  readonly commits: number;
+  readonly committedWrites: number;
+  /** Sum of the time that all commits took. */
+  readonly commitMs: number;
+}
+
+export interface JournalListener {
+  /** The room is now this many raw bytes. */
+  onRoomChanged?(roomBytes: number): void;
+  /** A block is durable and waits to be loaded. */
+  onAppended?(block: JournaledBlock): void;
+}
+
+export class Journal {
+  /** Names this journal; drawn when it was created. */
+  readonly instanceId: string;
+  readonly maxRawBytes: number;
+  readonly #lock: DirectoryLock;
+  readonly #store: JournalStore;
+  readonly #known: KnownBlocks;
+  readonly #group: GroupCommit;
+  /** Appends whose commit is not yet synced, by block key. */
+  readonly #writing = new Map<string, Promise<void>>();
+  /** Blocks that wait and are in no batch, in order of arrival. */
+  readonly #waiting: readonly Map<number, JournaledBlock>[] = LANES.map(() => new Map());
+  readonly #batches: readonly Map<number, JournalBatch>[] = LANES.map(() => new Map());
+  readonly #setAside = new Map<number, SetAsideBlock>();
+  readonly #laneTotals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
+  readonly #listeners = new Set<JournalListener>();
+  #dirty = new Dirty();
+  #nextBlock = 1;
+  #nextBatch = 1;
+  #costBytes = 0;
+  #setAsideBytes = 0;
+  #commits = 0;
+  #committedWrites = 0;
+  #commitMs = 0;
+  #closed = false;
+
+  private constructor(options: JournalOptions, lock: DirectoryLock, store: JournalStore) {
+    this.#lock = lock;
+    this.#store = store;
+    this.maxRawBytes = options.maxRawBytes ?? DEFAULT_MAX_RAW_BYTES;
+    this.instanceId = store.instanceId;
+    this.#known = new KnownBlocks(
+      options.maxKnownChunks === undefined ? {} : { maxChunks: options.maxKnownChunks },
+    );
+    this.#group = new GroupCommit(
+      (writes) => this.#commit(writes),
+      (durationMs, writeCount) => {
+        this.#commits += 1;
+        this.#committedWrites += writeCount;
+        this.#commitMs += durationMs;
+      },
+    );
+  }
+
+  /**
+   * Opens the journal in `directory`, creating it when there is none.
+   * Throws SluiceError `already_running`, `state_newer`, `state_corrupt`, or `disk_full`.
+   */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const lock = lockDirectory(options.directory);
+    let store: JournalStore | undefined;
+    try {
+      const maxRawBytes = options.maxRawBytes ?? DEFAULT_MAX_RAW_BYTES;
+      store = await JournalStore.open(options.directory, maxRawBytes);
+      const journal = new Journal(options, lock, store);
+      journal.#restore();
+      return journal;
+    } catch (error) {
+      await store?.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** Raw bytes that may still come, beyond what is held and being written. Never negative. */
+  get roomBytes(): number {
+    return Math.max(0, this.maxRawBytes - this.#costBytes);
+  }
+
+  get statistics(): JournalStatistics {
+    return {
+      lanes: this.#laneTotals.map((totals) => ({ ...totals })),
+      heldRawBytes: this.#laneTotals.reduce((sum, totals) => sum + totals.rawBytes, 0),
+      roomBytes: this.roomBytes,
+      writingBlocks: this.#writing.size,
+      setAsideBlocks: this.#setAside.size,
+      knownAgents: this.#known.agentCount,
+      knownChunks: this.#known.chunkCount,
+      commits: this.#commits,
+      committedWrites: this.#committedWrites,
+      commitMs: this.#commitMs,
+    };
+  }
+
+  /** Calls `listener` on each change from now on; returns what ends that. */
+  listen(listener: JournalListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** True when the block is durable here, was once and is in the store, or is settled. Never true while it is written. */
+  knows(id: BlockId): boolean {
+    return !this.#writing.has(blockKey(id)) && this.#known.has(id);
+  }
+
+  /**
+   * Takes a block. Resolves when it is durable; at once when it already was; a block that is being written already is
+   * not written again, the promise is that of the first. Rejects with SluiceError `disk_full` when there is no space
+   * left (nothing of it is kept, the journal stays usable), `limit_exceeded`, or `internal`.
+   */
+  append(block: AcceptedBlock): Promise<void> {
+    const key = blockKey(block.header.id);
+    const writing = this.#writing.get(key);
+    if (writing !== undefined) return writing;
+    if (this.#known.has(block.header.id)) return Promise.resolve();
+    const promise = this.#append(block, key);
+    this.#writing.set(key, promise);
+    return promise;
+  }
+
+  async #append(block: AcceptedBlock, key: string): Promise<void> {
+    const { header, payload } = block;
+    const costBytes = costOf(header);
+    const lane = laneOf(header);
+    try {
+      this.#checkOpen();
+      checkAgentId(header.id.agentId);
+      if (this.#costBytes + costBytes > this.maxRawBytes * MAX_OVERFILL_FACTOR) {
+        throw new SluiceError('limit_exceeded', `the journal holds ${this.#costBytes} bytes and takes no more`, {
+          hint: 'Blocks must be sent within the quota that was granted.',
+        });
+      }
+    } catch (error) {
+      // `append` has to note the promise before it may be taken out again.
+      await Promise.resolve();
+      this.#writing.delete(key);
+      throw error;
+    }
+    const number = this.#nextBlock++;
+    const journaled: JournaledBlock = {
+      lane,
+      number,
+      header,
+      priority: block.priority,
+      receivedMs: block.receivedMs,
+      payloadBytes: payload.length,
+    };
+    this.#changeCost(costBytes);
+    try {
+      await this.#group.submit({
+        rank: lane,
+        bytes: payload.length,
+        apply: () => {
+          const { agent, chunk } = this.#known.add(header.id, block.receivedMs);
+          this.#dirty.touch(agent, chunk);
+          for (const forgotten of this.#known.trim(agent)) this.#dirty.forget(forgotten);
+          this.#store.putBlock(journaled, payload);
+        },
+        revert: () => this.#known.remove(header.id),
+      });
+    } catch (error) {
+      this.#writing.delete(key);
+      this.#changeCost(-costBytes);
+      throw error;
+    }
+    this.#writing.delete(key);
+    this.#waiting[lane]?.set(number, journaled);
+    this.#countBlock(journaled, 1);
+    for (const listener of this.#listeners) listener.onAppended?.(journaled);
+  }
+
+  /**
+   * Every block of (agent, epoch) with a smaller sequence is answered for good: they are known from now on and their
+   * memory is trimmed. Durable with the next commit.
+   */
+  settleBelow(agentId: AgentId, epoch: number, sequence: number): void {
+    const forgotten = this.#known.settleBelow(agentId, epoch, sequence);
+    if (forgotten === undefined) return;
+    this.#dirty.agents.add(forgotten.agent);
+    this.#dirty.forget(forgotten);
+  }
+
+  /** Blocks of the lane that wait and are in no batch, the oldest first. */
+  waitingBlocks(lane: Lane): Iterable<JournaledBlock> {
+    return this.#waiting[lane]?.values() ?? [];
+  }
+
+  waitingBlockCount(lane: Lane): number {
+    return this.#waiting[lane]?.size ?? 0;
+  }
+
+  /** Batches of the lane that have not been confirmed, the oldest first. */
+  openBatches(lane: Lane): readonly JournalBatch[] {
+    return [...(this.#batches[lane]?.values() ?? [])];
+  }
+
+  /** The payload as it arrived, a copy. Throws `state_corrupt` when the disk lost it. */
+  readPayload(block: JournaledBlock): Buffer {
+    return this.#store.readPayload(block);
+  }
+
+  /** Makes a batch of waiting blocks of one lane durable, with a token of its own. */
+  async createBatch(lane: Lane, serverId: string, blocks: readonly JournaledBlock[]): Promise<JournalBatch> {
+    this.#checkOpen();
+    const waiting = this.#waiting[lane];
+    for (const block of blocks) {
+      if (waiting?.get(block.number) !== block) {
+        throw new SluiceError('internal', `block ${blockKey(block.header.id)} does not wait in lane ${lane}`);
+      }
+    }
+    const batch = this.#newBatch(lane, serverId, blocks);
+    for (const block of blocks) waiting?.delete(block.number);
+    try {
+      await this.#submit(lane, () => this.#store.putBatch(batch, this.#nextBatch));
+    } catch (error) {
+      // Back in order of arrival: the Map keeps the order of insertion.
+      const later = [...(waiting?.values() ?? [])];
+      waiting?.clear();
+      for (const block of [...blocks, ...later]) waiting?.set(block.number, block);
+      throw error;
+    }
+    this.#batches[lane]?.set(batch.number, batch);
+    return batch;
+  }
+
+  /** Replaces a batch by one batch for each of its blocks, each with a new token. */
+  async splitBatch(batch: JournalBatch): Promise<readonly JournalBatch[]> {
+    this.#checkOpen();
+    const parts = batch.blocks.map((block) => this.#newBatch(batch.lane, batch.serverId, [block]));
+    await this.#submit(batch.lane, () => {
+      this.#store.removeBatch(batch);
+      for (const part of parts) this.#store.putBatch(part, this.#nextBatch);
+    });
+    this.#batches[batch.lane]?.delete(batch.number);
+    for (const part of parts) this.#batches[batch.lane]?.set(part.number, part);
+    return parts;
+  }
+
+  /** The store has the batch: forgets it and its blocks (they stay known). */
+  async finishBatch(batch: JournalBatch): Promise<void> {
+    this.#checkOpen();
+    await this.#submit(batch.lane, () => {
+      this.#store.removeBatch(batch);
+      for (const block of batch.blocks) this.#store.removeBlock(block);
+    });
+    this.#release(batch);
+  }
+
+  /** The store refuses the blocks of the batch for good: keeps them aside, bounded, out of the way. */
+  async setAside(batch: JournalBatch, reason: string): Promise<void> {
+    this.#checkOpen();
+    const evicted = this.#evictSetAside(batch.blocks);
+    await this.#submit(batch.lane, () => {
+      this.#store.removeBatch(batch);
+      for (const block of batch.blocks) this.#store.moveAside(block, reason);
+      for (const block of evicted) this.#store.removeSetAside(block);
+    });
+    this.#release(batch);
+    for (const block of evicted) {
+      this.#setAside.delete(block.number);
+      this.#setAsideBytes -= block.payloadBytes;
+    }
+    for (const block of batch.blocks) this.#keepAside({ ...block, reason });
+  }
+
+  /** What the store refused, the oldest first. */
+  setAsideBlocks(): readonly SetAsideBlock[] {
+    return [...this.#setAside.values()];
+  }
+
+  /** Waits for what is being written, then closes. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#group.idle();
+    if (!this.#dirty.isEmpty) await this.#submit(0, () => {});
+    await this.#store.close();
+    this.#lock.release();
+    this.#listeners.clear();
+  }
+
+  #submit(lane: Lane, apply: () => void): Promise<void> {
+    return this.#group.submit({ rank: lane, bytes: 0, apply, revert: () => {} });
+  }
+
+  /** One transaction: the writes, and what they changed of the known blocks. */
+  async #commit(writes: () => void): Promise<void> {
+    let dirty = this.#dirty;
+    try {
+      await this.#store.transaction(() => {
+        writes();
+        dirty = this.#dirty;
+        this.#dirty = new Dirty();
+        for (const forgotten of dirty.forgotten) this.#store.forget(forgotten);
+        for (const agent of dirty.agents) this.#store.putAgent(agent);
+        for (const [agent, chunks] of dirty.chunks) {
+          for (const chunk of chunks) this.#store.putChunk(agent, chunk);
+        }
+      });
+    } catch (error) {
+      if (dirty !== this.#dirty) this.#dirty.takeOver(dirty);
+      throw error;
+    }
+  }
+
+  #restore(): void {
+    const blocks = new Map<number, JournaledBlock>();
+    for (const block of this.#store.blocks()) {
+      blocks.set(block.number, block);
+      this.#costBytes += costOf(block.header);
+      this.#countBlock(block, 1);
+      this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
+    }
+    for (const { lane, number, token, serverId, blockNumbers } of this.#store.batches()) {
+      const members = blockNumbers.map((blockNumber) => {
+        const block = blocks.get(blockNumber);
+        if (block === undefined || block.lane !== lane) {
+          throw new SluiceError('state_corrupt', `the journal is damaged: a block of batch ${token} is missing`, {
+            hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
+          });
+        }
+        blocks.delete(blockNumber);
+        return block;
+      });
+      this.#batches[lane]?.set(number, { lane, number, token, serverId, blocks: members });
+    }
+    for (const block of blocks.values()) this.#waiting[block.lane]?.set(block.number, block);
+    for (const block of this.#store.setAsideBlocks()) {
+      this.#keepAside(block);
+      this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
+    }
+    this.#nextBatch = this.#store.nextBatch;
+    for (const agent of this.#store.knownAgents()) this.#known.restore(agent);
+  }
+
+  #newBatch(lane: Lane, serverId: string, blocks: readonly JournaledBlock[]): JournalBatch {
+    const number = this.#nextBatch++;
+    // The instance keeps apart two journals of one server id, say after the directory was lost and begun anew.
+    return { lane, number, token: `${serverId}/${lane}/${number}/${this.instanceId}`, serverId, blocks };
+  }
+
+  #release(batch: JournalBatch): void {
+    this.#batches[batch.lane]?.delete(batch.number);
+    let costBytes = 0;
+    for (const block of batch.blocks) {
+      costBytes += costOf(block.header);
+      this.#countBlock(block, -1);
+    }
+    this.#changeCost(-costBytes);
+  }
+
+  /** Which of the set aside blocks must go so that `arriving` fit. */
+  #evictSetAside(arriving: readonly JournaledBlock[]): SetAsideBlock[] {
+    let count = this.#setAside.size + arriving.length;
+    let bytes = this.#setAsideBytes + arriving.reduce((sum, block) => sum + block.payloadBytes, 0);
+    const evicted: SetAsideBlock[] = [];
+    for (const block of this.#setAside.values()) {
+      if (count <= MAX_SET_ASIDE_BLOCKS && bytes <= MAX_SET_ASIDE_BYTES) break;
+      evicted.push(block);
+      count -= 1;
+      bytes -= block.payloadBytes;
+    }
+    return evicted;
+  }
+
+  #keepAside(block: SetAsideBlock): void {
+    this.#setAside.set(block.number, block);
+    this.#setAsideBytes += block.payloadBytes;
+  }
+
+  #countBlock(block: JournaledBlock, sign: 1 | -1): void {
+    const totals = this.#laneTotals[block.lane];
+    if (totals === undefined) return;
+    totals.blockCount += sign;
+    totals.rawBytes += sign * block.header.rawBytes;
+  }
+
+  #changeCost(bytes: number): void {
+    const before = this.roomBytes;
+    this.#costBytes += bytes;
+    const after = this.roomBytes;
+    if (before === after) return;
+    for (const listener of this.#listeners) listener.onRoomChanged?.(after);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new SluiceError('internal', 'the journal is closed');
+  }
+}
+
+/** What the known blocks changed and the disk does not know yet. What is forgotten is dropped before the rest is put. */
+class Dirty {
+  readonly agents = new Set<KnownAgent>();
+  readonly chunks = new Map<KnownAgent, Set<number>>();
+  readonly forgotten: Forgotten[] = [];
+
+  get isEmpty(): boolean {
+    return this.agents.size === 0 && this.forgotten.length === 0;
+  }
+
+  touch(agent: KnownAgent, chunk: number): void {
+    this.agents.add(agent);
+    const chunks = this.chunks.get(agent);
+    if (chunks === undefined) this.chunks.set(agent, new Set([chunk]));
+    else chunks.add(chunk);
+  }
+
+  forget(forgotten: Forgotten): void {
+    this.forgotten.push(forgotten);
+    if (!forgotten.whole) return;
+    this.agents.delete(forgotten.agent);
+    this.chunks.delete(forgotten.agent);
+  }
+
+  /** Takes back what a failed commit did not write. */
+  takeOver(other: Dirty): void {
+    this.forgotten.unshift(...other.forgotten);
+    for (const agent of other.agents) this.agents.add(agent);
+    for (const [agent, chunks] of other.chunks) {
+      for (const chunk of chunks) this.touch(agent, chunk);
+    }
+  }
+}
+
+function laneOf(header: BlockHeader): Lane {
+  return LANES[urgencyRank(header.urgency)] ?? LOWEST_LANE;
+}
+
+function costOf(header: BlockHeader): number {
+  return Math.max(MIN_BLOCK_COST_BYTES, header.rawBytes);
+}
