@@ -24,7 +24,7 @@ export interface PendingWrite {
   /** Puts it into the open transaction. Must not fail half way. */
   apply(): void;
   /** Takes back what `apply` changed in memory, after the commit failed. */
-  revert(): void;
+  revert?(): void;
 }
 
 /** Runs `writes` inside one transaction; resolves when it is synced to disk, rejects when nothing of it was written. */
@@ -51,7 +51,11 @@ export class GroupCommit {
   /** Resolves when `write` is on disk; rejects with the error of its commit. */
   submit(write: PendingWrite): Promise<void> {
     const result = new Promise<void>((resolve, reject) => {
-      const lane = (this.#waiting[write.rank] ??= []);
+      let lane = this.#waiting[write.rank];
+      if (lane === undefined) {
+        lane = [];
+        this.#waiting[write.rank] = lane;
+      }
       lane.push({ write, resolve, reject });
     });
     this.#running ??= this.#run();
@@ -77,7 +81,7 @@ export class GroupCommit {
         for (const waiting of group) waiting.write.apply();
       });
     } catch (error) {
-      for (const waiting of group) waiting.write.revert();
+      for (const waiting of group) waiting.write.revert?.();
       if (group.length === 1) group[0]?.reject(error);
       else for (const waiting of group) await this.#write([waiting]);
       return;

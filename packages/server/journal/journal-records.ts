@@ -185,7 +185,10 @@ export function corrupt(what: string, cause?: unknown): SluiceError {
 export function checkAgentId(agentId: string): void {
   const length = Buffer.byteLength(agentId, 'utf8');
   if (length === 0 || length > MAX_ID_BYTES) {
-    throw new SluiceError('limit_exceeded', `an agent id has ${length} bytes, allowed are 1..${MAX_ID_BYTES}`);
+    throw new SluiceError(
+      'limit_exceeded',
+      `an agent id has ${length} bytes, allowed are 1..${MAX_ID_BYTES}`,
+    );
   }
 }
 

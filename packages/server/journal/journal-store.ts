@@ -8,9 +8,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { MAX_COMMIT_BYTES } from './group-commit.ts';
 import {
   agentKey,
   type BatchRecord,
@@ -44,6 +47,9 @@ const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSETS: readonly number[] = [16, 24];
 
+/** MDB_MAP_FULL and the system's own codes. */
+const DISK_FULL_CODES: readonly number[] = [-30792, constants.errno.ENOSPC, constants.errno.EDQUOT];
+
 type NumberedKey = [number, number];
 
 interface Databases {
@@ -59,14 +65,21 @@ interface Databases {
 export class JournalStore {
   readonly instanceId: string;
   readonly nextBatch: number;
+  readonly #directory: string;
   readonly #root: RootDatabase;
   readonly #databases: Databases;
 
-  private constructor(root: RootDatabase, databases: Databases, instanceId: string, nextBatch: number) {
+  private constructor(
+    directory: string,
+    root: RootDatabase,
+    databases: Databases,
+    state: { readonly instanceId: string; readonly nextBatch: number },
+  ) {
+    this.#directory = directory;
     this.#root = root;
     this.#databases = databases;
-    this.instanceId = instanceId;
-    this.nextBatch = nextBatch;
+    this.instanceId = state.instanceId;
+    this.nextBatch = state.nextBatch;
   }
 
   /** Throws SluiceError `state_newer`, `state_corrupt` or `disk_full`. The caller holds the directory's lock. */
@@ -80,7 +93,8 @@ export class JournalStore {
         noSubdir: true,
         overlappingSync: false,
         noMemInit: true,
-        // Reading ahead of a random 100 KB value only evicts what will be needed.
+        // Transactions are explicit here; the implicit ones have promises of their own that nobody could handle.
+        eventTurnBatching: false,
         mapSize: maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES,
         maxDbs: 8,
       });
@@ -93,8 +107,7 @@ export class JournalStore {
         agents: root.openDB('agents', { keyEncoding: 'binary' }),
         known: root.openDB('known', { keyEncoding: 'binary', encoding: 'binary' }),
       };
-      const { instanceId, nextBatch } = await readMeta(databases.meta);
-      return new JournalStore(root, databases, instanceId, nextBatch);
+      return new JournalStore(directory, root, databases, await readMeta(databases.meta));
     } catch (error) {
       await root?.close();
       throw await translate(error, 'state_corrupt', directory);
@@ -106,7 +119,7 @@ export class JournalStore {
     try {
       await this.#root.batch(writes);
     } catch (error) {
-      throw await translate(error, 'internal', 'the journal');
+      throw await translate(error, 'internal', this.#directory);
     }
   }
 
@@ -124,7 +137,8 @@ export class JournalStore {
 
   readPayload(block: JournaledBlock): Buffer {
     const payload = this.#databases.payloads.getBinary([block.lane, block.number]);
-    if (payload === undefined || payload.length !== block.payloadBytes) throw corrupt('the payload of a block');
+    if (payload === undefined || payload.length !== block.payloadBytes)
+      throw corrupt('the payload of a block');
     return payload;
   }
 
@@ -167,7 +181,8 @@ export class JournalStore {
 
   forget(forgotten: Forgotten): void {
     const { agentId, epoch } = forgotten.agent;
-    for (const chunk of forgotten.chunks) write(this.#databases.known.remove(chunkKey(agentId, epoch, chunk)));
+    for (const chunk of forgotten.chunks)
+      write(this.#databases.known.remove(chunkKey(agentId, epoch, chunk)));
     if (forgotten.whole) write(this.#databases.agents.remove(agentKey(agentId, epoch)));
   }
 
@@ -222,7 +237,9 @@ function ignoreReportedByTransaction(): void {
   // The transaction that the write belongs to rejects with the same error.
 }
 
-async function readMeta(meta: Database<string | number, string>): Promise<{ instanceId: string; nextBatch: number }> {
+async function readMeta(
+  meta: Database<string | number, string>,
+): Promise<{ instanceId: string; nextBatch: number }> {
   const format = meta.get('format');
   if (format === undefined) {
     const instanceId = randomUUID();
@@ -234,9 +251,13 @@ async function readMeta(meta: Database<string | number, string>): Promise<{ inst
     return { instanceId, nextBatch: 1 };
   }
   if (typeof format === 'number' && format > JOURNAL_FORMAT) {
-    throw new SluiceError('state_newer', `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`, {
-      hint: 'Run the newer program that wrote it, or give this one a directory of its own.',
-    });
+    throw new SluiceError(
+      'state_newer',
+      `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`,
+      {
+        hint: 'Run the newer program that wrote it, or give this one a directory of its own.',
+      },
+    );
   }
   const instanceId = meta.get('instance');
   const nextBatch = meta.get('next_batch');
@@ -266,20 +287,36 @@ function checkMagic(path: string): void {
 }
 
 /** An error of LMDB as a SluiceError: `disk_full`, or `otherwise`. */
-async function translate(error: unknown, otherwise: 'state_corrupt' | 'internal', where: string): Promise<SluiceError> {
+async function translate(
+  error: unknown,
+  otherwise: 'state_corrupt' | 'internal',
+  directory: string,
+): Promise<SluiceError> {
   if (error instanceof SluiceError) return error;
   const cause = await commitErrorOf(error);
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (/MAP_FULL|No space left|ENOSPC|Disk quota/i.test(message)) {
-    return new SluiceError('disk_full', `no space left for ${where}: ${message}`, {
+  if (await isDiskFull(cause, directory)) {
+    return new SluiceError('disk_full', `no space left for the journal in ${directory}: ${message}`, {
       cause,
       hint: 'Free space on the disk of the data directory.',
     });
   }
-  return new SluiceError(otherwise, `${where} cannot be used: ${message}`, {
+  return new SluiceError(otherwise, `the journal in ${directory} cannot be used: ${message}`, {
     cause,
     hint: 'Check the disk of the data directory.',
   });
+}
+
+/**
+ * LMDB says "no space" when nothing of a write fitted, but "I/O error" when a part of it did; then the free space tells.
+ */
+async function isDiskFull(cause: unknown, directory: string): Promise<boolean> {
+  if (!(cause instanceof Error) || !('code' in cause)) return false;
+  if (typeof cause.code !== 'number') return cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
+  if (DISK_FULL_CODES.includes(cause.code)) return true;
+  if (cause.code !== constants.errno.EIO) return false;
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize < 2 * MAX_COMMIT_BYTES;
 }
 
 /** A failed commit carries its reason as a promise that rejects with it. */

@@ -11,11 +11,11 @@
  * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
  * - One process per directory.
  */
-import { blockKey, type AgentId, type BlockHeader, type BlockId, urgencyRank } from '@sluice/protocol/model';
+
 import { SluiceError } from '@sluice/protocol/error';
+import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { GroupCommit } from './group-commit.ts';
-import { JournalStore } from './journal-store.ts';
 import {
   checkAgentId,
   type JournalBatch,
@@ -25,6 +25,7 @@ import {
   LOWEST_LANE,
   type SetAsideBlock,
 } from './journal-records.ts';
+import { JournalStore } from './journal-store.ts';
 import { type Forgotten, type KnownAgent, KnownBlocks } from './known-blocks.ts';
 
 /** Raw bytes that a journal holds by default: minutes of a busy server, and a bound on what a restart must load. */
@@ -206,9 +207,13 @@ export class Journal {
       this.#checkOpen();
       checkAgentId(header.id.agentId);
       if (this.#costBytes + costBytes > this.maxRawBytes * MAX_OVERFILL_FACTOR) {
-        throw new SluiceError('limit_exceeded', `the journal holds ${this.#costBytes} bytes and takes no more`, {
-          hint: 'Blocks must be sent within the quota that was granted.',
-        });
+        throw new SluiceError(
+          'limit_exceeded',
+          `the journal holds ${this.#costBytes} bytes and takes no more`,
+          {
+            hint: 'Blocks must be sent within the quota that was granted.',
+          },
+        );
       }
     } catch (error) {
       // `append` has to note the promise before it may be taken out again.
@@ -353,14 +358,15 @@ export class Journal {
     if (this.#closed) return;
     this.#closed = true;
     await this.#group.idle();
-    if (!this.#dirty.isEmpty) await this.#submit(0, () => {});
+    // An empty write takes along what only waits for the next commit.
+    if (!this.#dirty.isEmpty) await this.#submit(0);
     await this.#store.close();
     this.#lock.release();
     this.#listeners.clear();
   }
 
-  #submit(lane: Lane, apply: () => void): Promise<void> {
-    return this.#group.submit({ rank: lane, bytes: 0, apply, revert: () => {} });
+  #submit(lane: Lane, apply: () => void = nothing): Promise<void> {
+    return this.#group.submit({ rank: lane, bytes: 0, apply });
   }
 
   /** One transaction: the writes, and what they changed of the known blocks. */
@@ -395,9 +401,13 @@ export class Journal {
       const members = blockNumbers.map((blockNumber) => {
         const block = blocks.get(blockNumber);
         if (block === undefined || block.lane !== lane) {
-          throw new SluiceError('state_corrupt', `the journal is damaged: a block of batch ${token} is missing`, {
-            hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
-          });
+          throw new SluiceError(
+            'state_corrupt',
+            `the journal is damaged: a block of batch ${token} is missing`,
+            {
+              hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
+            },
+          );
         }
         blocks.delete(blockNumber);
         return block;
@@ -500,6 +510,10 @@ class Dirty {
       for (const chunk of chunks) this.touch(agent, chunk);
     }
   }
+}
+
+function nothing(): void {
+  // A write without content.
 }
 
 function laneOf(header: BlockHeader): Lane {
