@@ -1,0 +1,248 @@
+/**
+ * From files to durable blocks: drives the file source and the recorder, decides when to cut, and brings cuts into the
+ * queue.
+ *
+ * Invariants:
+ * - A cut takes all builders and all read positions at one moment, between two lines. Both enter the queue in one
+ *   transaction, so that after a crash each line is in a block exactly once.
+ * - Cuts enter the queue in the order in which they were made; a cut that fails is tried again before the next one.
+ * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way; files wait in place.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SluiceError } from '@sluice/protocol/error';
+import type { BlockHeader } from '@sluice/protocol/model';
+import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
+import { FileSource, type FileSourceOptions } from './source/file-source.ts';
+import type { LineConsumers } from './source/line-consumer.ts';
+
+/** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
+export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;
+/** How long an urgent record waits for company. */
+export const URGENT_CUT_DELAY_MS = 50;
+/** How long any record waits in a builder. */
+export const MAX_CUT_DELAY_MS = 500;
+/** Cuts being compressed or written: one of each kind of work, and one to have something next. */
+export const MAX_CUTS_IN_THE_AIR = 3;
+/** Pause before a failed write is tried again: disks do not get free in less. */
+const RETRY_DELAY_MS = 1000;
+/** Lines between two looks at the builders' sizes; with short lines a look each would cost more than the line. */
+const LINES_PER_SIZE_CHECK = 64;
+
+/** A sealed block that is not compressed yet. */
+export interface RawBlock {
+  readonly header: BlockHeader;
+  readonly raw: Buffer;
+}
+
+/** The part of the recorder that the pipeline uses. */
+export interface PipelineRecorder extends LineConsumers {
+  readonly pendingRecords: number;
+  /** Whether an urgent record waits. */
+  readonly urgentPending: boolean;
+  readonly largestBuilderRawBytes: number;
+  /** Seals all builders that hold something. `nextSequence` is called once per block, in order. */
+  cut(nextSequence: () => number): RawBlock[];
+}
+
+/** The part of a logger that the pipeline uses. */
+export interface PipelineLogger {
+  warn(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+}
+
+export interface PipelineOptions {
+  readonly files: FileSourceOptions;
+  readonly recorder: PipelineRecorder;
+  readonly queue: DurableQueue;
+  readonly compress: (raw: Buffer) => Promise<Buffer>;
+  readonly logger: PipelineLogger;
+  /** Blocks are durable and may be sent. */
+  readonly onBlocks: (blocks: BlockHeader[]) => void;
+  readonly urgentCutDelayMs?: number;
+  readonly maxCutDelayMs?: number;
+}
+
+export interface Pipeline {
+  /** Stops reading, makes durable what was read, and closes the files. The queue stays open; it is the caller's. */
+  stop(): Promise<void>;
+  /** Bytes on disk that were not read, as far as is known. */
+  readonly unreadBytes: number;
+  readonly fileCount: number;
+  readonly openFileCount: number;
+  /** What stands in the way now, one sentence each. */
+  problems(): string[];
+}
+
+/** Starts following the files. Resolves after the first look at them. */
+export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const running = new RunningPipeline(options);
+  await running.start();
+  return running;
+}
+
+class RunningPipeline implements Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #source: FileSource;
+  readonly #urgentCutDelayMs: number;
+  readonly #maxCutDelayMs: number;
+  readonly #stopping = new AbortController();
+  #linesUnchecked = 0;
+  #cutsInTheAir = 0;
+  #lastCommit: Promise<void> = Promise.resolve();
+  #cutTimer: NodeJS.Timeout | undefined;
+  #urgentTimer: NodeJS.Timeout | undefined;
+  #cutOverdue = false;
+  #waitingForRoom = false;
+  #writeProblem: string | undefined;
+  #abandoned = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
+    this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
+    this.#source = new FileSource(options.files, {
+      consumers: options.recorder,
+      checkpoints: options.queue.checkpoints(),
+      mayRead: () => this.#mayRead(),
+      afterLine: () => this.#afterLine(),
+      afterTurn: () => this.#afterTurn(),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#source.start();
+    this.#afterTurn();
+  }
+
+  async stop(): Promise<void> {
+    await this.#source.stop();
+    this.#clearTimers();
+    this.#stopping.abort();
+    this.#cut();
+    await this.#lastCommit;
+  }
+
+  get unreadBytes(): number {
+    return this.#source.unreadBytes;
+  }
+
+  get fileCount(): number {
+    return this.#source.fileCount;
+  }
+
+  get openFileCount(): number {
+    return this.#source.openFileCount;
+  }
+
+  problems(): string[] {
+    const problems = this.#source.problems();
+    if (this.#writeProblem !== undefined) problems.push(this.#writeProblem);
+    return problems;
+  }
+
+  #mayRead(): boolean {
+    if (this.#cutsInTheAir >= MAX_CUTS_IN_THE_AIR) return false;
+    if (!this.#options.queue.isFull) return true;
+    if (!this.#waitingForRoom) {
+      this.#waitingForRoom = true;
+      this.#options.logger.info(
+        { usedBytes: this.#options.queue.usedBytes },
+        'queue is full: reading pauses',
+      );
+      void this.#options.queue.waitForRoom().then(() => {
+        this.#waitingForRoom = false;
+        this.#source.resume();
+      });
+    }
+    return false;
+  }
+
+  /** Between two lines, inside of a piece: only size can call for a cut here. */
+  #afterLine(): void {
+    if (++this.#linesUnchecked < LINES_PER_SIZE_CHECK) return;
+    this.#linesUnchecked = 0;
+    if (this.#options.recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) this.#cut();
+  }
+
+  #afterTurn(): void {
+    const { recorder } = this.#options;
+    if (recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) {
+      this.#cut();
+      return;
+    }
+    if (this.#stopping.signal.aborted) return;
+    if (recorder.urgentPending) this.#urgentTimer ??= setTimeout(() => this.#due(), this.#urgentCutDelayMs);
+    if (recorder.pendingRecords > 0 || this.#source.hasCheckpoints) {
+      this.#cutTimer ??= setTimeout(() => this.#due(), this.#maxCutDelayMs);
+    }
+  }
+
+  /** A record has waited long enough; with too many cuts in the air, the cut is made when one has landed. */
+  #due(): void {
+    if (this.#cutsInTheAir >= MAX_CUTS_IN_THE_AIR) this.#cutOverdue = true;
+    else this.#cut();
+  }
+
+  /** Takes everything at this moment and sends it on its way into the queue. */
+  #cut(): void {
+    this.#clearTimers();
+    this.#cutOverdue = false;
+    this.#linesUnchecked = 0;
+    const { recorder, queue } = this.#options;
+    const blocks = recorder.cut(() => queue.nextSequence());
+    const checkpoints = this.#source.takeCheckpoints();
+    if (blocks.length === 0 && checkpoints.length === 0) return;
+    this.#cutsInTheAir++;
+    const compressed = Promise.all(blocks.map((block) => this.#compress(block)));
+    const previous = this.#lastCommit;
+    this.#lastCommit = this.#land(previous, compressed, checkpoints);
+  }
+
+  async #compress(block: RawBlock): Promise<NewBlock> {
+    return { header: block.header, payload: await this.#options.compress(block.raw) };
+  }
+
+  async #land(
+    previous: Promise<void>,
+    compressed: Promise<NewBlock[]>,
+    checkpoints: readonly CheckpointChange[],
+  ): Promise<void> {
+    const [blocks] = await Promise.all([compressed, previous]);
+    const committed = await this.#commit(blocks, checkpoints);
+    this.#cutsInTheAir--;
+    if (committed && blocks.length > 0) this.#options.onBlocks(blocks.map((block) => block.header));
+    if (this.#cutOverdue && !this.#stopping.signal.aborted) this.#due();
+    this.#source.resume();
+  }
+
+  /** Tries until it works or the pipeline stops. What is given up then is read again at the next start. */
+  async #commit(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<boolean> {
+    for (;;) {
+      // A cut behind one that was given up must not become durable: its positions are behind lines that are not.
+      if (this.#abandoned) return false;
+      try {
+        await this.#options.queue.commitCut(blocks, checkpoints);
+        this.#writeProblem = undefined;
+        return true;
+      } catch (error) {
+        const failure = SluiceError.from(error);
+        if (this.#writeProblem === undefined) {
+          this.#options.logger.warn(
+            { code: failure.code, reason: failure.message },
+            'queue cannot be written',
+          );
+        }
+        this.#writeProblem = `${failure.message}. ${failure.hint ?? ''}`.trim();
+        if (this.#stopping.signal.aborted) this.#abandoned = true;
+        else await sleep(RETRY_DELAY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#cutTimer);
+    clearTimeout(this.#urgentTimer);
+    this.#cutTimer = undefined;
+    this.#urgentTimer = undefined;
+  }
+}

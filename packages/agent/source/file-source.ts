@@ -1,0 +1,534 @@
+/**
+ * Follows files: finds them, decides whose turn it is, and hands their lines out.
+ *
+ * Two loops run side by side. The *look* loop walks the patterns and compares what it finds with what is followed (new,
+ * renamed, grown, truncated, gone). The *read* loop takes files with something to read in turn, one piece each, so a
+ * huge file never holds up the others. Between looks, files with recent activity are polled, and hints of the operating
+ * system wake both.
+ *
+ * Invariants:
+ * - A file is followed once, by inode, however many names lead to it.
+ * - {@link FileSource.takeCheckpoints}, called between lines, returns positions exactly behind the lines handed out.
+ * - No more than `maxOpenFiles` descriptors, but for files that were removed or renamed away and not read to their end.
+ * - With nothing to read, nothing runs but the look loop.
+ */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { CheckpointChange } from '../queue/queue.ts';
+import { DirectoryWatch } from './directory-watch.ts';
+import { CheckpointIndex, type FileCheckpoint, fileKey, STARTED_KEY, sameBirth } from './file-checkpoint.ts';
+import { directoryIdentities, ownOutputFiles, pathsByInode } from './file-system-facts.ts';
+import { FollowedFile, type OpenFile, openForReading, READ_BYTES } from './followed-file.ts';
+import { type FoundFile, GlobWalker } from './glob-walk.ts';
+import type { LineConsumers } from './line-consumer.ts';
+
+/** How often the patterns are walked: a new file is noticed within this, without any hint. */
+export const LOOK_INTERVAL_MS = 1000;
+/** A walk that takes long is repeated less often: walking costs at most a twentieth of the time. */
+const LOOK_REST_FACTOR = 20;
+/** How often files with recent activity are looked at between walks. */
+export const POLL_INTERVAL_MS = 200;
+/** How long a file without news is polled. */
+const ACTIVE_MS = 10_000;
+/** Polled files: beyond this many, the walk alone must do. */
+const MAX_ACTIVE_FILES = 256;
+/** A last line without its end is handed out when nothing came for this long. */
+export const DEFAULT_FLUSH_AFTER_MS = 2000;
+/** A removed or renamed file stays open this long after its last bytes: its writer may not know yet. */
+export const DEFAULT_ROTATION_WAIT_MS = 5000;
+/** Descriptors for followed files; well below the usual limit of 1024 for a process. */
+export const MAX_OPEN_FILES = 512;
+/** Hints are gathered this long: a file that is written to a thousand times a second is read fifty times. */
+const HINT_DELAY_MS = 20;
+
+export interface FileSourceOptions {
+  /** Patterns of the files to follow. */
+  readonly include: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Whether files that are present at the first start of a new queue are read from their beginning. */
+  readonly fromStart?: boolean;
+  /** Directories that are never entered: the agent's own data. */
+  readonly ownDirectories?: readonly string[];
+  readonly maxOpenFiles?: number;
+  readonly flushAfterMs?: number;
+  readonly rotationWaitMs?: number;
+  readonly lookIntervalMs?: number;
+  readonly pollIntervalMs?: number;
+  readonly openFile?: OpenFile;
+}
+
+/** What a source asks of the pipeline. */
+export interface FileSourceHost {
+  readonly consumers: LineConsumers;
+  /** Read positions as they were committed. */
+  readonly checkpoints: Iterable<{ key: string; value: unknown }>;
+  /** Whether another piece may be read now; {@link FileSource.resume} says that it may again. */
+  mayRead(): boolean;
+  /** After each line: its position is taken, so a cut may be made here. */
+  afterLine(): void;
+  /** After each piece, and when positions changed without one. */
+  afterTurn(): void;
+}
+
+export class FileSource {
+  readonly #options: Required<Omit<FileSourceOptions, 'include' | 'exclude'>>;
+  readonly #host: FileSourceHost;
+  readonly #afterLine: () => void;
+  readonly #walker: GlobWalker;
+  readonly #index: CheckpointIndex;
+  readonly #files = new Map<string, FollowedFile>();
+  readonly #byPath = new Map<string, FollowedFile>();
+  /** Files with something to read, in the order of their turns. */
+  readonly #ready = new Set<FollowedFile>();
+  readonly #active = new Set<FollowedFile>();
+  /** Files with a descriptor, least recently used first. */
+  readonly #open = new Set<FollowedFile>();
+  readonly #hinted = new Set<FollowedFile>();
+  /** The file whose turn it is. */
+  #current: FollowedFile | undefined;
+  readonly #changed = new Set<FollowedFile>();
+  readonly #removedKeys = new Set<string>();
+  readonly #readProblems = new Map<string, string>();
+  #lookProblems: ReadonlyMap<string, string> = new Map();
+  readonly #watch: DirectoryWatch;
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  #startMark: 'written' | 'waiting' | 'due';
+  #walkNumber = 0;
+  #lookTimer: NodeJS.Timeout | undefined;
+  #hintTimer: NodeJS.Timeout | undefined;
+  #pollTimer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #polling: Promise<void> | undefined;
+  #reading: Promise<void> | undefined;
+  #lookDurationMs = 0;
+  #lookEndedMs = 0;
+  #stopped = false;
+  #wake: () => void = () => undefined;
+
+  constructor(options: FileSourceOptions, host: FileSourceHost) {
+    this.#options = {
+      fromStart: options.fromStart ?? false,
+      ownDirectories: options.ownDirectories ?? [],
+      maxOpenFiles: options.maxOpenFiles ?? MAX_OPEN_FILES,
+      flushAfterMs: options.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS,
+      rotationWaitMs: options.rotationWaitMs ?? DEFAULT_ROTATION_WAIT_MS,
+      lookIntervalMs: options.lookIntervalMs ?? LOOK_INTERVAL_MS,
+      pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
+      openFile: options.openFile ?? openForReading,
+    };
+    this.#host = host;
+    this.#afterLine = () => host.afterLine();
+    this.#index = new CheckpointIndex(host.checkpoints);
+    this.#startMark = this.#index.started ? 'written' : 'waiting';
+    for (const key of this.#index.unreadableKeys) this.#removedKeys.add(key);
+    for (const { key } of this.#index.expire(Date.now())) this.#removedKeys.add(key);
+    this.#walker = new GlobWalker(options.include, options.exclude ?? [], () =>
+      directoryIdentities(this.#options.ownDirectories),
+    );
+    this.#watch = new DirectoryWatch(
+      (file) => this.#hintChanged(file),
+      () => this.#hintRenamed(),
+    );
+  }
+
+  /** Looks once, then reads and follows in the background. Resolves after the first look. */
+  async start(): Promise<void> {
+    await this.#look();
+    this.#reading = this.#readLoop();
+    this.#scheduleLook();
+  }
+
+  /** Ends reading after the piece in progress and closes all files. Lines without an end stay unread. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#lookTimer);
+    clearTimeout(this.#pollTimer);
+    clearTimeout(this.#hintTimer);
+    this.#watch.close();
+    this.#wake();
+    await Promise.all([this.#reading, this.#looking, this.#polling]);
+    await Promise.all([...this.#files.values()].map((file) => file.close()));
+    this.#open.clear();
+  }
+
+  /** Reading may go on. */
+  resume(): void {
+    this.#wake();
+  }
+
+  /** Whether {@link takeCheckpoints} has something. */
+  get hasCheckpoints(): boolean {
+    return this.#changed.size > 0 || this.#removedKeys.size > 0 || this.#startMark === 'due';
+  }
+
+  /** The positions that changed since the last call. */
+  takeCheckpoints(): CheckpointChange[] {
+    const nowMs = Date.now();
+    const changes: CheckpointChange[] = [];
+    for (const key of this.#removedKeys) changes.push({ key, value: undefined });
+    this.#removedKeys.clear();
+    // A cut in the middle of a turn: the lines before it belong to the cut.
+    if (this.#current !== undefined) this.#changed.add(this.#current);
+    for (const file of this.#changed) {
+      const checkpoint = file.checkpoint(nowMs);
+      this.#index.set(file.key, checkpoint);
+      changes.push({ key: file.key, value: checkpoint });
+    }
+    this.#changed.clear();
+    if (this.#startMark === 'due') {
+      this.#startMark = 'written';
+      changes.push({ key: STARTED_KEY, value: true });
+    }
+    return changes;
+  }
+
+  /** Bytes on disk that were not read, as far as is known. */
+  get unreadBytes(): number {
+    let bytes = 0;
+    for (const file of this.#files.values()) bytes += file.unreadBytes;
+    return bytes;
+  }
+
+  get fileCount(): number {
+    return this.#files.size;
+  }
+
+  get openFileCount(): number {
+    return this.#open.size;
+  }
+
+  /** What cannot be read now, one sentence each. */
+  problems(): string[] {
+    return [...new Map([...this.#lookProblems, ...this.#readProblems])].map(
+      ([file, why]) => `${file}: ${why}`,
+    );
+  }
+
+  // --- looking ---
+
+  #scheduleLook(): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#lookTimer);
+    const rest = Math.max(this.#options.lookIntervalMs, this.#lookDurationMs * LOOK_REST_FACTOR);
+    this.#lookTimer = setTimeout(() => this.#lookAgain(), rest);
+  }
+
+  #lookAgain(): void {
+    if (this.#stopped || this.#looking !== undefined) return;
+    clearTimeout(this.#lookTimer);
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined;
+      this.#scheduleLook();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const startedMs = performance.now();
+    this.#walkNumber++;
+    const { files, problems, directories } = await this.#walker.walk();
+    if (this.#stopped) return;
+    this.#lookProblems = problems;
+    const ownFiles = ownOutputFiles();
+    const firstLook = this.#walkNumber === 1;
+    for (const found of files) {
+      if (!ownFiles.has(fileKey(found.stats.dev, found.stats.ino))) this.#found(found, firstLook);
+    }
+    if (firstLook) await this.#findMovedWhileDown();
+    await this.#noticeGone();
+    this.#watch.update(this.#watchedDirectories(directories));
+    if (this.#startMark === 'waiting') this.#updateStartMark();
+    this.#lookEndedMs = performance.now();
+    this.#lookDurationMs = this.#lookEndedMs - startedMs;
+    if (this.hasCheckpoints) this.#host.afterTurn();
+  }
+
+  #found({ path: file, stats }: FoundFile, firstLook: boolean): void {
+    const key = fileKey(stats.dev, stats.ino);
+    const known = this.#files.get(key);
+    if (known !== undefined) {
+      if (known.seenInWalk !== this.#walkNumber) {
+        known.seenInWalk = this.#walkNumber;
+        known.goneMs = undefined;
+        if (known.path !== file) this.#moved(known, file);
+      }
+      if (sameBirth(known, { birthtimeMs: stats.birthtimeMs })) {
+        this.#compare(known, stats.size, stats.mtimeMs);
+        return;
+      }
+      // The inode was used again while we had no descriptor on it.
+      if (known === this.#current) return;
+      this.#forget(known);
+      void known.close();
+    }
+    const followed = this.#follow(file, stats);
+    const kept = this.#index.find(followed);
+    if (kept !== undefined) {
+      followed.resume(kept.checkpoint);
+      if (kept.key !== key) {
+        this.#removedKeys.add(kept.key);
+        this.#changed.add(followed);
+      }
+    } else if (firstLook && this.#startMark === 'waiting' && !this.#options.fromStart && stats.size > 0) {
+      followed.startBeforeBytes = stats.size;
+      followed.position.offsetBytes = stats.size;
+      this.#ready.add(followed);
+    }
+    this.#compare(followed, stats.size, stats.mtimeMs);
+  }
+
+  #follow(file: string, stats: { dev: number; ino: number; birthtimeMs: number }): FollowedFile {
+    const identity = { path: file, device: stats.dev, inode: stats.ino, birthtimeMs: stats.birthtimeMs };
+    const followed = new FollowedFile(identity, this.#host.consumers.forFile(file));
+    followed.seenInWalk = this.#walkNumber;
+    followed.grownMs = Date.now();
+    this.#files.set(followed.key, followed);
+    this.#byPath.set(file, followed);
+    return followed;
+  }
+
+  /** Gives a file its turn when its size or time says that there is something to look for. */
+  #compare(file: FollowedFile, sizeBytes: number, modifiedMs: number): void {
+    const news = sizeBytes !== file.endBytes || modifiedMs !== file.modifiedMs;
+    file.sizeBytes = sizeBytes;
+    file.modifiedMs = modifiedMs;
+    if (news && (sizeBytes > 0 || file.endBytes > 0)) this.#makeReady(file);
+  }
+
+  #makeReady(file: FollowedFile): void {
+    this.#ready.add(file);
+    this.#activate(file);
+    this.#wake();
+  }
+
+  #activate(file: FollowedFile): void {
+    if (this.#active.size < MAX_ACTIVE_FILES || file.goneMs !== undefined) this.#active.add(file);
+    this.#schedulePoll();
+  }
+
+  #moved(file: FollowedFile, newPath: string): void {
+    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+    file.path = newPath;
+    this.#byPath.set(newPath, file);
+    this.#changed.add(file);
+  }
+
+  /** Files that no path led to in this walk: rotated away or removed. They are read to their end, then let go. */
+  async #noticeGone(): Promise<void> {
+    for (const file of this.#files.values()) {
+      if (file.seenInWalk === this.#walkNumber) continue;
+      if (file.goneMs === undefined) {
+        file.goneMs = Date.now();
+        if (file.handle === undefined) await this.#seekSibling(file);
+        this.#makeReady(file);
+      }
+      this.#activate(file);
+    }
+  }
+
+  /** Positions of files that were rotated while nobody looked: the rest is next to where they were. */
+  async #findMovedWhileDown(): Promise<void> {
+    const directories = new Map<string, Map<number, string>>();
+    const nowMs = Date.now();
+    for (const [key, checkpoint] of [...this.#index.entries()]) {
+      if (this.#files.has(key) || checkpoint.fingerprint.bytes === 0) continue;
+      const directory = path.dirname(checkpoint.path);
+      let siblings = directories.get(directory);
+      if (siblings === undefined) {
+        siblings = await pathsByInode(directory);
+        directories.set(directory, siblings);
+      }
+      const moved = siblings.get(checkpoint.inode);
+      if (moved !== undefined) await this.#followMoved(checkpoint, moved, nowMs);
+    }
+  }
+
+  async #followMoved(checkpoint: FileCheckpoint, moved: string, nowMs: number): Promise<void> {
+    const stats = await stat(moved).catch(() => undefined);
+    if (
+      stats === undefined ||
+      !sameBirth(checkpoint, stats) ||
+      this.#files.has(fileKey(stats.dev, stats.ino))
+    )
+      return;
+    if (stats.size <= checkpoint.offsetBytes) return;
+    const file = this.#follow(moved, stats);
+    file.resume(checkpoint);
+    file.goneMs = nowMs;
+    file.seenInWalk = 0;
+    this.#makeReady(file);
+  }
+
+  async #seekSibling(file: FollowedFile): Promise<void> {
+    const moved = (await pathsByInode(path.dirname(file.path))).get(file.inode);
+    if (moved !== undefined && moved !== file.path) this.#moved(file, moved);
+  }
+
+  #watchedDirectories(walked: ReadonlySet<string>): Set<string> {
+    const directories = new Set<string>();
+    for (const file of this.#active) directories.add(path.dirname(file.path));
+    for (const file of this.#byPath.keys()) directories.add(path.dirname(file));
+    for (const directory of walked) directories.add(directory);
+    return directories;
+  }
+
+  /** The first start is over when each file that was present has its position. */
+  #updateStartMark(): void {
+    for (const file of this.#files.values()) {
+      if (file.startBeforeBytes === undefined) continue;
+      if (!this.#readProblems.has(file.path)) return;
+      // It cannot be opened now; what it holds was there before us all the same.
+      this.#changed.add(file);
+    }
+    this.#startMark = 'due';
+  }
+
+  #hintChanged(file: string): void {
+    const followed = this.#byPath.get(file);
+    if (followed === undefined || this.#stopped) return;
+    this.#hinted.add(followed);
+    this.#hintTimer ??= setTimeout(() => {
+      this.#hintTimer = undefined;
+      for (const hinted of this.#hinted) if (this.#files.has(hinted.key)) this.#makeReady(hinted);
+      this.#hinted.clear();
+    }, HINT_DELAY_MS);
+  }
+
+  #hintRenamed(): void {
+    if (this.#stopped || this.#looking !== undefined) return;
+    const rest = Math.max(POLL_INTERVAL_MS / 2, this.#lookDurationMs * LOOK_REST_FACTOR);
+    const waitMs = Math.max(0, this.#lookEndedMs + rest - performance.now());
+    clearTimeout(this.#lookTimer);
+    this.#lookTimer = setTimeout(() => this.#lookAgain(), waitMs);
+  }
+
+  // --- polling ---
+
+  #schedulePoll(): void {
+    if (this.#stopped || this.#pollTimer !== undefined || this.#active.size === 0) return;
+    this.#pollTimer = setTimeout(() => {
+      this.#polling = this.#poll().finally(() => {
+        this.#polling = undefined;
+        this.#pollTimer = undefined;
+        this.#schedulePoll();
+      });
+    }, this.#options.pollIntervalMs);
+  }
+
+  async #poll(): Promise<void> {
+    const nowMs = Date.now();
+    for (const file of [...this.#active]) {
+      if (this.#stopped) return;
+      if (this.#ready.has(file) || file === this.#current) continue;
+      await this.#pollFile(file, nowMs);
+    }
+  }
+
+  async #pollFile(file: FollowedFile, nowMs: number): Promise<void> {
+    const handle = file.handle;
+    const stats = await (handle === undefined ? stat(file.path) : handle.stat()).catch(() => undefined);
+    if (stats !== undefined && stats.ino === file.inode) this.#compare(file, stats.size, stats.mtimeMs);
+    if (this.#ready.has(file) || file === this.#current) return;
+    const quietMs = nowMs - Math.max(file.grownMs, file.goneMs ?? 0);
+    if (stats === undefined && file.goneMs !== undefined) {
+      // Neither a descriptor nor a path: nothing can be read. Its position stays for the case that it comes back.
+      if (quietMs >= this.#options.rotationWaitMs) await this.#letGo(file, 1);
+    } else if (file.hasUnfinishedLine) {
+      if (nowMs - file.grownMs < this.#options.flushAfterMs) return;
+      file.flushWanted = true;
+      this.#makeReady(file);
+    } else if (file.goneMs !== undefined) {
+      if (quietMs >= this.#options.rotationWaitMs) await this.#letGo(file, stats?.nlink ?? 0);
+    } else if (quietMs >= ACTIVE_MS) this.#active.delete(file);
+  }
+
+  /** A gone file was read to its end: frees its descriptor. Its position is kept while the file exists somewhere. */
+  async #letGo(file: FollowedFile, links: number): Promise<void> {
+    this.#forget(file);
+    await file.close();
+    if (links > 0) return;
+    this.#changed.delete(file);
+    this.#index.delete(file.key);
+    this.#removedKeys.add(file.key);
+    this.#host.afterTurn();
+  }
+
+  #forget(file: FollowedFile): void {
+    this.#readProblems.delete(file.path);
+    this.#files.delete(file.key);
+    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+    this.#ready.delete(file);
+    this.#active.delete(file);
+    this.#open.delete(file);
+    // The position of the last cut stays known for the case that the file comes back.
+    if (this.#changed.has(file)) this.#index.set(file.key, file.checkpoint(Date.now()));
+  }
+
+  // --- reading ---
+
+  async #readLoop(): Promise<void> {
+    while (!this.#stopped) {
+      const file = this.#host.mayRead() ? this.#nextReady() : undefined;
+      if (file === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      await this.#turn(file);
+      this.#host.afterTurn();
+    }
+  }
+
+  #nextReady(): FollowedFile | undefined {
+    for (const file of this.#ready) {
+      this.#ready.delete(file);
+      return file;
+    }
+    return undefined;
+  }
+
+  async #turn(file: FollowedFile): Promise<void> {
+    const before = file.position.offsetBytes;
+    const fingerprint = file.fingerprint;
+    this.#current = file;
+    try {
+      if (file.handle === undefined) await this.#makeRoomForDescriptor();
+      const outcome = await file.turn(this.#buffer, this.#options.openFile, Date.now(), this.#afterLine);
+      if (file.handle !== undefined) {
+        this.#open.delete(file);
+        this.#open.add(file);
+      }
+      if (outcome === 'more') this.#ready.add(file);
+      if (outcome === 'replaced') this.#hintRenamed();
+      else this.#readProblems.delete(file.path);
+    } catch (error) {
+      await this.#turnFailed(file, error);
+    } finally {
+      this.#current = undefined;
+    }
+    if (file.position.offsetBytes !== before || file.fingerprint !== fingerprint) this.#changed.add(file);
+    if (this.#startMark === 'waiting') this.#updateStartMark();
+  }
+
+  async #turnFailed(file: FollowedFile, error: unknown): Promise<void> {
+    this.#open.delete(file);
+    await file.close().catch(() => undefined);
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return;
+    this.#readProblems.set(file.path, error instanceof Error ? error.message : String(error));
+    // Tried again at the next look.
+    file.modifiedMs = 0;
+    this.#active.delete(file);
+  }
+
+  async #makeRoomForDescriptor(): Promise<void> {
+    if (this.#open.size < this.#options.maxOpenFiles) return;
+    for (const file of this.#open) {
+      // A file without a path cannot be opened again.
+      if (file.goneMs !== undefined) continue;
+      this.#open.delete(file);
+      await file.close();
+      return;
+    }
+  }
+}
