@@ -1,0 +1,332 @@
+/**
+ * The subset of ClickHouse's HTTP interface that clients use, before the embedded engine.
+ *
+ * Invariants: an insert is acknowledged after the engine has it on disk; a failed request says why in ClickHouse's
+ * words with its exception code; an answer that fails after it began is broken off, never ended as if it were whole.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createGzip, type Gzip } from 'node:zlib';
+import type { Engine, EngineQuery } from './engine.ts';
+import { EngineError, EXCEPTION_CODES, statusOf } from './engine-error.ts';
+import { contentTypeOf, isPiecewise } from './formats.ts';
+import {
+  DEFAULT_INSERT_EXECUTION_SECONDS,
+  DEFAULT_MAX_EXECUTION_SECONDS,
+  MAX_CONCURRENT_INSERTS,
+  MAX_CONCURRENT_QUERIES,
+  MAX_HEADER_BYTES,
+  MAX_WAIT_MS,
+  MAX_WAITING_REQUESTS,
+  REQUEST_TIMEOUT_MS,
+} from './limits.ts';
+import { readText, spool } from './request-body.ts';
+import { describeStatement, type Statement, withInfile } from './sql-text.ts';
+import { authenticate, type Credentials, readRequest, type StoreRequest } from './store-request.ts';
+import { Turns } from './turns.ts';
+
+export interface StoreServerOptions {
+  readonly engine: Engine;
+  readonly credentials: Credentials;
+  /** Where bodies of inserts lie while the engine reads them. */
+  readonly incomingDirectory: string;
+  /** Told of each failed request that was the store's fault. */
+  readonly onFailure: (error: EngineError) => void;
+}
+
+interface Job {
+  readonly query: EngineQuery;
+  readonly format: string;
+  readonly streams: boolean;
+  readonly gzip: boolean;
+}
+
+/** @returns a server that does not listen yet */
+export function createStoreServer(options: StoreServerOptions): Server {
+  const queryTurns = new Turns({
+    limit: MAX_CONCURRENT_QUERIES,
+    maxWaiting: MAX_WAITING_REQUESTS,
+    maxWaitMs: MAX_WAIT_MS,
+  });
+  const insertTurns = new Turns({
+    limit: MAX_CONCURRENT_INSERTS,
+    maxWaiting: MAX_WAITING_REQUESTS,
+    maxWaitMs: MAX_WAIT_MS,
+  });
+  const handler = new StoreHandler(options, queryTurns, insertTurns);
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: 10_000 },
+    (request, response) => {
+      handler.handle(request, response).catch((error: unknown) => {
+        const failure = EngineError.from(error);
+        options.onFailure(failure);
+        response.destroy();
+      });
+    },
+  );
+  return server;
+}
+
+class StoreHandler {
+  private readonly options: StoreServerOptions;
+  private readonly queryTurns: Turns;
+  private readonly insertTurns: Turns;
+
+  constructor(options: StoreServerOptions, queryTurns: Turns, insertTurns: Turns) {
+    this.options = options;
+    this.queryTurns = queryTurns;
+    this.insertTurns = insertTurns;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://store');
+    if (url.pathname === '/ping' || (url.pathname === '/' && request.method === 'HEAD')) {
+      answerText(response, 200, 'Ok.\n');
+      return;
+    }
+    if (url.pathname !== '/') {
+      answerText(response, 404, `There is no handle ${url.pathname}. Use / with ?query=, or /ping.\n`);
+      return;
+    }
+    const gone = new AbortController();
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    try {
+      authenticate(request, url, this.options.credentials);
+      const read = readRequest(request, url);
+      if (request.method === 'GET' && read.urlQuery === '') answerText(response, 200, 'Ok.\n');
+      else await this.answer(request, response, read, gone.signal);
+    } catch (error) {
+      const failure = EngineError.from(error);
+      if (statusOf(failure.exceptionCode) === 500) this.options.onFailure(failure);
+      answerFailure(request, response, failure);
+    }
+  }
+
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    read: StoreRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const queryId = read.queryId ?? randomUUID();
+    response.setHeader('X-ClickHouse-Query-Id', queryId);
+    response.setHeader('X-ClickHouse-Server-Display-Name', 'sluice-store');
+    response.setHeader('X-ClickHouse-Timezone', Intl.DateTimeFormat().resolvedOptions().timeZone);
+    let statement = read.urlQuery.trim() === '' ? undefined : describeStatement(read.urlQuery);
+    if (statement?.kind === 'insertData' && request.method !== 'GET') {
+      await this.insertBody(request, response, read, statement, signal);
+      return;
+    }
+    if (
+      request.method === 'GET' &&
+      statement !== undefined &&
+      (statement.kind === 'insertData' || isWrite(read.urlQuery))
+    )
+      throw new EngineError(
+        164,
+        'Cannot execute query in readonly mode: GET requests only read. Use POST. (READONLY)',
+      );
+    const body = await readText(request, read.bodyCompression);
+    const sql = read.urlQuery === '' || body === '' ? read.urlQuery + body : `${read.urlQuery}\n${body}`;
+    statement = body === '' && statement !== undefined ? statement : describeStatement(sql);
+    const isInsert = statement.kind === 'insertData';
+    const format =
+      statement.kind === 'insertData' ? read.defaultFormat : (statement.format ?? read.defaultFormat);
+    const job: Job = {
+      query: this.queryOf(read, sql, format, isInsert, signal),
+      format,
+      streams: statement.kind === 'select' && isPiecewise(format) && !read.waitsForEnd,
+      gzip: read.gzipAnswer,
+    };
+    const release = await (isInsert ? this.insertTurns : this.queryTurns).take(signal);
+    try {
+      if (job.streams) await this.streamResult(response, job);
+      else await this.wholeResult(response, job, isInsert);
+    } finally {
+      release();
+    }
+  }
+
+  private async insertBody(
+    request: IncomingMessage,
+    response: ServerResponse,
+    read: StoreRequest,
+    statement: Statement,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const inline = read.urlQuery.slice(statement.dataAt).trim().replace(/;$/, '');
+    const spooled = await spool(request, this.options.incomingDirectory, inline, read.bodyCompression);
+    let release: (() => void) | undefined;
+    try {
+      release = await this.insertTurns.take(signal);
+      const sql = withInfile(read.urlQuery, statement, spooled.path, spooled.compression);
+      const query = this.queryOf(read, sql, read.defaultFormat, true, signal);
+      await this.wholeResult(
+        response,
+        { query, format: read.defaultFormat, streams: false, gzip: false },
+        true,
+      );
+    } finally {
+      release?.();
+      await spooled.remove();
+    }
+  }
+
+  private queryOf(
+    read: StoreRequest,
+    sql: string,
+    format: string,
+    isInsert: boolean,
+    signal: AbortSignal,
+  ): EngineQuery {
+    const seconds = isInsert ? DEFAULT_INSERT_EXECUTION_SECONDS : DEFAULT_MAX_EXECUTION_SECONDS;
+    return {
+      id: randomUUID(),
+      sql,
+      format,
+      settings: new Map([['max_execution_time', String(seconds)], ...read.settings]),
+      parameters: read.parameters,
+      database: read.database,
+      changesConnection: /^\s*(SET|USE|CREATE\s+TEMPORARY|DROP\s+TEMPORARY)\b/i.test(sql),
+      // An insert goes to its end though its client is gone: it may be whole, and a second try is recognized by its token.
+      signal: isInsert ? new AbortController().signal : signal,
+    };
+  }
+
+  private async wholeResult(response: ServerResponse, job: Job, isInsert: boolean): Promise<void> {
+    const result = await this.options.engine.run(job.query);
+    const summary = isInsert
+      ? {
+          read_rows: result.rows,
+          read_bytes: result.rowBytes,
+          written_rows: result.rows,
+          written_bytes: result.rowBytes,
+        }
+      : { read_rows: result.rows, read_bytes: result.rowBytes, written_rows: 0, written_bytes: 0 };
+    setSummary(response, {
+      ...summary,
+      result_rows: result.rows,
+      result_bytes: result.bytes.length,
+      elapsed_ns: Math.round(result.elapsedSeconds * 1e9),
+    });
+    const answer = new Answer(response, job);
+    if (result.bytes.length > 0) await answer.write(result.bytes);
+    await answer.end();
+  }
+
+  private async streamResult(response: ServerResponse, job: Job): Promise<void> {
+    const answer = new Answer(response, job);
+    await this.options.engine.stream(job.query, (bytes) => answer.write(bytes));
+    await answer.end();
+  }
+}
+
+/** The body of an answer, gzip or not; its head goes out with the first bytes, so that early errors have a status. */
+class Answer {
+  private readonly response: ServerResponse;
+  private readonly job: Job;
+  private gzip: Gzip | undefined;
+
+  constructor(response: ServerResponse, job: Job) {
+    this.response = response;
+    this.job = job;
+  }
+
+  /** Resolves when more may come. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.begin();
+    const sink = this.gzip ?? this.response;
+    if (this.response.destroyed)
+      throw new EngineError(EXCEPTION_CODES.networkError, 'The client is gone. (NETWORK_ERROR)');
+    if (sink.write(bytes)) return;
+    await this.untilEvent(sink, 'drain');
+  }
+
+  async end(): Promise<void> {
+    this.begin();
+    const sink = this.gzip ?? this.response;
+    sink.end();
+    if (!this.response.writableFinished && !this.response.destroyed)
+      await this.untilEvent(this.response, 'finish');
+  }
+
+  /** Waits for the event, or for the client to be gone. */
+  private untilEvent(emitter: Gzip | ServerResponse, event: 'drain' | 'finish'): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        emitter.off(event, done);
+        this.response.off('close', done);
+        resolve();
+      };
+      emitter.on(event, done);
+      this.response.on('close', done);
+    });
+  }
+
+  private begin(): void {
+    const { response, job } = this;
+    if (response.headersSent) return;
+    setSummary(response, {});
+    const headers: Record<string, string> = {
+      'Content-Type': contentTypeOf(job.format),
+      'X-ClickHouse-Format': job.format,
+    };
+    if (job.gzip) headers['Content-Encoding'] = 'gzip';
+    response.writeHead(200, headers);
+    if (!job.gzip) return;
+    this.gzip = createGzip({ level: 1 });
+    this.gzip.pipe(response);
+    response.once('close', () => this.gzip?.destroy());
+  }
+}
+
+const EMPTY_SUMMARY = {
+  read_rows: 0,
+  read_bytes: 0,
+  written_rows: 0,
+  written_bytes: 0,
+  total_rows_to_read: 0,
+  result_rows: 0,
+  result_bytes: 0,
+  elapsed_ns: 0,
+};
+
+/** Numbers as text, as ClickHouse writes them. The first call wins. */
+function setSummary(response: ServerResponse, summary: Partial<typeof EMPTY_SUMMARY>): void {
+  if (response.hasHeader('X-ClickHouse-Summary')) return;
+  const entries = Object.entries({ ...EMPTY_SUMMARY, ...summary });
+  response.setHeader(
+    'X-ClickHouse-Summary',
+    JSON.stringify(Object.fromEntries(entries.map(([name, value]) => [name, String(value)]))),
+  );
+}
+
+function isWrite(sql: string): boolean {
+  return /^\s*(INSERT|CREATE|ALTER|DROP|TRUNCATE|RENAME|OPTIMIZE|ATTACH|DETACH|DELETE|UPDATE|SYSTEM|KILL|GRANT|REVOKE|EXCHANGE|UNDROP)\b/i.test(
+    sql,
+  );
+}
+
+function answerText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=UTF-8' });
+  response.end(text);
+}
+
+function answerFailure(request: IncomingMessage, response: ServerResponse, failure: EngineError): void {
+  if (response.headersSent) {
+    // The status is gone already. A broken transfer is what every client notices.
+    response.destroy();
+    return;
+  }
+  response.removeHeader('X-ClickHouse-Summary');
+  response.writeHead(statusOf(failure.exceptionCode), {
+    'Content-Type': 'text/plain; charset=UTF-8',
+    'X-ClickHouse-Exception-Code': String(failure.exceptionCode),
+    // What of the body was not read would be taken for the next request.
+    ...(request.complete ? {} : { Connection: 'close' }),
+  });
+  response.end(`${failure.text}\n`);
+  if (!request.complete) request.resume();
+}

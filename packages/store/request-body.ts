@@ -1,0 +1,115 @@
+/** Bodies of requests: a query's text in memory, an insert's data in a file for the engine to read. */
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import path from 'node:path';
+import { Transform, type TransformCallback } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
+import { MAX_INSERT_BODY_BYTES, MAX_QUERY_BYTES } from './limits.ts';
+
+export interface SpooledBody {
+  readonly path: string;
+  readonly compression: string;
+  /** Removes the file. */
+  remove(): Promise<void>;
+}
+
+/** @returns the body as text, decompressed. @throws EngineError 307 when it is too large, 117 when it cannot be read */
+export async function readText(request: IncomingMessage, compression: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    const buffer: Buffer = chunk;
+    bytes += buffer.length;
+    if (bytes > MAX_QUERY_BYTES) throw tooLarge(MAX_QUERY_BYTES);
+    chunks.push(buffer);
+  }
+  return decompress(Buffer.concat(chunks), compression).toString('utf8');
+}
+
+/**
+ * Writes the body into a new file. The file needs no sync: it is only ever read by the request that wrote it.
+ *
+ * @param inline data that stood in the query's text already, before the body
+ */
+export async function spool(
+  request: IncomingMessage,
+  directory: string,
+  inline: string,
+  compression: string,
+): Promise<SpooledBody> {
+  const file = path.join(directory, `${randomUUID()}.body`);
+  const remove = async (): Promise<void> => {
+    await unlink(file);
+  };
+  const writer = createWriteStream(file, { flags: 'wx', mode: 0o600, highWaterMark: 1024 * 1024 });
+  if (inline !== '') {
+    if (compression !== 'none')
+      throw new EngineError(
+        EXCEPTION_CODES.incorrectData,
+        'Data in the query and a compressed body. (INCORRECT_DATA)',
+      );
+    writer.write(`${inline}\n`);
+  }
+  try {
+    await pipeline(request, new ByteLimit(), writer);
+  } catch (error) {
+    await remove();
+    if (error instanceof EngineError) throw error;
+    throw new EngineError(EXCEPTION_CODES.networkError, 'The body of the insert broke off. (NETWORK_ERROR)', {
+      cause: error,
+    });
+  }
+  return { path: file, compression, remove };
+}
+
+class ByteLimit extends Transform {
+  private bytes = 0;
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    if (this.bytes > MAX_INSERT_BODY_BYTES) done(tooLarge(MAX_INSERT_BODY_BYTES));
+    else done(null, chunk);
+  }
+}
+
+function decompress(bytes: Buffer, compression: string): Buffer {
+  const options = { maxOutputLength: MAX_QUERY_BYTES };
+  if (bytes.length === 0) return bytes;
+  try {
+    switch (compression) {
+      case 'none':
+        return bytes;
+      case 'gzip':
+        return gunzipSync(bytes, options);
+      case 'zstd':
+        return zstdDecompressSync(bytes, options);
+      case 'br':
+        return brotliDecompressSync(bytes, options);
+      case 'deflate':
+        return inflateSync(bytes, options);
+      default:
+        throw new EngineError(
+          EXCEPTION_CODES.notImplemented,
+          `A query's text cannot be compressed with ${compression} here. (NOT_IMPLEMENTED)`,
+        );
+    }
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLarge(MAX_QUERY_BYTES);
+    throw new EngineError(EXCEPTION_CODES.incorrectData, `The body is not ${compression}. (INCORRECT_DATA)`, {
+      cause: error,
+    });
+  }
+}
+
+function tooLarge(limitBytes: number): EngineError {
+  return new EngineError(
+    EXCEPTION_CODES.queryIsTooLarge,
+    `The body is larger than ${limitBytes} bytes. (QUERY_IS_TOO_LARGE)`,
+  );
+}

@@ -1,0 +1,154 @@
+/**
+ * An HTTP request, read as ClickHouse reads it: which URL parameters are about the request, which are parameters of
+ * the query, and which are settings; who asks; how the body is compressed.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
+
+export interface StoreRequest {
+  /** Text from the URL; the body may follow it. */
+  readonly urlQuery: string;
+  readonly queryId: string | undefined;
+  readonly database: string | undefined;
+  readonly defaultFormat: string;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The answer waits for the end of the query, so that its status is final. */
+  readonly waitsForEnd: boolean;
+  /** The engine's name of the body's compression; `none` as it is. */
+  readonly bodyCompression: string;
+  /** The client takes a compressed answer and wants one. */
+  readonly gzipAnswer: boolean;
+}
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** URL parameters that are about the request. Those without effect here are accepted and ignored, as clients send them. */
+const REQUEST_PARAMETERS = new Set([
+  'query',
+  'database',
+  'user',
+  'password',
+  'default_format',
+  'query_id',
+  'session_id',
+  'session_timeout',
+  'session_check',
+  'wait_end_of_query',
+  'buffer_size',
+  'enable_http_compression',
+  'http_zlib_compression_level',
+  'send_progress_in_http_headers',
+  'http_headers_progress_interval_ms',
+  'http_write_exception_in_output_format',
+  'add_http_cors_header',
+  'cancel_http_readonly_queries_on_client_close',
+  'quota_key',
+  'stacktrace',
+  'compress',
+  'decompress',
+  'client_protocol_version',
+  'role',
+]);
+
+const BODY_COMPRESSIONS: Readonly<Record<string, string>> = {
+  gzip: 'gzip',
+  zstd: 'zstd',
+  br: 'br',
+  deflate: 'deflate',
+  xz: 'xz',
+  lz4: 'lz4',
+  bz2: 'bz2',
+};
+
+/** @throws EngineError for what cannot be served */
+export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
+  const { searchParams } = url;
+  const settings = new Map<string, string>();
+  const parameters = new Map<string, string>();
+  for (const [name, value] of searchParams) {
+    if (name.startsWith('param_')) parameters.set(name.slice('param_'.length), value);
+    else if (!REQUEST_PARAMETERS.has(name)) settings.set(name, value);
+  }
+  for (const name of ['compress', 'decompress']) {
+    if (isOn(searchParams.get(name)))
+      throw new EngineError(
+        EXCEPTION_CODES.notImplemented,
+        `${name}=1 (ClickHouse's own block compression) is not served here: use Accept-Encoding and Content-Encoding. (NOT_IMPLEMENTED)`,
+      );
+  }
+  const accepted = String(request.headers['accept-encoding'] ?? '');
+  return {
+    urlQuery: searchParams.get('query') ?? '',
+    queryId: searchParams.get('query_id') ?? undefined,
+    database: searchParams.get('database') ?? headerOf(request, 'x-clickhouse-database'),
+    defaultFormat:
+      searchParams.get('default_format') ?? headerOf(request, 'x-clickhouse-format') ?? 'TabSeparated',
+    settings,
+    parameters,
+    waitsForEnd: isOn(searchParams.get('wait_end_of_query')),
+    bodyCompression: bodyCompressionOf(request),
+    gzipAnswer: isOn(searchParams.get('enable_http_compression')) && /\bgzip\b/.test(accepted),
+  };
+}
+
+/**
+ * Compares in constant time.
+ *
+ * @throws EngineError 516 when user or password are not those of the store
+ */
+export function authenticate(request: IncomingMessage, url: URL, expected: Credentials): void {
+  const given = credentialsOf(request, url);
+  const matches = [sameText(given.user, expected.user), sameText(given.password, expected.password)];
+  if (matches.includes(false))
+    throw new EngineError(
+      EXCEPTION_CODES.authenticationFailed,
+      `${given.user}: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)`,
+    );
+}
+
+function credentialsOf(request: IncomingMessage, url: URL): Credentials {
+  const user = headerOf(request, 'x-clickhouse-user');
+  if (user !== undefined) return { user, password: headerOf(request, 'x-clickhouse-key') ?? '' };
+  const basic = /^Basic (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (basic !== undefined) {
+    const text = Buffer.from(basic, 'base64').toString('utf8');
+    const colon = text.indexOf(':');
+    if (colon >= 0) return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+  }
+  return {
+    user: url.searchParams.get('user') ?? 'default',
+    password: url.searchParams.get('password') ?? '',
+  };
+}
+
+/** Digests have one length, whatever was given. */
+function sameText(one: string, other: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+function bodyCompressionOf(request: IncomingMessage): string {
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (encoding === 'identity' || encoding === '') return 'none';
+  const compression = BODY_COMPRESSIONS[encoding];
+  if (compression === undefined)
+    throw new EngineError(
+      EXCEPTION_CODES.notImplemented,
+      `Unknown content encoding '${encoding}'. (NOT_IMPLEMENTED)`,
+    );
+  return compression;
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function isOn(value: string | null): boolean {
+  return value === '1' || value === 'true';
+}
