@@ -1,0 +1,36 @@
+/**
+ * What the uplink needs of the agent's durable queue. The queue itself is packages/agent/queue.
+ */
+import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
+
+/** A block that the queue held when the agent started. */
+export interface WaitingBlock {
+  readonly header: BlockHeader;
+  /** The server that may already have it durable: it was sent there, and no answer was made durable here. */
+  readonly inDoubtAt?: ServerId;
+}
+
+/** Durable store of sealed blocks, asked by the uplink alone once the agent runs. */
+export interface BlockQueue {
+  readonly agentId: AgentId;
+  /** Drawn once when the queue was created. */
+  readonly epoch: number;
+  /**
+   * Every block of the epoch with a smaller sequence has been answered, and its removal is durable: servers forget
+   * what they knew of such blocks, so one that came back after a crash would be taken as news.
+   */
+  readonly settledBelowSequence: number;
+  /** What waits, oldest first; asked once, at the start. */
+  blocks(): Iterable<WaitingBlock>;
+  /** The block's compressed payload; undefined when the queue does not hold it. The bytes are not changed later. */
+  readPayload(id: BlockId): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /**
+   * Notes durably that the block may be at this server from now on; resolves when a crash cannot lose the note. The
+   * first byte of the block leaves only after that. Calls made together may share one commit.
+   */
+  markSent?(id: BlockId, serverId: ServerId): void | Promise<void>;
+  /** Durable elsewhere: forget them. */
+  remove(ids: readonly BlockId[]): void | Promise<void>;
+  /** Malformed by a server's word: keep it apart, never send it again. */
+  setAside(id: BlockId, reason: string): void | Promise<void>;
+}

@@ -1,0 +1,151 @@
+/**
+ * One logical channel on the wire: an RPC stream that starts with OpenChannel, then carries blocks in the order in
+ * which they were handed in; answers come back as they become durable.
+ *
+ * Invariants: a payload is read from the queue only when the transport asks for the next message, so at most one
+ * payload of a channel is in this program's hands; a block leaves only after its gate (its notice is on the wire, its
+ * "may be there" mark is durable); `ended` is called exactly once.
+ */
+import { create } from '@bufbuild/protobuf';
+import type { Client } from '@connectrpc/connect';
+import { SluiceError } from '@sluice/protocol/error';
+import type {
+  BlockHeader,
+  BlockId,
+  BlockRefusal,
+  ChannelNumber,
+  GrantId,
+  ServerId,
+} from '@sluice/protocol/model';
+import { blockKey } from '@sluice/protocol/model';
+import { readBlockId, readRefusal, writeBlock } from '@sluice/wire/convert';
+import type { SendRequest, SendResponse, UplinkService } from '@sluice/wire/gen/uplink_pb';
+import { SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
+import { Outbox } from '@sluice/wire/outbox';
+import type { BlockQueue } from './block-queue.ts';
+import { MAX_BLOCKS_WAITING_PER_CHANNEL } from './limits.ts';
+
+/** A block on its way. */
+export interface OutgoingBlock {
+  readonly header: BlockHeader;
+  readonly inDoubtAt: ServerId | undefined;
+  /** Resolves when the block may leave. */
+  readonly gate: Promise<unknown>;
+}
+
+export interface ChannelStreamOptions {
+  readonly client: Client<typeof UplinkService>;
+  readonly queue: BlockQueue;
+  readonly sessionId: string;
+  readonly grantId: GrantId;
+  readonly channel: ChannelNumber;
+  acknowledged(blockId: BlockId): void;
+  refused(blockId: BlockId, refusal: BlockRefusal): void;
+  /** The stream is over; without an error when `close` was called and everything was answered. */
+  ended(error: unknown): void;
+}
+
+export class ChannelStream {
+  readonly #options: ChannelStreamOptions;
+  readonly #outbox = new Outbox<OutgoingBlock>(MAX_BLOCKS_WAITING_PER_CHANNEL);
+  readonly #abort = new AbortController();
+  /** Sequences; all blocks are of the queue's epoch. */
+  readonly #unanswered = new Set<number>();
+  #closing = false;
+
+  /** Opens the stream. */
+  constructor(options: ChannelStreamOptions) {
+    this.#options = options;
+    void this.#run();
+  }
+
+  /** Blocks handed in and not answered. */
+  get unansweredCount(): number {
+    return this.#unanswered.size;
+  }
+
+  /** Hands in a block. Past the bound, or after the end, the stream breaks (and says so). */
+  send(block: OutgoingBlock): void {
+    this.#unanswered.add(block.header.id.sequence);
+    if (!this.#outbox.push(block)) {
+      this.#abort.abort(new SluiceError('limit_exceeded', 'more blocks than one channel stream may hold'));
+    }
+  }
+
+  /** Nothing more will be sent: half-closes; the server answers what it has and ends the stream. */
+  close(): void {
+    this.#closing = true;
+    this.#outbox.end();
+  }
+
+  /** Ends at once. */
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+    this.#outbox.fail(reason);
+  }
+
+  async #run(): Promise<void> {
+    let failure: unknown;
+    try {
+      const responses = this.#options.client.send(this.#messages(), { signal: this.#abort.signal });
+      for await (const response of responses) this.#answer(response);
+      if (!this.#closing || this.#unanswered.size > 0) {
+        failure = new SluiceError(
+          'protocol_violation',
+          'the server ended the channel before all was answered',
+        );
+      }
+    } catch (error) {
+      failure = error;
+      // An unfinished call keeps its HTTP/2 stream open; this closes it.
+      this.#abort.abort(error);
+    }
+    this.#outbox.fail(failure ?? new Error('the channel is closed'));
+    this.#options.ended(failure);
+  }
+
+  async *#messages(): AsyncGenerator<SendRequest> {
+    const { queue, sessionId, grantId, channel } = this.#options;
+    yield create(SendRequestSchema, {
+      message: { case: 'openChannel', value: { sessionId, agentId: queue.agentId, grantId, channel } },
+    });
+    for await (const block of this.#outbox) {
+      const payload = await this.#payloadOf(block);
+      if (payload === undefined) continue;
+      yield create(SendRequestSchema, {
+        message: { case: 'block', value: writeBlock(block.header, payload, block.inDoubtAt) },
+      });
+    }
+  }
+
+  /** Undefined when the block cannot be sent: then the machine has been told. */
+  async #payloadOf(block: OutgoingBlock): Promise<Uint8Array | undefined> {
+    const { id } = block.header;
+    let refusal: BlockRefusal;
+    try {
+      await block.gate;
+      const payload = await this.#options.queue.readPayload(id);
+      if (payload !== undefined) return payload;
+      refusal = { kind: 'malformed', reason: 'the queue does not hold the payload' };
+    } catch (error) {
+      refusal = { kind: 'retryable', reason: `the queue failed: ${SluiceError.from(error).message}` };
+    }
+    this.#unanswered.delete(id.sequence);
+    this.#options.refused(id, refusal);
+    return undefined;
+  }
+
+  #answer(response: SendResponse): void {
+    const { message } = response;
+    if (message.case === undefined) return; // a kind of answer newer than this program
+    const id = readBlockId(message.value, this.#options.queue.agentId);
+    if (id.epoch !== this.#options.queue.epoch || !this.#unanswered.delete(id.sequence)) {
+      throw new SluiceError(
+        'protocol_violation',
+        `the server answered a block that it was not sent: ${blockKey(id)}`,
+      );
+    }
+    if (message.case === 'acknowledgement') this.#options.acknowledged(id);
+    else this.#options.refused(id, readRefusal(message.value));
+  }
+}

@@ -1,0 +1,443 @@
+/**
+ * The agent's connection to one configured server: reconnect loop, handshake, control stream, channel streams.
+ *
+ * Invariants: the loop of one server never waits for another; `server_connected` and `server_disconnected` are told in
+ * turns, starting with connected; every event of a connection lies between the two, with the server id that its
+ * Welcome named; after `server_disconnected` all its channel streams are gone and tell nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { create } from '@bufbuild/protobuf';
+import type { Client } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import { SluiceError } from '@sluice/protocol/error';
+import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
+import {
+  readGrant,
+  readId,
+  readRevocation,
+  readServerId,
+  readText,
+  writeNotice,
+  writeUploadRequest,
+} from '@sluice/wire/convert';
+import type { AgentReport, ControlRequest, ControlResponse, Welcome } from '@sluice/wire/gen/uplink_pb';
+import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb';
+import { Outbox } from '@sluice/wire/outbox';
+import type { Logger } from 'pino';
+import { reconnectDelayMs } from './backoff.ts';
+import type { BlockQueue } from './block-queue.ts';
+import { ChannelStream } from './channel-stream.ts';
+import type { ClientTls, PingTimes } from './http2-link.ts';
+import { Http2Link } from './http2-link.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  GOODBYE_TIMEOUT_MS,
+  MAX_CONTROL_MESSAGES_WAITING,
+  MAX_RECEIVED_MESSAGE_BYTES,
+  MAX_SENT_MESSAGE_BYTES,
+  PROTOCOL_MAJOR,
+  PROTOCOL_MINOR,
+  RECONNECT_REFUSED_MS,
+  STABLE_CONNECTION_MS,
+} from './limits.ts';
+
+/** One server as configured. */
+export interface ServerAddress {
+  /** http://host:port or https://host:port */
+  readonly address: string;
+  readonly tls?: ClientTls;
+  readonly token?: string;
+}
+
+/** An event before the shell stamped its time. */
+export type UntimedAgentEvent = AgentEvent extends infer E
+  ? E extends AgentEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never;
+
+/** What a connection needs of the uplink. */
+export interface ConnectionHost {
+  readonly queue: BlockQueue;
+  readonly hostName: string;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly pingTimes: PingTimes | undefined;
+  dispatch(event: UntimedAgentEvent): void;
+  /** A connection learned its server's name; the error when another connection already is that server's. */
+  claim(serverId: ServerId, connection: ServerConnection): SluiceError | undefined;
+  release(serverId: ServerId, connection: ServerConnection): void;
+  /** 0..1 */
+  random(): number;
+}
+
+/** What people see of a connection. */
+export interface ConnectionView {
+  readonly address: string;
+  /** Of the last handshake; undefined until there was one. */
+  readonly serverId: ServerId | undefined;
+  readonly connected: boolean;
+  readonly error: string | undefined;
+  readonly blocksInFlight: number;
+}
+
+/** One life of the connection, after its handshake. */
+interface Live {
+  readonly serverId: ServerId;
+  readonly sessionId: string;
+  readonly client: Client<typeof UplinkService>;
+  readonly control: Outbox<ControlRequest>;
+  readonly channels: Map<string, ChannelStream>;
+  readonly link: Http2Link;
+}
+
+export class ServerConnection {
+  readonly server: ServerAddress;
+  readonly #host: ConnectionHost;
+  readonly #stopped = new AbortController();
+  #live: Live | undefined;
+  #serverId: ServerId | undefined;
+  #error: string | undefined;
+  #loop: Promise<void> | undefined;
+  #leaving = false;
+
+  constructor(server: ServerAddress, host: ConnectionHost) {
+    this.server = server;
+    this.#host = host;
+  }
+
+  /** Starts the reconnect loop. */
+  start(): void {
+    this.#loop ??= this.#reconnect();
+  }
+
+  /** Says goodbye, closes, ends the loop. Resolves within about GOODBYE_TIMEOUT_MS. */
+  async stop(reason: string): Promise<void> {
+    const live = this.#live;
+    this.#leaving = true;
+    if (live !== undefined) {
+      for (const channel of live.channels.values()) channel.close();
+      live.control.push(create(ControlRequestSchema, { message: { case: 'goodbye', value: { reason } } }));
+      live.control.end();
+      const given = new AbortController();
+      await Promise.race([
+        live.link.closed,
+        this.#loop,
+        sleep(GOODBYE_TIMEOUT_MS, undefined, { signal: given.signal }).catch(() => undefined),
+      ]);
+      given.abort();
+    }
+    this.#stopped.abort();
+    this.#live?.link.destroy();
+    await this.#loop;
+  }
+
+  view(): ConnectionView {
+    let blocksInFlight = 0;
+    for (const channel of this.#live?.channels.values() ?? []) blocksInFlight += channel.unansweredCount;
+    return {
+      address: this.server.address,
+      serverId: this.#serverId,
+      connected: this.#live !== undefined,
+      error: this.#error,
+      blocksInFlight,
+    };
+  }
+
+  /** Puts a request or notice on the control stream. */
+  sendControl(effect: Extract<AgentEffect, { type: 'send_request' | 'send_notice' }>): void {
+    const { queue } = this.#host;
+    const message: ControlRequest['message'] =
+      effect.type === 'send_request'
+        ? { case: 'uploadRequest', value: writeUploadRequest(effect.request, queue.settledBelowSequence) }
+        : { case: 'priorityViolationNotice', value: writeNotice(effect.notice) };
+    this.#push(create(ControlRequestSchema, { message }));
+  }
+
+  /** Puts a report on the control stream, unless the server is behind with reading: the next one says it all. */
+  sendReport(report: AgentReport): void {
+    if (this.#live === undefined || this.#live.control.length > 0) return;
+    this.#push(create(ControlRequestSchema, { message: { case: 'agentReport', value: report } }));
+  }
+
+  /** Hands a block to its channel's stream, opening it at its first block. */
+  sendBlock(effect: Extract<AgentEffect, { type: 'send_block' }>): void {
+    const live = this.#live;
+    // Disconnected meanwhile: `server_disconnected` is already on its way to the machine.
+    if (live === undefined) return;
+    const key = channelKey(effect.grantId, effect.channel);
+    let stream = live.channels.get(key);
+    if (stream === undefined) {
+      stream = this.#openChannel(live, effect.grantId, effect.channel);
+      live.channels.set(key, stream);
+    }
+    const marked = this.#host.queue.markSent?.(effect.block.id, live.serverId);
+    stream.send({
+      header: effect.block,
+      inDoubtAt: effect.inDoubtAt,
+      // The notice of this block's channel, if any, is on the wire before the block (M10).
+      gate: Promise.all([marked, live.control.flushed()]),
+    });
+  }
+
+  /** Everything on the channel is answered: its stream ends. */
+  closeChannel(grantId: GrantId, channel: ChannelNumber): void {
+    const key = channelKey(grantId, channel);
+    this.#live?.channels.get(key)?.close();
+    this.#live?.channels.delete(key);
+  }
+
+  #push(message: ControlRequest): void {
+    const live = this.#live;
+    if (live === undefined || live.control.push(message)) return;
+    live.link.destroy(
+      new SluiceError('limit_exceeded', `${this.server.address} does not read its control stream`),
+    );
+  }
+
+  #openChannel(live: Live, grantId: GrantId, channel: ChannelNumber): ChannelStream {
+    const { serverId } = live;
+    const stream: ChannelStream = new ChannelStream({
+      client: live.client,
+      queue: this.#host.queue,
+      sessionId: live.sessionId,
+      grantId,
+      channel,
+      acknowledged: (blockId) => {
+        if (this.#live === live) this.#host.dispatch({ type: 'block_acknowledged', serverId, blockId });
+      },
+      refused: (blockId, refusal) => {
+        if (this.#live === live) this.#host.dispatch({ type: 'block_refused', serverId, blockId, refusal });
+      },
+      ended: (error) => {
+        if (this.#live !== live) return;
+        const key = channelKey(grantId, channel);
+        if (live.channels.get(key) === stream) live.channels.delete(key);
+        if (error === undefined || this.#leaving) return;
+        this.#host.logger.warn({ serverId, grantId, channel, error: messageOf(error) }, 'channel broken');
+        // The server said why it does not want this channel: sending on it again would be refused again.
+        if (isTypedRefusal(error)) this.#host.dispatch({ type: 'revoked', serverId, grantId, channel });
+        this.#host.dispatch({ type: 'channel_broken', serverId, grantId, channel });
+      },
+    });
+    return stream;
+  }
+
+  async #reconnect(): Promise<void> {
+    let failures = 0;
+    const { signal } = this.#stopped;
+    while (!this.#leaving) {
+      const startedAt = Date.now();
+      let refused = false;
+      try {
+        await this.#connectOnce(signal);
+        this.#error = 'the server closed the connection';
+      } catch (thrown) {
+        const error = toSluiceError(thrown, this.server.address);
+        refused =
+          error.code === 'protocol_mismatch' ||
+          error.code === 'unauthorized' ||
+          error.code === 'config_invalid';
+        if (!this.#leaving && error.message !== this.#error) {
+          this.#host.logger.warn(
+            { address: this.server.address, code: error.code, hint: error.hint },
+            error.message,
+          );
+        }
+        this.#error = error.message;
+      }
+      if (this.#leaving) return;
+      failures = Date.now() - startedAt >= STABLE_CONNECTION_MS ? 1 : failures + 1;
+      const delayMs = refused ? RECONNECT_REFUSED_MS : reconnectDelayMs(failures, this.#host.random());
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Connects, shakes hands and serves until the connection ends; throws the reason when there is one. */
+  async #connectOnce(signal: AbortSignal): Promise<void> {
+    const { address, tls, token } = this.server;
+    const link = await Http2Link.open(address, tls, signal, this.#host.pingTimes);
+    const ended = new AbortController();
+    const control = new Outbox<ControlRequest>(MAX_CONTROL_MESSAGES_WAITING);
+    void link.closed.then((reason) => {
+      const error = reason ?? new SluiceError('not_reachable', `${address} closed the connection`);
+      control.fail(error);
+      ended.abort(error);
+    });
+    const welcomeTimer = setTimeout(
+      () =>
+        link.destroy(
+          new SluiceError('not_reachable', `${address} did not say welcome in ${CONNECT_TIMEOUT_MS} ms`),
+        ),
+      CONNECT_TIMEOUT_MS,
+    );
+    try {
+      const client = createClient(UplinkService, uplinkTransport(address, token, link));
+      control.push(this.#hello());
+      let live: Live | undefined;
+      try {
+        for await (const { message } of client.control(control, { signal: ended.signal })) {
+          if (live === undefined) {
+            if (message.case !== 'welcome') {
+              throw new SluiceError('protocol_violation', `${address} did not start with Welcome`);
+            }
+            clearTimeout(welcomeTimer);
+            live = this.#welcomed(message.value, client, control, link);
+          } else if (!this.#receive(live, message)) break;
+        }
+      } finally {
+        if (live !== undefined) this.#leave(live);
+      }
+    } catch (error) {
+      // When the connection itself broke, its reason says more than what the stream saw of it.
+      throw ended.signal.aborted ? ended.signal.reason : error;
+    } finally {
+      clearTimeout(welcomeTimer);
+      link.destroy();
+    }
+  }
+
+  #hello(): ControlRequest {
+    const { queue, hostName, version } = this.#host;
+    return create(ControlRequestSchema, {
+      message: {
+        case: 'hello',
+        value: {
+          protocolMajor: PROTOCOL_MAJOR,
+          protocolMinor: PROTOCOL_MINOR,
+          agentId: queue.agentId,
+          epoch: BigInt(queue.epoch),
+          hostName,
+          agentVersion: version,
+          settledBelowSequence: BigInt(queue.settledBelowSequence),
+        },
+      },
+    });
+  }
+
+  #welcomed(
+    welcome: Welcome,
+    client: Client<typeof UplinkService>,
+    control: Outbox<ControlRequest>,
+    link: Http2Link,
+  ): Live {
+    const { address } = this.server;
+    if (welcome.protocolMajor !== PROTOCOL_MAJOR) {
+      throw new SluiceError(
+        'protocol_mismatch',
+        `${address} speaks protocol ${welcome.protocolMajor}, this agent speaks ${PROTOCOL_MAJOR}`,
+        { hint: 'Run an agent and a server of the same major version.' },
+      );
+    }
+    const serverId = readServerId(welcome.serverId);
+    const sessionId = readId('session_id', welcome.sessionId);
+    const taken = this.#host.claim(serverId, this);
+    if (taken !== undefined) throw taken;
+    const live: Live = { serverId, sessionId, client, control, channels: new Map(), link };
+    this.#live = live;
+    this.#serverId = serverId;
+    this.#error = undefined;
+    this.#host.logger.info({ address, serverId, version: readText(welcome.serverVersion) }, 'connected');
+    this.#host.dispatch({ type: 'server_connected', serverId });
+    return live;
+  }
+
+  #leave(live: Live): void {
+    this.#live = undefined;
+    const reason = new SluiceError('not_reachable', `the connection to ${this.server.address} ended`);
+    for (const channel of live.channels.values()) channel.abort(reason);
+    live.control.fail(reason);
+    this.#host.release(live.serverId, this);
+    this.#host.dispatch({ type: 'server_disconnected', serverId: live.serverId });
+  }
+
+  /** False when the server says goodbye. */
+  #receive(live: Live, message: ControlResponse['message']): boolean {
+    const { serverId } = live;
+    switch (message.case) {
+      case 'grant':
+        this.#host.dispatch({ type: 'grant_received', serverId, grant: readGrant(message.value) });
+        return true;
+      case 'revocation':
+        this.#host.dispatch({ type: 'revoked', serverId, ...readRevocation(message.value) });
+        return true;
+      case 'goodbye':
+        this.#host.logger.info({ serverId, reason: readText(message.value.reason) }, 'the server leaves');
+        return false;
+      case 'welcome':
+        throw new SluiceError('protocol_violation', `${this.server.address} said Welcome twice`);
+      case undefined:
+        return true; // a kind of message newer than this program (U20)
+      default:
+        return message satisfies never;
+    }
+  }
+}
+
+function channelKey(grantId: GrantId, channel: ChannelNumber): string {
+  return `${channel}/${grantId}`;
+}
+
+function uplinkTransport(
+  address: string,
+  token: string | undefined,
+  link: Http2Link,
+): ReturnType<typeof createConnectTransport> {
+  return createConnectTransport({
+    httpVersion: '2',
+    baseUrl: address,
+    sessionManager: link,
+    useBinaryFormat: true,
+    // Payloads are compressed once, when they are sealed.
+    acceptCompression: [],
+    readMaxBytes: MAX_RECEIVED_MESSAGE_BYTES,
+    writeMaxBytes: MAX_SENT_MESSAGE_BYTES,
+    interceptors:
+      token === undefined
+        ? []
+        : [
+            (next) => (request) => {
+              request.header.set('authorization', `Bearer ${token}`);
+              return next(request);
+            },
+          ],
+  });
+}
+
+/** Answers by which a server says that it will not take this channel, however often it is tried. */
+function isTypedRefusal(error: unknown): boolean {
+  return (
+    error instanceof ConnectError &&
+    (error.code === Code.InvalidArgument ||
+      error.code === Code.FailedPrecondition ||
+      error.code === Code.ResourceExhausted ||
+      error.code === Code.Unauthenticated)
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof ConnectError ? error.rawMessage : SluiceError.from(error).message;
+}
+
+function toSluiceError(thrown: unknown, address: string): SluiceError {
+  if (thrown instanceof SluiceError) return thrown;
+  if (!(thrown instanceof ConnectError)) return SluiceError.from(thrown, 'not_reachable');
+  if (thrown.cause instanceof SluiceError) return thrown.cause;
+  const message = `${address}: ${thrown.rawMessage}`;
+  switch (thrown.code) {
+    case Code.FailedPrecondition:
+      return new SluiceError('protocol_mismatch', message, {
+        cause: thrown,
+        hint: 'Run an agent and a server of the same major version.',
+      });
+    case Code.Unauthenticated:
+      return new SluiceError('unauthorized', message, {
+        cause: thrown,
+        hint: "Give the agent the server's token.",
+      });
+    default:
+      return new SluiceError('not_reachable', message, { cause: thrown });
+  }
+}

@@ -1,0 +1,50 @@
+/** Limits and times of the agent's side of the uplink, each with its reason. */
+import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
+
+/** The protocol that this program speaks. A peer of another major version is refused with a clear error (U20). */
+export const PROTOCOL_MAJOR = 1;
+/** Counts additions that an older peer may ignore. */
+export const PROTOCOL_MINOR = 0;
+
+/** Most servers one agent is configured with: each costs a connection and a row in every report. */
+export const MAX_SERVERS = 64;
+/** TCP and TLS connect, and then Hello/Welcome, each have this long: a silent peer must not look like a slow one. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** First pause between attempts: a restarted server is found again at once. */
+export const RECONNECT_LEAST_MS = 200;
+/** Longest pause between attempts: a server that comes back after a long time is found within seconds. */
+export const RECONNECT_MOST_MS = 10_000;
+/** Pause after an answer that only people can change: wrong version, wrong token, the same server twice. */
+export const RECONNECT_REFUSED_MS = 30_000;
+/** A connection that lived this long was good: the next pause starts from the least again. */
+export const STABLE_CONNECTION_MS = 10_000;
+/** How often a connection is proven alive by a ping. */
+export const PING_INTERVAL_MS = 5000;
+/** A peer that does not answer a ping for this long is dead: PING_INTERVAL_MS + this bounds how late it is noticed. */
+export const PING_TIMEOUT_MS = 10_000;
+/** Largest message from a server: grants and acknowledgements are small; 1 MiB leaves room for later fields. */
+export const MAX_RECEIVED_MESSAGE_BYTES: number = 1024 * 1024;
+/** Largest message to a server: one block whose payload did not compress, its zstd overhead and its head. */
+export const MAX_SENT_MESSAGE_BYTES: number = MAX_BLOCK_RAW_BYTES + 64 * 1024;
+/**
+ * Control messages that may wait for a server. Requests, notices and one report go out in milliseconds; a server that
+ * lets this many pile up reads nothing, and is left.
+ */
+export const MAX_CONTROL_MESSAGES_WAITING = 1024;
+/**
+ * Blocks that may wait on one channel stream, as headers: payloads are read from the queue one by one when the
+ * transport asks for the next, so that a slow server costs one payload per channel, not its quota.
+ */
+export const MAX_BLOCKS_WAITING_PER_CHANNEL = 65_536;
+/** Least pause between two reports to a server, when something changed. */
+export const REPORT_INTERVAL_MS = 1000;
+/** A report goes out this often even when nothing changed, so that people see that the agent lives. */
+export const REPORT_REFRESH_MS = 10_000;
+/** Memory of one HTTP/2 session in MB, for Node: above every channel's one block in the air. */
+export const SESSION_MEMORY_MB = 256;
+/** How long a closing connection may take to say goodbye before its socket is destroyed. */
+export const GOODBYE_TIMEOUT_MS = 1000;
+/** Longest timer that Node keeps (2^31 - 1); later wishes are asked again when it rings. */
+export const MAX_TIMER_MS = 2_147_483_647;
+/** Problems of the uplink shown in a report. */
+export const MAX_PROBLEMS = 32;

@@ -1,0 +1,272 @@
+/**
+ * The agent's uplink: connections to all configured servers around one uplink state machine. It turns happenings into
+ * events and executes effects in order; what goes where is decided by the machine alone.
+ *
+ * Invariants: the machine is stepped with one event at a time; effects are executed in their order before the next
+ * event; a block leaves the queue only after the machine said that a server has it durable; a server that is down,
+ * slow or wrong delays no other.
+ */
+
+import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentMachine, AgentMachineOptions, AgentMachineView } from '@sluice/protocol/agent-machine';
+import { createAgentMachine } from '@sluice/protocol/agent-machine';
+import { SluiceError } from '@sluice/protocol/error';
+import type { BlockHeader, BlockId, ServerId, TimeMs } from '@sluice/protocol/model';
+import { blockKey } from '@sluice/protocol/model';
+import type { Logger } from 'pino';
+import type { BlockQueue } from './block-queue.ts';
+import type { ConnectionHost, ConnectionView, ServerAddress, UntimedAgentEvent } from './connection.ts';
+import { ServerConnection } from './connection.ts';
+import type { PingTimes } from './http2-link.ts';
+import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
+import type { ReportExtras } from './report.ts';
+import { buildReport } from './report.ts';
+import { checkServers } from './server-address.ts';
+
+export interface UplinkOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly queue: BlockQueue;
+  /** For the state machine. */
+  readonly machine: AgentMachineOptions;
+  readonly hostName: string;
+  readonly version: string;
+  readonly logger: Logger;
+  /** What else belongs into a report; asked whenever one is made. */
+  readonly report: () => ReportExtras;
+  readonly pingTimes?: PingTimes;
+  /** Jitter of reconnects, 0..1. Default: Math.random. */
+  readonly random?: () => number;
+}
+
+export interface UplinkView {
+  readonly machine: AgentMachineView;
+  readonly connections: readonly ConnectionView[];
+  readonly problems: readonly string[];
+}
+
+export interface Uplink {
+  /** Blocks that became durable in the queue. Those found at the start are asked from the queue by the uplink. */
+  blocksSealed(blocks: readonly BlockHeader[]): void;
+  view(): UplinkView;
+  /** Sends nothing new, waits up to timeoutMs for what is in flight, says goodbye. Unanswered blocks stay queued. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/**
+ * Starts to connect.
+ * @throws SluiceError('config_invalid') for no server, too many, one twice, or a token that would travel in clear.
+ */
+export function startUplink(options: UplinkOptions): Uplink {
+  checkServers(options.servers, MAX_SERVERS);
+  const runtime = new UplinkRuntime(options);
+  runtime.start();
+  return {
+    blocksSealed: (blocks) => runtime.sealed(blocks),
+    view: () => runtime.view(),
+    stop: (timeoutMs) => runtime.stop(timeoutMs),
+  };
+}
+
+class UplinkRuntime implements ConnectionHost {
+  readonly queue: BlockQueue;
+  readonly hostName: string;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly pingTimes: PingTimes | undefined;
+  readonly #options: UplinkOptions;
+  readonly #machine: AgentMachine;
+  readonly #connections: ServerConnection[];
+  readonly #byServerId = new Map<ServerId, ServerConnection>();
+  #events: UntimedAgentEvent[] = [];
+  #stepping = false;
+  #stopped = false;
+  #wakeTimer: NodeJS.Timeout | undefined;
+  readonly #reportTimer: NodeJS.Timeout;
+  #changed = true;
+  #reportedAtMs = 0;
+  #toRemove: BlockId[] = [];
+  #removing: Promise<void> = Promise.resolve();
+  #queueProblem: string | undefined;
+  #quietWaiter: (() => void) | undefined;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.queue = options.queue;
+    this.hostName = options.hostName;
+    this.version = options.version;
+    this.logger = options.logger;
+    this.pingTimes = options.pingTimes;
+    this.#machine = createAgentMachine(options.machine);
+    this.#connections = options.servers.map((server) => new ServerConnection(server, this));
+    this.#reportTimer = setInterval(() => this.#report(), REPORT_INTERVAL_MS);
+  }
+
+  start(): void {
+    for (const { header, inDoubtAt } of this.queue.blocks()) {
+      this.dispatch({
+        type: 'block_sealed',
+        block: header,
+        ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+      });
+    }
+    for (const connection of this.#connections) connection.start();
+  }
+
+  sealed(blocks: readonly BlockHeader[]): void {
+    for (const block of blocks) this.dispatch({ type: 'block_sealed', block });
+  }
+
+  view(): UplinkView {
+    return {
+      machine: this.#machine.view(now()),
+      connections: this.#connections.map((connection) => connection.view()),
+      problems: this.#problems(),
+    };
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    this.dispatch({ type: 'stopping' });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    this.#quietWaiter = resolve;
+    this.#tellQuiet();
+    await promise;
+    clearTimeout(timer);
+    clearInterval(this.#reportTimer);
+    await Promise.all(this.#connections.map((connection) => connection.stop('the agent stops')));
+    this.#stopped = true;
+    clearTimeout(this.#wakeTimer);
+    await this.#flushRemovals();
+  }
+
+  random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+
+  claim(serverId: ServerId, connection: ServerConnection): SluiceError | undefined {
+    const other = this.#byServerId.get(serverId);
+    if (other === undefined) {
+      this.#byServerId.set(serverId, connection);
+      return undefined;
+    }
+    const { address } = connection.server;
+    return new SluiceError(
+      'config_invalid',
+      `${address} is the same server (${serverId}) as ${other.server.address}`,
+      {
+        hint: 'Configure each server once, and give each server an id of its own.',
+      },
+    );
+  }
+
+  release(serverId: ServerId, connection: ServerConnection): void {
+    if (this.#byServerId.get(serverId) === connection) this.#byServerId.delete(serverId);
+  }
+
+  /** Steps the machine; an event that comes out of an effect waits for its turn. */
+  dispatch(event: UntimedAgentEvent): void {
+    if (this.#stopped) return;
+    if (event.type !== 'woken') this.#changed = true;
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let index = 0; index < this.#events.length; index += 1) {
+        const next = this.#events[index];
+        if (next === undefined) break;
+        // The union of events without their time, with it again.
+        const timed = { ...next, atMs: now() } as AgentEvent;
+        for (const effect of this.#machine.step(timed)) this.#execute(effect);
+      }
+    } finally {
+      this.#events = [];
+      this.#stepping = false;
+    }
+    this.#tellQuiet();
+  }
+
+  #execute(effect: AgentEffect): void {
+    switch (effect.type) {
+      case 'send_request':
+      case 'send_notice':
+        this.#byServerId.get(effect.serverId)?.sendControl(effect);
+        return;
+      case 'send_block':
+        this.#byServerId.get(effect.serverId)?.sendBlock(effect);
+        return;
+      case 'close_channel':
+        this.#byServerId.get(effect.serverId)?.closeChannel(effect.grantId, effect.channel);
+        return;
+      case 'forget_block':
+        this.#toRemove.push(effect.blockId);
+        // All acknowledgements that came in one read of the sockets are removed in one transaction.
+        if (this.#toRemove.length === 1) setImmediate(() => void this.#flushRemovals());
+        return;
+      case 'set_aside_block':
+        this.logger.error({ block: blockKey(effect.blockId), reason: effect.reason }, 'block set aside');
+        this.#removing = this.#afterRemoving(() => this.queue.setAside(effect.blockId, effect.reason));
+        return;
+      case 'wake_at':
+        clearTimeout(this.#wakeTimer);
+        this.#wakeTimer = setTimeout(
+          () => this.dispatch({ type: 'woken' }),
+          Math.min(Math.max(0, effect.atMs - now()), MAX_TIMER_MS),
+        );
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #flushRemovals(): Promise<void> {
+    const ids = this.#toRemove;
+    this.#toRemove = [];
+    if (ids.length > 0) this.#removing = this.#afterRemoving(() => this.queue.remove(ids));
+    return this.#removing;
+  }
+
+  /** One change of the queue after the other; a failing one is a problem for people, and is tried at the next start. */
+  async #afterRemoving(change: () => void | Promise<void>): Promise<void> {
+    const earlier = this.#removing;
+    await earlier;
+    try {
+      await change();
+      this.#queueProblem = undefined;
+    } catch (error) {
+      const { message } = SluiceError.from(error);
+      this.#queueProblem = `the queue cannot forget acknowledged blocks: ${message}`;
+      this.logger.error({ error: message }, 'the queue cannot forget acknowledged blocks');
+    }
+  }
+
+  #report(): void {
+    const atMs = Date.now();
+    if (!this.#changed && atMs - this.#reportedAtMs < REPORT_REFRESH_MS) return;
+    this.#changed = false;
+    this.#reportedAtMs = atMs;
+    const report = buildReport(this.hostName, this.view(), this.#options.report());
+    for (const connection of this.#connections) connection.sendReport(report);
+  }
+
+  #problems(): string[] {
+    const problems = this.#queueProblem === undefined ? [] : [this.#queueProblem];
+    for (const connection of this.#connections) {
+      const { error } = connection.view();
+      if (error !== undefined) problems.push(error);
+    }
+    return problems.slice(0, MAX_PROBLEMS);
+  }
+
+  /** For stop: nothing that was sent is unanswered. */
+  #tellQuiet(): void {
+    if (this.#quietWaiter === undefined) return;
+    for (const connection of this.#connections) if (connection.view().blocksInFlight > 0) return;
+    this.#quietWaiter();
+    this.#quietWaiter = undefined;
+  }
+}
+
+function now(): TimeMs {
+  // The shell is where time enters; the brand is made here.
+  return Date.now() as TimeMs;
+}

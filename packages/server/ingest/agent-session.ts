@@ -1,0 +1,143 @@
+/**
+ * What the ingest holds of one connected agent, and the registry of them.
+ *
+ * Invariants: one session per agent id; a session that was replaced takes and tells nothing any more; what is
+ * remembered per session is bounded.
+ */
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } from '@sluice/protocol/model';
+import type { Revocation } from '@sluice/wire/convert';
+import { writeGrant, writeRefusal, writeRevocation } from '@sluice/wire/convert';
+import type { ControlResponse, SendResponse } from '@sluice/wire/gen/uplink_pb';
+import { ControlResponseSchema, SendResponseSchema } from '@sluice/wire/gen/uplink_pb';
+import { Outbox } from '@sluice/wire/outbox';
+import { MAX_ANSWERS_WAITING, MAX_CONTROL_MESSAGES_WAITING, MAX_GRANTS_REMEMBERED } from './limits.ts';
+import type { PeerConnection } from './listener.ts';
+
+/** One open Send stream. */
+export class ChannelInbox {
+  readonly answers: Outbox<SendResponse> = new Outbox(MAX_ANSWERS_WAITING);
+  #unanswered = 0;
+  #inputEnded = false;
+
+  /** A block has come in whole. */
+  arrived(): void {
+    this.#unanswered += 1;
+  }
+
+  acknowledge(id: BlockId): void {
+    const value = { epoch: BigInt(id.epoch), sequence: BigInt(id.sequence) };
+    this.#answer(create(SendResponseSchema, { message: { case: 'acknowledgement', value } }));
+  }
+
+  refuse(id: BlockId, refusal: BlockRefusal): void {
+    this.#answer(
+      create(SendResponseSchema, { message: { case: 'refusal', value: writeRefusal(id, refusal) } }),
+    );
+  }
+
+  /** The agent sends no more: the stream ends when everything is answered. */
+  endInput(): void {
+    this.#inputEnded = true;
+    if (this.#unanswered <= 0) this.answers.end();
+  }
+
+  #answer(response: SendResponse): void {
+    this.#unanswered -= 1;
+    if (!this.answers.push(response) && this.answers.isOpen) {
+      this.answers.fail(new Error('the agent does not read its answers'));
+    }
+    if (this.#inputEnded && this.#unanswered <= 0) this.answers.end();
+  }
+}
+
+export interface SessionOptions {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly hostName: string;
+  readonly connection: PeerConnection | undefined;
+}
+
+export class AgentSession {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly hostName: string;
+  /** Unguessable; each Send stream presents it. */
+  readonly sessionId: string = randomUUID();
+  readonly control: Outbox<ControlResponse> = new Outbox(MAX_CONTROL_MESSAGES_WAITING);
+  readonly connection: PeerConnection | undefined;
+  readonly #channels = new Map<string, ChannelInbox>();
+  readonly #granted = new Map<GrantId, ReadonlySet<ChannelNumber>>();
+
+  constructor(options: SessionOptions) {
+    this.agentId = options.agentId;
+    this.epoch = options.epoch;
+    this.hostName = options.hostName;
+    this.connection = options.connection;
+  }
+
+  get openChannelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** The open Send streams. */
+  channels(): Iterable<ChannelInbox> {
+    return this.#channels.values();
+  }
+
+  sendGrant(grant: Grant): void {
+    if (grant.channels.length > 0) {
+      this.#granted.set(grant.grantId, new Set(grant.channels.map((channel) => channel.channel)));
+      if (this.#granted.size > MAX_GRANTS_REMEMBERED) {
+        for (const oldest of this.#granted.keys()) {
+          this.#granted.delete(oldest);
+          break;
+        }
+      }
+    }
+    this.#push(create(ControlResponseSchema, { message: { case: 'grant', value: writeGrant(grant) } }));
+  }
+
+  sendRevocation(revocation: Revocation): void {
+    const value = writeRevocation(revocation);
+    this.#push(create(ControlResponseSchema, { message: { case: 'revocation', value } }));
+  }
+
+  /** True when this session was given the channel. Whether it may still be used is the machine's matter. */
+  wasGranted(grantId: GrantId, channel: ChannelNumber): boolean {
+    return this.#granted.get(grantId)?.has(channel) === true;
+  }
+
+  /** A Send stream opened; a stream that it replaces ends. */
+  openChannel(grantId: GrantId, channel: ChannelNumber): ChannelInbox {
+    const key = `${channel}/${grantId}`;
+    this.#channels.get(key)?.answers.end();
+    const inbox = new ChannelInbox();
+    this.#channels.set(key, inbox);
+    return inbox;
+  }
+
+  /** The open stream of a channel; undefined when it is gone (then the agent asks again with the block itself). */
+  channel(grantId: GrantId, channel: ChannelNumber): ChannelInbox | undefined {
+    return this.#channels.get(`${channel}/${grantId}`);
+  }
+
+  closeChannel(grantId: GrantId, channel: ChannelNumber, inbox: ChannelInbox): void {
+    const key = `${channel}/${grantId}`;
+    if (this.#channels.get(key) === inbox) this.#channels.delete(key);
+  }
+
+  /** Says goodbye and ends the control stream; the connection follows. */
+  leave(reason: string): void {
+    this.#push(create(ControlResponseSchema, { message: { case: 'goodbye', value: { reason } } }));
+    this.control.end();
+    for (const inbox of this.#channels.values()) inbox.answers.end();
+  }
+
+  #push(message: ControlResponse): void {
+    if (this.control.push(message) || !this.control.isOpen) return;
+    this.control.fail(new Error('the agent does not read its control stream'));
+    this.connection?.destroy();
+  }
+}

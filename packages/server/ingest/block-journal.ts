@@ -1,0 +1,44 @@
+/**
+ * What the ingest needs of the journal and of the block validator. The journal is packages/server/journal, the
+ * validator packages/wire/block-validator.
+ */
+import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+
+/** A validated block on its way to the disk. */
+export interface ArrivedBlock {
+  readonly header: BlockHeader;
+  /** The compressed payload. Not changed later by anyone. */
+  readonly payload: Uint8Array;
+  /** Priority of the channel that it came on. */
+  readonly priority: number;
+  readonly receivedMs: TimeMs;
+  /** It may be durable at this other server too (U14). */
+  readonly inDoubtAt?: ServerId;
+}
+
+/** Durable store of blocks that were taken. */
+export interface BlockJournal {
+  /** Resolves when the block would survive a power cut; rejects when it was not taken (then it may be sent again). */
+  append(block: ArrivedBlock): Promise<void>;
+  /** True when the block was taken, in this life or an earlier one, whether or not it is loaded already. */
+  knows(id: BlockId): boolean;
+  /** Every block of the epoch with a smaller sequence is settled: what is remembered of them may go. */
+  settleBelow(agentId: AgentId, epoch: number, sequence: number): void | Promise<void>;
+  /** Uncompressed bytes that it can take beyond what it holds and is writing. */
+  readonly roomBytes: number;
+  /** Calls the listener after `roomBytes` changed; the returned function ends that. */
+  onRoomChanged(listener: () => void): () => void;
+}
+
+/** What a payload must agree with. */
+export interface ExpectedBlock {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly urgency: UrgencyClass;
+  readonly rawBytes: number;
+  readonly recordCount: number;
+}
+
+/** Checks a payload; throws SluiceError('block_malformed') with the reason when it must not be taken. */
+export type ValidateBlock = (payload: Uint8Array, expected: ExpectedBlock) => unknown;

@@ -1,0 +1,270 @@
+/**
+ * The two calls of the uplink service: Control (one per agent) and Send (one per logical channel). They read, check
+ * and hand on; the ingest behind {@link HandlerHost} decides nothing either, that is the machine's.
+ *
+ * Invariants: a peer's fault ends its call with a typed error and touches nobody else; a call that ended leaves no
+ * timer and no pending read behind.
+ */
+import { create } from '@bufbuild/protobuf';
+import type { HandlerContext } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { SluiceError } from '@sluice/protocol/error';
+import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import type { ReceivedBlock } from '@sluice/wire/convert';
+import {
+  readAgentId,
+  readBlock,
+  readChannelNumber,
+  readEpoch,
+  readGrantId,
+  readNotice,
+  readSettledBelow,
+  readText,
+  readUploadRequest,
+} from '@sluice/wire/convert';
+import type {
+  AgentReport,
+  ControlRequest,
+  ControlResponse,
+  Hello,
+  SendRequest,
+  SendResponse,
+} from '@sluice/wire/gen/uplink_pb';
+import { ControlResponseSchema } from '@sluice/wire/gen/uplink_pb';
+import type { TokenGuard } from './access.ts';
+import type { ChannelInbox } from './agent-session.ts';
+import { AgentSession } from './agent-session.ts';
+import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './limits.ts';
+import { PEER_CONNECTION } from './listener.ts';
+
+/** One channel of one agent, with its open stream. */
+export interface OpenedChannel {
+  readonly session: AgentSession;
+  readonly grantId: GrantId;
+  readonly channel: ChannelNumber;
+  readonly inbox: ChannelInbox;
+}
+
+/** What the calls need of the ingest. */
+export interface HandlerHost {
+  readonly guard: TokenGuard;
+  readonly serverId: string;
+  readonly version: string;
+  connected(session: AgentSession): void;
+  disconnected(session: AgentSession): void;
+  sessionOf(sessionId: string): AgentSession | undefined;
+  requested(session: AgentSession, request: UploadRequest): void;
+  noticed(session: AgentSession, notice: PriorityViolationNotice): void;
+  reported(session: AgentSession, report: AgentReport): void;
+  settled(session: AgentSession, belowSequence: number): void;
+  /** A Send stream is over. */
+  channelClosed(): void;
+  /** Resolves when the next block of the channel may be read. */
+  take(channel: OpenedChannel, block: ReceivedBlock): Promise<void>;
+}
+
+/** The Control call. */
+export async function* control(
+  host: HandlerHost,
+  requests: AsyncIterable<ControlRequest>,
+  context: HandlerContext,
+): AsyncGenerator<ControlResponse> {
+  authorize(host, context);
+  const connection = context.values.get(PEER_CONNECTION);
+  const input = requests[Symbol.asyncIterator]();
+  const first = await firstMessage(input, HANDSHAKE_TIMEOUT_MS, 'Hello');
+  if (first.message.case !== 'hello')
+    throw new ConnectError('the first message must be Hello', Code.InvalidArgument);
+  const hello = first.message.value;
+  const session = readTyped(() => readHello(hello, connection));
+  connection?.welcomed();
+  session.control.push(welcome(host, session));
+  host.connected(session);
+  const onAbort = (): void => session.control.end();
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
+  try {
+    host.settled(session, Number(hello.settledBelowSequence));
+    void readControl(host, session, input);
+    yield* session.control;
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+    host.disconnected(session);
+    connection?.leave();
+  }
+}
+
+/** The Send call. */
+export async function* send(
+  host: HandlerHost,
+  requests: AsyncIterable<SendRequest>,
+  context: HandlerContext,
+): AsyncGenerator<SendResponse> {
+  authorize(host, context);
+  const input = requests[Symbol.asyncIterator]();
+  const first = await firstMessage(input, OPEN_CHANNEL_TIMEOUT_MS, 'OpenChannel');
+  if (first.message.case !== 'openChannel') {
+    throw new ConnectError('the first message must be OpenChannel', Code.InvalidArgument);
+  }
+  const open = first.message.value;
+  const session = host.sessionOf(open.sessionId);
+  if (session === undefined || session.agentId !== open.agentId) {
+    throw new ConnectError('the session is not that of this agent, or is over', Code.FailedPrecondition);
+  }
+  const grantId = readTyped(() => readGrantId(open.grantId));
+  const channel = readTyped(() => readChannelNumber(open.channel));
+  if (!session.wasGranted(grantId, channel)) {
+    throw new ConnectError(
+      `channel ${channel} of grant ${grantId} was not given to this session`,
+      Code.FailedPrecondition,
+    );
+  }
+  const inbox = session.openChannel(grantId, channel);
+  const opened: OpenedChannel = { session, grantId, channel, inbox };
+  const onAbort = (): void => inbox.answers.end();
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
+  try {
+    void readBlocks(host, opened, input);
+    yield* inbox.answers;
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+    session.closeChannel(grantId, channel, inbox);
+    host.channelClosed();
+  }
+}
+
+/** Reads until the agent ends its half, leaves or breaks a rule; then the control stream ends. */
+async function readControl(
+  host: HandlerHost,
+  session: AgentSession,
+  input: AsyncIterator<ControlRequest>,
+): Promise<void> {
+  try {
+    for (let next = await input.next(); next.done !== true; next = await input.next()) {
+      const { message } = next.value;
+      if (!session.control.isOpen) return;
+      switch (message.case) {
+        case 'uploadRequest':
+          host.settled(session, readSettledBelow(message.value.settledBelowSequence));
+          host.requested(session, readUploadRequest(message.value));
+          break;
+        case 'priorityViolationNotice':
+          host.noticed(session, readNotice(message.value));
+          break;
+        case 'agentReport':
+          host.reported(session, message.value);
+          break;
+        case 'goodbye':
+          session.control.end();
+          return;
+        case 'hello':
+          throw new SluiceError('protocol_violation', 'Hello came twice');
+        case undefined:
+          break; // a kind of message newer than this program (U20)
+        default:
+          message satisfies never;
+      }
+    }
+    session.control.end();
+  } catch (error) {
+    session.control.fail(toConnectError(error));
+  }
+}
+
+async function readBlocks(
+  host: HandlerHost,
+  opened: OpenedChannel,
+  input: AsyncIterator<SendRequest>,
+): Promise<void> {
+  const { session, inbox } = opened;
+  try {
+    for (let next = await input.next(); next.done !== true; next = await input.next()) {
+      const { message } = next.value;
+      if (!inbox.answers.isOpen) return;
+      if (message.case === undefined) continue; // newer than this program (U20)
+      if (message.case === 'openChannel')
+        throw new SluiceError('protocol_violation', 'OpenChannel came twice');
+      const block = readBlock(message.value, session.agentId);
+      if (block.header.id.epoch !== session.epoch) {
+        throw new SluiceError(
+          'protocol_violation',
+          `the block's epoch ${block.header.id.epoch} is not the session's`,
+        );
+      }
+      inbox.arrived();
+      await host.take(opened, block);
+    }
+    inbox.endInput();
+  } catch (error) {
+    inbox.answers.fail(toConnectError(error));
+  }
+}
+
+function authorize(host: HandlerHost, context: HandlerContext): void {
+  if (host.guard.allows(context.requestHeader.get('authorization'))) return;
+  throw new ConnectError('the token is missing or wrong', Code.Unauthenticated);
+}
+
+function readHello(hello: Hello, connection: AgentSession['connection']): AgentSession {
+  if (hello.protocolMajor !== PROTOCOL_MAJOR) {
+    throw new ConnectError(
+      `the agent speaks protocol ${hello.protocolMajor}, this server speaks ${PROTOCOL_MAJOR}`,
+      Code.FailedPrecondition,
+    );
+  }
+  readSettledBelow(hello.settledBelowSequence);
+  return new AgentSession({
+    agentId: readAgentId(hello.agentId),
+    epoch: readEpoch(hello.epoch),
+    hostName: readText(hello.hostName),
+    connection,
+  });
+}
+
+function welcome(host: HandlerHost, session: AgentSession): ControlResponse {
+  return create(ControlResponseSchema, {
+    message: {
+      case: 'welcome',
+      value: {
+        protocolMajor: PROTOCOL_MAJOR,
+        protocolMinor: PROTOCOL_MINOR,
+        serverId: host.serverId,
+        serverVersion: host.version,
+        sessionId: session.sessionId,
+      },
+    },
+  });
+}
+
+async function firstMessage<T>(input: AsyncIterator<T>, timeoutMs: number, name: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new ConnectError(`no ${name} within ${timeoutMs} ms`, Code.DeadlineExceeded)),
+    timeoutMs,
+  );
+  try {
+    const next = await Promise.race([input.next(), late]);
+    if (next.done === true) throw new ConnectError(`the stream ended before ${name}`, Code.InvalidArgument);
+    return next.value;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readTyped<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+/** A fault of the peer as an RPC error that says so; anything else stays what it is. */
+function toConnectError(error: unknown): ConnectError {
+  if (error instanceof SluiceError) {
+    const code = error.code === 'protocol_violation' ? Code.InvalidArgument : Code.Internal;
+    return new ConnectError(error.message, code, undefined, undefined, error);
+  }
+  return ConnectError.from(error);
+}

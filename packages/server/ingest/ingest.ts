@@ -1,0 +1,461 @@
+/**
+ * The server's uplink: listens for agents, validates what they send, and runs the uplink state machine between them
+ * and the journal. It turns happenings into events and executes effects in order; who may send what is decided by the
+ * machine alone.
+ *
+ * Invariants: the machine is stepped with one event at a time; a block is acknowledged only after its journal append
+ * resolved; a block that the journal knows, or is taking at this moment, is never appended again; a malformed payload
+ * never reaches the machine or the journal.
+ */
+import { SluiceError } from '@sluice/protocol/error';
+import type {
+  AgentId,
+  BlockHeader,
+  BlockRefusal,
+  PriorityViolationNotice,
+  ServerId,
+  TimeMs,
+} from '@sluice/protocol/model';
+import { blockKey } from '@sluice/protocol/model';
+import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerMachine, ServerMachineOptions, ServerMachineView } from '@sluice/protocol/server-machine';
+import { createServerMachine } from '@sluice/protocol/server-machine';
+import type { ReceivedBlock } from '@sluice/wire/convert';
+import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
+import { UplinkService } from '@sluice/wire/gen/uplink_pb';
+import type { Logger } from 'pino';
+import { checkExposure, TokenGuard } from './access.ts';
+import type { AgentSession } from './agent-session.ts';
+import type { BlockJournal, ValidateBlock } from './block-journal.ts';
+import type { HandlerHost, OpenedChannel } from './handlers.ts';
+import { control, send } from './handlers.ts';
+import { IntakeGate } from './intake-gate.ts';
+import {
+  DRAIN_TIMEOUT_MS,
+  MAX_AGENTS,
+  MAX_BLOCK_MESSAGE_BYTES,
+  MAX_CONTROL_MESSAGE_BYTES,
+  MAX_INTAKE_BYTES,
+  MAX_INTAKE_BYTES_PER_AGENT,
+  MAX_NOTICES_KEPT,
+  MAX_TIMER_MS,
+} from './limits.ts';
+import type { ServerTls } from './listener.ts';
+import { startListener } from './listener.ts';
+import type { KnownAgent } from './report-book.ts';
+import { ReportBook } from './report-book.ts';
+
+/** Called as things happen; for counters. None may throw. */
+export interface IngestMetrics {
+  blockReceived?(header: BlockHeader, payloadBytes: number, known: boolean): void;
+  blockAcknowledged?(header: BlockHeader, priority: number, waitedMs: number): void;
+  blockRefused?(agentId: AgentId, refusal: BlockRefusal): void;
+  noticeReceived?(agentId: AgentId): void;
+  agentConnected?(agentId: AgentId): void;
+  agentDisconnected?(agentId: AgentId): void;
+}
+
+export interface IngestOptions {
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  readonly tls?: ServerTls;
+  /** Agents must present it. */
+  readonly token?: string;
+  readonly serverId: ServerId;
+  readonly version: string;
+  readonly journal: BlockJournal;
+  readonly validate: ValidateBlock;
+  /** For the state machine; server id comes from above. */
+  readonly machine: Omit<ServerMachineOptions, 'serverId'>;
+  readonly logger: Logger;
+  readonly metrics?: IngestMetrics;
+  readonly maxAgents?: number;
+  readonly handshakeTimeoutMs?: number;
+}
+
+/** A notice as it was received (U11). */
+export interface KeptNotice {
+  readonly atMs: TimeMs;
+  readonly agentId: AgentId;
+  readonly notice: PriorityViolationNotice;
+}
+
+export interface Ingest {
+  readonly port: number;
+  /** Grants, channels and shares as the machine sees them now. */
+  view(): ServerMachineView;
+  /** The latest report of each agent seen, bounded. */
+  reports(): KnownAgent[];
+  /** The latest notices, oldest first, bounded. */
+  notices(): readonly KeptNotice[];
+  readonly noticesTotal: number;
+  readonly connectionCount: number;
+  /** Revokes, takes what is in flight, says goodbye. Resolves when every agent is answered, or after timeoutMs. */
+  drain(timeoutMs?: number): Promise<void>;
+  /** Ends all connections at once and stops listening. */
+  stop(): Promise<void>;
+}
+
+type UntimedServerEvent = ServerEvent extends infer E
+  ? E extends ServerEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never;
+
+/** A validated block between its event and the machine's word on it. */
+interface Arriving {
+  readonly block: ReceivedBlock;
+  readonly receivedMs: TimeMs;
+  readonly leave: () => void;
+  journaled: boolean;
+}
+
+/**
+ * Starts to listen.
+ * @throws SluiceError config_invalid (address beyond loopback without TLS and token, bad key), address_in_use.
+ */
+export async function startIngest(options: IngestOptions): Promise<Ingest> {
+  checkExposure(options.host, options.tls !== undefined, options.token);
+  const runtime = new IngestRuntime(options);
+  const listener = await startListener({
+    host: options.host,
+    port: options.port,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    maxConnections: options.maxAgents ?? MAX_AGENTS,
+    ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+    logger: options.logger,
+    routes: (router) => {
+      router.rpc(UplinkService.method.control, (requests, context) => control(runtime, requests, context), {
+        readMaxBytes: MAX_CONTROL_MESSAGE_BYTES,
+      });
+      router.rpc(UplinkService.method.send, (requests, context) => send(runtime, requests, context), {
+        readMaxBytes: MAX_BLOCK_MESSAGE_BYTES,
+      });
+    },
+  });
+  return {
+    port: listener.port,
+    view: () => runtime.machine.view(now()),
+    reports: () => runtime.reports.list(),
+    notices: () => runtime.notices,
+    get noticesTotal() {
+      return runtime.noticesTotal;
+    },
+    get connectionCount() {
+      return listener.connectionCount;
+    },
+    drain: (timeoutMs = DRAIN_TIMEOUT_MS) => runtime.drain(timeoutMs),
+    stop: async () => {
+      runtime.stop();
+      await listener.close();
+      await runtime.appendsEnded();
+    },
+  };
+}
+
+class IngestRuntime implements HandlerHost {
+  readonly guard: TokenGuard;
+  readonly serverId: string;
+  readonly version: string;
+  readonly machine: ServerMachine;
+  readonly reports: ReportBook;
+  readonly notices: KeptNotice[] = [];
+  noticesTotal = 0;
+  readonly #options: IngestOptions;
+  readonly #gate = new IntakeGate(MAX_INTAKE_BYTES_PER_AGENT, MAX_INTAKE_BYTES);
+  readonly #byAgent = new Map<AgentId, AgentSession>();
+  readonly #bySessionId = new Map<string, AgentSession>();
+  /** Blocks handed to the machine in a `block_arrived` and not decided yet. */
+  readonly #arriving = new Map<string, Arriving>();
+  /** Blocks between their append and its end; never rejects. */
+  readonly #appending = new Map<string, Promise<void>>();
+  readonly #settledBelow = new Map<AgentId, { epoch: number; sequence: number }>();
+  readonly #stopRoom: () => void;
+  #events: UntimedServerEvent[] = [];
+  #stepping = false;
+  #wakeTimer: NodeJS.Timeout | undefined;
+  #idleWaiters: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+    this.guard = new TokenGuard(options.token);
+    this.serverId = options.serverId;
+    this.version = options.version;
+    this.reports = new ReportBook(options.maxAgents ?? MAX_AGENTS);
+    this.machine = createServerMachine({ ...options.machine, serverId: options.serverId });
+    const tellRoom = (): void =>
+      this.#dispatch({ type: 'journal_room_changed', roomBytes: Math.max(0, options.journal.roomBytes) });
+    this.#stopRoom = options.journal.onRoomChanged(tellRoom);
+    tellRoom();
+  }
+
+  connected(session: AgentSession): void {
+    const earlier = this.#byAgent.get(session.agentId);
+    if (earlier !== undefined) {
+      this.#options.logger.info(
+        { agentId: session.agentId },
+        'a new connection of the agent replaces the earlier one',
+      );
+      this.disconnected(earlier);
+      earlier.leave('replaced by a newer connection of the same agent');
+    }
+    this.#byAgent.set(session.agentId, session);
+    this.#bySessionId.set(session.sessionId, session);
+    this.reports.connected(session.agentId, session.hostName, now());
+    this.#options.metrics?.agentConnected?.(session.agentId);
+    this.#dispatch({ type: 'agent_connected', agentId: session.agentId });
+  }
+
+  disconnected(session: AgentSession): void {
+    if (!this.#bySessionId.delete(session.sessionId)) return;
+    this.#byAgent.delete(session.agentId);
+    for (const inbox of session.channels()) inbox.answers.end();
+    this.reports.disconnected(session.agentId, now());
+    this.#options.metrics?.agentDisconnected?.(session.agentId);
+    this.#dispatch({ type: 'agent_disconnected', agentId: session.agentId });
+    this.#tellIdle();
+  }
+
+  sessionOf(sessionId: string): AgentSession | undefined {
+    return this.#bySessionId.get(sessionId);
+  }
+
+  requested(session: AgentSession, request: Parameters<HandlerHost['requested']>[1]): void {
+    if (this.#isCurrent(session))
+      this.#dispatch({ type: 'request_received', agentId: session.agentId, request });
+  }
+
+  noticed(session: AgentSession, notice: PriorityViolationNotice): void {
+    if (this.#isCurrent(session))
+      this.#dispatch({ type: 'notice_received', agentId: session.agentId, notice });
+  }
+
+  reported(session: AgentSession, report: AgentReport): void {
+    if (this.#isCurrent(session)) this.reports.reported(session.agentId, report, now());
+  }
+
+  settled(session: AgentSession, belowSequence: number): void {
+    const { agentId, epoch } = session;
+    const known = this.#settledBelow.get(agentId);
+    if (belowSequence <= 1 || (known?.epoch === epoch && known.sequence >= belowSequence)) return;
+    this.#settledBelow.set(agentId, { epoch, sequence: belowSequence });
+    const settle = async (): Promise<void> =>
+      this.#options.journal.settleBelow(agentId, epoch, belowSequence);
+    settle().catch((error: unknown) => {
+      this.#options.logger.error(
+        { agentId, error: SluiceError.from(error).message },
+        'journal cannot forget',
+      );
+    });
+  }
+
+  channelClosed(): void {
+    this.#tellIdle();
+  }
+
+  async take(channel: OpenedChannel, block: ReceivedBlock): Promise<void> {
+    const { session } = channel;
+    const { header, payload } = block;
+    const key = blockKey(header.id);
+    const leave = await this.#gate.enter(session.agentId, payload.length);
+    let kept = false;
+    try {
+      let known = await this.#isKnown(key, header);
+      if (!known) {
+        const problem = await this.#problemOf(block);
+        if (problem !== undefined) {
+          this.#refuse(channel, header, { kind: 'malformed', reason: problem });
+          return;
+        }
+        known = await this.#isKnown(key, header);
+      }
+      // Replaced or gone meanwhile: the agent will send the block again.
+      if (!this.#isCurrent(session)) return;
+      this.#options.metrics?.blockReceived?.(header, payload.length, known);
+      const arriving: Arriving = { block, receivedMs: now(), leave, journaled: false };
+      this.#arriving.set(key, arriving);
+      const { agentId } = session;
+      const { grantId, channel: number } = channel;
+      this.#dispatch({ type: 'block_arrived', agentId, grantId, channel: number, block: header, known });
+      this.#arriving.delete(key);
+      kept = arriving.journaled;
+    } finally {
+      if (!kept) leave();
+    }
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#dispatch({ type: 'draining' });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    this.#idleWaiters.push(resolve);
+    this.#tellIdle();
+    await promise;
+    clearTimeout(timer);
+    for (const session of this.#byAgent.values()) session.leave('the server leaves');
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#wakeTimer);
+    this.#stopRoom();
+    for (const session of this.#byAgent.values()) session.leave('the server stops');
+    for (const resolve of this.#idleWaiters) resolve();
+  }
+
+  /** Resolves when no append is under way. */
+  async appendsEnded(): Promise<void> {
+    await Promise.all(this.#appending.values());
+  }
+
+  #isCurrent(session: AgentSession): boolean {
+    return this.#bySessionId.has(session.sessionId);
+  }
+
+  /** Waits for the same block's append when one is under way (it may come twice, over two streams). */
+  async #isKnown(key: string, header: BlockHeader): Promise<boolean> {
+    for (let running = this.#appending.get(key); running !== undefined; running = this.#appending.get(key)) {
+      await running;
+    }
+    return this.#options.journal.knows(header.id);
+  }
+
+  async #problemOf(block: ReceivedBlock): Promise<string | undefined> {
+    const { id, urgency, rawBytes, recordCount } = block.header;
+    try {
+      await this.#options.validate(block.payload, { ...id, urgency, rawBytes, recordCount });
+      return undefined;
+    } catch (error) {
+      const known = SluiceError.from(error);
+      if (known.code !== 'block_malformed') throw known;
+      return known.message;
+    }
+  }
+
+  #refuse(channel: OpenedChannel, header: BlockHeader, refusal: BlockRefusal): void {
+    const { agentId } = channel.session;
+    this.#options.logger.warn(
+      { block: blockKey(header.id), reason: refusal.reason },
+      `block refused: ${refusal.kind}`,
+    );
+    this.#options.metrics?.blockRefused?.(agentId, refusal);
+    channel.inbox.refuse(header.id, refusal);
+  }
+
+  /** Steps the machine; an event that comes out of an effect waits for its turn. */
+  #dispatch(event: UntimedServerEvent): void {
+    if (this.#stopped) return;
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let index = 0; index < this.#events.length; index += 1) {
+        const next = this.#events[index];
+        if (next === undefined) break;
+        // The union of events without their time, with it again.
+        const timed = { ...next, atMs: now() } as ServerEvent;
+        for (const effect of this.machine.step(timed)) this.#execute(effect);
+      }
+    } finally {
+      this.#events = [];
+      this.#stepping = false;
+    }
+  }
+
+  #execute(effect: ServerEffect): void {
+    switch (effect.type) {
+      case 'send_grant':
+        this.#byAgent.get(effect.agentId)?.sendGrant(effect.grant);
+        return;
+      case 'revoke':
+        this.#byAgent.get(effect.agentId)?.sendRevocation({
+          ...(effect.grantId === undefined ? {} : { grantId: effect.grantId }),
+          ...(effect.channel === undefined ? {} : { channel: effect.channel }),
+        });
+        return;
+      case 'journal_block':
+        this.#append(blockKey(effect.blockId), effect.priority);
+        return;
+      case 'acknowledge_block':
+        this.#byAgent
+          .get(effect.agentId)
+          ?.channel(effect.grantId, effect.channel)
+          ?.acknowledge(effect.blockId);
+        return;
+      case 'refuse_block': {
+        const { agentId, refusal, blockId } = effect;
+        this.#options.metrics?.blockRefused?.(agentId, refusal);
+        this.#byAgent.get(agentId)?.channel(effect.grantId, effect.channel)?.refuse(blockId, refusal);
+        return;
+      }
+      case 'record_notice':
+        this.#recordNotice(effect.agentId, effect.notice);
+        return;
+      case 'wake_at':
+        clearTimeout(this.#wakeTimer);
+        this.#wakeTimer = setTimeout(
+          () => this.#dispatch({ type: 'woken' }),
+          Math.min(Math.max(0, effect.atMs - now()), MAX_TIMER_MS),
+        );
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #append(key: string, priority: number): void {
+    const arriving = this.#arriving.get(key);
+    if (arriving === undefined || arriving.journaled) {
+      throw new SluiceError('internal', `the machine journals a block that did not just arrive: ${key}`);
+    }
+    arriving.journaled = true;
+    const { block, receivedMs } = arriving;
+    const blockId = block.header.id;
+    const append = async (): Promise<void> => {
+      let failure: SluiceError | undefined;
+      try {
+        await this.#options.journal.append({ ...block, priority, receivedMs });
+      } catch (error) {
+        failure = SluiceError.from(error);
+      }
+      this.#appending.delete(key);
+      arriving.leave();
+      if (failure === undefined) {
+        this.#options.metrics?.blockAcknowledged?.(block.header, priority, now() - receivedMs);
+        this.#dispatch({ type: 'block_durable', blockId });
+      } else {
+        this.#options.logger.error(
+          { block: key, error: failure.message },
+          'the journal did not take a block',
+        );
+        this.#dispatch({ type: 'block_not_durable', blockId, reason: failure.message });
+      }
+      this.#tellIdle();
+    };
+    this.#appending.set(key, append());
+  }
+
+  #recordNotice(agentId: AgentId, notice: PriorityViolationNotice): void {
+    this.noticesTotal += 1;
+    this.notices.push({ atMs: now(), agentId, notice });
+    if (this.notices.length > MAX_NOTICES_KEPT) this.notices.shift();
+    this.#options.metrics?.noticeReceived?.(agentId);
+    this.#options.logger.info({ agentId, notice }, 'priority violation notice');
+  }
+
+  /** For drain: nothing is being written and no channel is open. */
+  #tellIdle(): void {
+    if (this.#idleWaiters.length === 0 || this.#appending.size > 0) return;
+    for (const session of this.#byAgent.values()) if (session.openChannelCount > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}
+
+function now(): TimeMs {
+  // The shell is where time enters; the brand is made here.
+  return Date.now() as TimeMs;
+}
