@@ -1,0 +1,110 @@
+/** The bar at the top: name, views, health, language, theme, help. */
+import type { StatusResult } from '../flow/use-status.ts';
+import { type Language, useWords } from '../i18n/language.ts';
+import type { Navigate } from '../url/use-view-state.ts';
+import { formatViewState, type ViewName, type ViewState } from '../url/view-state.ts';
+import { Icon } from './icons.tsx';
+import type { Theme } from './use-theme.ts';
+
+interface HeaderProperties {
+  readonly view: ViewState;
+  readonly navigate: Navigate;
+  readonly status: StatusResult;
+  readonly theme: Theme;
+  readonly language: Language;
+  readonly onLanguage: (language: Language) => void;
+  readonly onHelp: () => void;
+}
+
+export function Header(properties: HeaderProperties): React.JSX.Element {
+  const { view, navigate, status, theme, language } = properties;
+  const words = useWords();
+  const themeName = words.themeName[theme.choice];
+  return (
+    <header className="header">
+      <span className="brand">
+        <Mark />
+        <span>Sluice</span>
+      </span>
+      <nav className="views">
+        <ViewLink name="logs" label={words.logs} view={view} navigate={navigate} />
+        <ViewLink name="flow" label={words.flow} view={view} navigate={navigate} />
+      </nav>
+      <span className="spacer" />
+      <Health status={status} />
+      <button
+        type="button"
+        className="ghost language"
+        lang={language === 'zh' ? 'en' : 'zh-Hans'}
+        onClick={() => properties.onLanguage(language === 'zh' ? 'en' : 'zh')}
+      >
+        {language === 'zh' ? 'English' : '简体中文'}
+      </button>
+      <button type="button" className="ghost" aria-label={themeName} title={themeName} onClick={theme.next}>
+        <Icon name={theme.choice} />
+      </button>
+      <button
+        type="button"
+        className="ghost"
+        aria-label={words.help}
+        title={words.help}
+        onClick={properties.onHelp}
+      >
+        <Icon name="help" />
+      </button>
+    </header>
+  );
+}
+
+interface ViewLinkProperties {
+  readonly name: ViewName;
+  readonly label: string;
+  readonly view: ViewState;
+  readonly navigate: Navigate;
+}
+
+/** A real link, so that it opens in a new tab too. */
+function ViewLink({ name, label, view, navigate }: ViewLinkProperties): React.JSX.Element {
+  return (
+    <a
+      href={formatViewState({ ...view, view: name, record: '' }) || '/'}
+      aria-current={view.view === name ? 'page' : undefined}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+        event.preventDefault();
+        navigate({ view: name, record: '' });
+      }}
+    >
+      {label}
+    </a>
+  );
+}
+
+function Health({ status }: { readonly status: StatusResult }): React.JSX.Element {
+  const words = useWords();
+  const [state, text] =
+    status.failure !== undefined
+      ? (['down', words.serverDown] as const)
+      : status.response === undefined
+        ? (['unknown', words.connecting] as const)
+        : status.response.store?.available === true
+          ? (['up', words.storeUp] as const)
+          : (['down', words.storeDown] as const);
+  return (
+    <span className="health" data-state={state} role="status" title={status.response?.store?.error ?? ''}>
+      <span className="dot" aria-hidden="true" />
+      <span className="health-text">{text}</span>
+    </span>
+  );
+}
+
+function Mark(): React.JSX.Element {
+  return (
+    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true" className="mark">
+      <rect width="32" height="32" rx="7" />
+      <path d="M7 9h18" />
+      <path d="M7 16h12" opacity=".78" />
+      <path d="M7 23h6.5" opacity=".55" />
+    </svg>
+  );
+}
