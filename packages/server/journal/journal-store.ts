@@ -7,7 +7,6 @@
  * `transaction` do not happen.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +33,7 @@ import {
   type SetAsideBlock,
 } from './journal-records.ts';
 import type { Forgotten, KnownAgent } from './known-blocks.ts';
+import { checkLmdbFile } from './lmdb-file.ts';
 
 /** The file inside of the data directory. */
 export const JOURNAL_FILE_NAME = 'journal.lmdb';
@@ -43,10 +43,6 @@ export const JOURNAL_FILE_NAME = 'journal.lmdb';
  */
 const MAP_SIZE_FACTOR = 4;
 const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
-/** LMDB's file magic, where it stands in the first page of a file, and where its version stands. */
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_MAGIC_OFFSETS: readonly number[] = [16, 24];
-
 /** MDB_MAP_FULL and the system's own codes. */
 const DISK_FULL_CODES: readonly number[] = [-30792, constants.errno.ENOSPC, constants.errno.EDQUOT];
 
@@ -85,7 +81,8 @@ export class JournalStore {
   /** Throws SluiceError `state_newer`, `state_corrupt` or `disk_full`. The caller holds the directory's lock. */
   static async open(directory: string, maxRawBytes: number): Promise<JournalStore> {
     const path = join(directory, JOURNAL_FILE_NAME);
-    checkMagic(path);
+    const damage = checkLmdbFile(path);
+    if (damage !== undefined) throw corrupt(`${path} (${damage})`);
     let root: RootDatabase | undefined;
     try {
       root = open({
@@ -265,25 +262,6 @@ async function readMeta(
     throw corrupt('its format');
   }
   return { instanceId, nextBatch };
-}
-
-/** LMDB trusts its file; one that is something else must not get that far. */
-function checkMagic(path: string): void {
-  const head = Buffer.alloc(32);
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw corrupt(path, error);
-  }
-  try {
-    // An empty file is what a crash right after the creation leaves.
-    if (readSync(file, head, 0, head.length, 0) === 0) return;
-  } finally {
-    closeSync(file);
-  }
-  if (!LMDB_MAGIC_OFFSETS.some((offset) => head.readUInt32LE(offset) === LMDB_MAGIC)) throw corrupt(path);
 }
 
 /** An error of LMDB as a SluiceError: `disk_full`, or `otherwise`. */

@@ -334,18 +334,25 @@ export class Journal {
   /** The store refuses the blocks of the batch for good: keeps them aside, bounded, out of the way. */
   async setAside(batch: JournalBatch, reason: string): Promise<void> {
     this.#checkOpen();
-    const evicted = this.#evictSetAside(batch.blocks);
-    await this.#submit(batch.lane, () => {
-      this.#store.removeBatch(batch);
-      for (const block of batch.blocks) this.#store.moveAside(block, reason);
-      for (const block of evicted) this.#store.removeSetAside(block);
+    let evicted: readonly SetAsideBlock[] = [];
+    await this.#group.submit({
+      rank: batch.lane,
+      bytes: 0,
+      apply: () => {
+        this.#store.removeBatch(batch);
+        for (const block of batch.blocks) {
+          this.#store.moveAside(block, reason);
+          this.#keepAside({ ...block, reason });
+        }
+        evicted = this.#evictSetAside();
+        for (const block of evicted) this.#store.removeSetAside(block);
+      },
+      revert: () => {
+        for (const block of batch.blocks) this.#dropAside(block);
+        for (const block of evicted) this.#keepAside(block);
+      },
     });
     this.#release(batch);
-    for (const block of evicted) {
-      this.#setAside.delete(block.number);
-      this.#setAsideBytes -= block.payloadBytes;
-    }
-    for (const block of batch.blocks) this.#keepAside({ ...block, reason });
   }
 
   /** What the store refused, the oldest first. */
@@ -439,16 +446,13 @@ export class Journal {
     this.#changeCost(-costBytes);
   }
 
-  /** Which of the set aside blocks must go so that `arriving` fit. */
-  #evictSetAside(arriving: readonly JournaledBlock[]): SetAsideBlock[] {
-    let count = this.#setAside.size + arriving.length;
-    let bytes = this.#setAsideBytes + arriving.reduce((sum, block) => sum + block.payloadBytes, 0);
+  /** Drops the oldest of the blocks that are set aside until they are within their bounds; returns what it dropped. */
+  #evictSetAside(): SetAsideBlock[] {
     const evicted: SetAsideBlock[] = [];
     for (const block of this.#setAside.values()) {
-      if (count <= MAX_SET_ASIDE_BLOCKS && bytes <= MAX_SET_ASIDE_BYTES) break;
+      if (this.#setAside.size <= MAX_SET_ASIDE_BLOCKS && this.#setAsideBytes <= MAX_SET_ASIDE_BYTES) break;
       evicted.push(block);
-      count -= 1;
-      bytes -= block.payloadBytes;
+      this.#dropAside(block);
     }
     return evicted;
   }
@@ -456,6 +460,10 @@ export class Journal {
   #keepAside(block: SetAsideBlock): void {
     this.#setAside.set(block.number, block);
     this.#setAsideBytes += block.payloadBytes;
+  }
+
+  #dropAside(block: JournaledBlock): void {
+    if (this.#setAside.delete(block.number)) this.#setAsideBytes -= block.payloadBytes;
   }
 
   #countBlock(block: JournaledBlock, sign: 1 | -1): void {

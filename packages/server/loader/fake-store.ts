@@ -1,0 +1,61 @@
+/**
+ * A store for tests: keeps the contract of batch-store.ts and fails in every way that the contract allows. It also checks
+ * the loader's side of the contract: one token never comes with two contents.
+ */
+import { SluiceError } from '@sluice/protocol/error';
+import type { JournalBatch } from '../journal/journal-records.ts';
+import type { BatchStore, InsertRequest } from './batch-store.ts';
+
+/** What happens to one attempt. `hang` ones end with the signal only, and after a crash not at all. */
+export type Fate = 'apply' | 'fail' | 'apply_then_fail' | 'hang' | 'apply_then_hang';
+
+/** The body that the fake store understands: the names of the blocks. */
+export function fakeBody(batch: JournalBatch): Buffer {
+  return Buffer.from(
+    JSON.stringify(batch.blocks.map(({ header: { id } }) => `${id.agentId}/${id.sequence}`)),
+  );
+}
+
+export class FakeStore implements BatchStore {
+  /** How often each block is in the store. */
+  readonly rows: Map<string, number> = new Map();
+  readonly attempts: InsertRequest[] = [];
+  /** Breaches of the contract. */
+  readonly breaches: string[] = [];
+  /** Blocks whose data is refused. */
+  readonly refused: Set<string> = new Set();
+  /** Decides on each attempt, by default that all goes well. */
+  fate: (request: InsertRequest) => Fate = () => 'apply';
+  readonly #contents = new Map<string, string>();
+  readonly #applied = new Set<string>();
+
+  async insertBlocks(request: InsertRequest): Promise<void> {
+    this.attempts.push(request);
+    const { deduplicationToken: token, zstdBody, signal } = request;
+    const content = zstdBody.toString();
+    if ((this.#contents.get(token) ?? content) !== content) this.breaches.push(`two contents under ${token}`);
+    this.#contents.set(token, content);
+    const names: string[] = JSON.parse(content);
+    const fate = this.fate(request);
+    if (fate === 'fail') throw new SluiceError('not_reachable', 'the store is away');
+    if (fate !== 'hang') this.#apply(token, names);
+    if (fate === 'apply_then_fail')
+      throw new SluiceError('store_failed', 'the store died before it answered');
+    if (fate === 'hang' || fate === 'apply_then_hang') await aborted(signal);
+  }
+
+  #apply(token: string, names: readonly string[]): void {
+    const refused = names.filter((name) => this.refused.has(name));
+    if (refused.length > 0) throw new SluiceError('block_malformed', `cannot read ${refused.join()}`);
+    if (this.#applied.has(token)) return;
+    this.#applied.add(token);
+    for (const name of names) this.rows.set(name, (this.rows.get(name) ?? 0) + 1);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(new SluiceError('not_reachable', 'given up'));
+    signal.addEventListener('abort', () => reject(new SluiceError('not_reachable', 'given up')));
+  });
+}

@@ -1,0 +1,297 @@
+/**
+ * What the server counts about itself, for Prometheus: one registry per server, served by the API at /metrics.
+ *
+ * Invariants: every metric of the server is declared here, named `sluice_server_*` with its unit last; labels have few
+ * values (class, outcome, lane), never an agent or a block; gauges are read when they are scraped.
+ */
+import type { UrgencyClass } from '@sluice/protocol/model';
+import { URGENCY_CLASSES } from '@sluice/protocol/model';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { JournalStatistics } from './journal/journal.ts';
+
+/** What became of a block that arrived. */
+export type BlockOutcome = 'journaled' | 'known' | 'malformed' | 'retryable';
+
+/** Bounds in seconds: an urgent block should be loaded within 0.1, a bulk one within a few. */
+const DELAY_BUCKETS_SECONDS: readonly number[] = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+
+/** The figures of a batch's block that are counted. */
+export interface LoadedBlockFigures {
+  readonly header: { readonly recordCount: number; readonly rawBytes: number };
+  readonly receivedMs: number;
+}
+
+export interface ServerMetricsOptions {
+  readonly serverId: string;
+  /** Where the gauges of the journal come from; left out, they are not shown. */
+  readonly journal?: { readonly statistics: JournalStatistics };
+  /** Process figures (memory, event loop lag, ...) too; default true. */
+  readonly processMetrics?: boolean;
+}
+
+export class ServerMetrics {
+  /** `await registry.metrics()` is the text to serve, `registry.contentType` its type. */
+  readonly registry: Registry = new Registry();
+  readonly #blocksReceived: Counter<'urgency' | 'outcome'>;
+  readonly #receivedRecords: Counter<'urgency'>;
+  readonly #receivedRawBytes: Counter<'urgency'>;
+  readonly #receivedPayloadBytes: Counter<'urgency'>;
+  readonly #durableSeconds: Histogram<'urgency'>;
+  readonly #requests: Counter;
+  readonly #grants: Counter<'answer'>;
+  readonly #grantedBytes: Counter<'priority'>;
+  readonly #notices: Counter;
+  readonly #agents: Gauge;
+  readonly #loadedRecords: Counter<'urgency'>;
+  readonly #loadedBlocks: Counter<'urgency'>;
+  readonly #loadedRawBytes: Counter<'urgency'>;
+  readonly #insertSeconds: Histogram<'urgency'>;
+  readonly #loadDelaySeconds: Histogram<'urgency'>;
+  readonly #failedAttempts: Counter<'urgency'>;
+  readonly #setAside: Counter<'urgency'>;
+
+  constructor(options: ServerMetricsOptions) {
+    const registers = [this.registry];
+    this.registry.setDefaultLabels({ server: options.serverId });
+    if (options.processMetrics ?? true)
+      collectDefaultMetrics({ register: this.registry, prefix: 'sluice_server_' });
+
+    this.#blocksReceived = new Counter({
+      name: 'sluice_server_blocks_received_total',
+      help: 'Blocks that arrived, by urgency class and by what became of them: journaled, known (a repetition), malformed, retryable.',
+      labelNames: ['urgency', 'outcome'],
+      registers,
+    });
+    this.#receivedRecords = new Counter({
+      name: 'sluice_server_received_records_total',
+      help: 'Records in blocks that were journaled.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#receivedRawBytes = new Counter({
+      name: 'sluice_server_received_raw_bytes_total',
+      help: 'Uncompressed bytes of blocks that were journaled; what quotas count.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#receivedPayloadBytes = new Counter({
+      name: 'sluice_server_received_payload_bytes_total',
+      help: 'Compressed bytes of blocks that were journaled.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#durableSeconds = new Histogram({
+      name: 'sluice_server_block_durable_delay_seconds',
+      help: 'From the arrival of a block until it was durable.',
+      labelNames: ['urgency'],
+      buckets: [...DELAY_BUCKETS_SECONDS],
+      registers,
+    });
+    this.#requests = new Counter({
+      name: 'sluice_server_upload_requests_total',
+      help: 'Upload requests of agents.',
+      registers,
+    });
+    this.#grants = new Counter({
+      name: 'sluice_server_grants_total',
+      help: 'Answers to upload requests: granted, or why refused.',
+      labelNames: ['answer'],
+      registers,
+    });
+    this.#grantedBytes = new Counter({
+      name: 'sluice_server_granted_bytes_total',
+      help: 'Quota granted, by priority of the channel.',
+      labelNames: ['priority'],
+      registers,
+    });
+    this.#notices = new Counter({
+      name: 'sluice_server_priority_violation_notices_total',
+      help: 'Priority violation notices received from agents.',
+      registers,
+    });
+    this.#agents = new Gauge({
+      name: 'sluice_server_connected_agents',
+      help: 'Agents with an open control stream.',
+      registers,
+    });
+    this.#loadedRecords = new Counter({
+      name: 'sluice_server_loaded_records_total',
+      help: 'Records that the store has confirmed.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#loadedBlocks = new Counter({
+      name: 'sluice_server_loaded_blocks_total',
+      help: 'Blocks that the store has confirmed.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#loadedRawBytes = new Counter({
+      name: 'sluice_server_loaded_raw_bytes_total',
+      help: 'Uncompressed bytes that the store has confirmed.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#insertSeconds = new Histogram({
+      name: 'sluice_server_insert_duration_seconds',
+      help: 'Time from the first attempt to insert a batch until the store confirmed it; its count is that of batches.',
+      labelNames: ['urgency'],
+      buckets: [...DELAY_BUCKETS_SECONDS],
+      registers,
+    });
+    this.#loadDelaySeconds = new Histogram({
+      name: 'sluice_server_load_delay_seconds',
+      help: 'From the arrival of a block until the store confirmed it: when it can be found.',
+      labelNames: ['urgency'],
+      buckets: [...DELAY_BUCKETS_SECONDS],
+      registers,
+    });
+    this.#failedAttempts = new Counter({
+      name: 'sluice_server_load_failed_attempts_total',
+      help: 'Attempts to load that failed and are made again.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    this.#setAside = new Counter({
+      name: 'sluice_server_set_aside_blocks_total',
+      help: 'Blocks that the store refused for good.',
+      labelNames: ['urgency'],
+      registers,
+    });
+    if (options.journal !== undefined) this.#addJournal(options.journal);
+  }
+
+  /** A block arrived and this became of it. Its other figures count when it was journaled. */
+  blockReceived(
+    block: { readonly urgency: UrgencyClass; readonly recordCount: number; readonly rawBytes: number },
+    outcome: BlockOutcome,
+    figures: { readonly payloadBytes: number; readonly durableMs: number },
+  ): void {
+    const { urgency, recordCount, rawBytes } = block;
+    this.#blocksReceived.inc({ urgency, outcome });
+    if (outcome !== 'journaled') return;
+    this.#receivedRecords.inc({ urgency }, recordCount);
+    this.#receivedRawBytes.inc({ urgency }, rawBytes);
+    this.#receivedPayloadBytes.inc({ urgency }, figures.payloadBytes);
+    this.#durableSeconds.observe({ urgency }, figures.durableMs / 1000);
+  }
+
+  requestReceived(): void {
+    this.#requests.inc();
+  }
+
+  /** A request was answered with these channels; with none, for this reason. */
+  requestAnswered(
+    channels: readonly { readonly priority: number; readonly quotaBytes: number }[],
+    refusalReason?: string,
+  ): void {
+    this.#grants.inc({ answer: channels.length > 0 ? 'granted' : (refusalReason ?? 'refused') });
+    for (const { priority, quotaBytes } of channels) this.#grantedBytes.inc({ priority }, quotaBytes);
+  }
+
+  noticeReceived(): void {
+    this.#notices.inc();
+  }
+
+  setConnectedAgents(count: number): void {
+    this.#agents.set(count);
+  }
+
+  /** The store confirmed a batch of these blocks. */
+  batchLoaded(urgency: UrgencyClass, blocks: readonly LoadedBlockFigures[], insertMs: number): void {
+    const nowMs = Date.now();
+    this.#insertSeconds.observe({ urgency }, insertMs / 1000);
+    this.#loadedBlocks.inc({ urgency }, blocks.length);
+    for (const { header, receivedMs } of blocks) {
+      this.#loadedRecords.inc({ urgency }, header.recordCount);
+      this.#loadedRawBytes.inc({ urgency }, header.rawBytes);
+      this.#loadDelaySeconds.observe({ urgency }, Math.max(0, nowMs - receivedMs) / 1000);
+    }
+  }
+
+  loadAttemptFailed(urgency: UrgencyClass): void {
+    this.#failedAttempts.inc({ urgency });
+  }
+
+  blockSetAside(urgency: UrgencyClass): void {
+    this.#setAside.inc({ urgency });
+  }
+
+  #addJournal(journal: { readonly statistics: JournalStatistics }): void {
+    this.#gauge(
+      'sluice_server_journal_room_bytes',
+      'Uncompressed bytes that the journal can still take.',
+      () => {
+        return journal.statistics.roomBytes;
+      },
+    );
+    this.#gauge('sluice_server_journal_set_aside_blocks', 'Refused blocks that are kept.', () => {
+      return journal.statistics.setAsideBlocks;
+    });
+    this.#gauge('sluice_server_journal_known_agents', 'Agents whose blocks are remembered.', () => {
+      return journal.statistics.knownAgents;
+    });
+    this.#laneGauge(
+      'sluice_server_journal_held_blocks',
+      'Blocks in the journal that are not in the store yet.',
+      () => journal.statistics.lanes.map((lane) => lane.blockCount),
+    );
+    this.#laneGauge(
+      'sluice_server_journal_held_raw_bytes',
+      'Uncompressed bytes that are not in the store yet.',
+      () => journal.statistics.lanes.map((lane) => lane.rawBytes),
+    );
+    this.#total('sluice_server_journal_commits_total', 'Synced commits of the journal.', () => {
+      return journal.statistics.commits;
+    });
+    this.#total(
+      'sluice_server_journal_commit_seconds_total',
+      'Time that the commits of the journal took.',
+      () => {
+        return journal.statistics.commitMs / 1000;
+      },
+    );
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const registers = [this.registry];
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  #laneGauge(name: string, help: string, read: () => readonly number[]): void {
+    const registers = [this.registry];
+    new Gauge({
+      name,
+      help,
+      registers,
+      labelNames: ['urgency'],
+      collect() {
+        for (const [lane, value] of read().entries())
+          this.set({ urgency: URGENCY_CLASSES[lane] ?? '' }, value);
+      },
+    });
+  }
+
+  /** A counter that somebody else counts. */
+  #total(name: string, help: string, read: () => number): void {
+    const registers = [this.registry];
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+}
