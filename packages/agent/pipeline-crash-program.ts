@@ -1,0 +1,27 @@
+/**
+ * A program for pipeline.crash.test.ts: runs the pipeline on the directory in its argument until it is killed.
+ */
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+import { startPipeline } from './pipeline.ts';
+import { LineRecorder } from './pipeline-fixture.ts';
+import { DurableQueue } from './queue/queue.ts';
+
+const root = process.argv[2] ?? '';
+const queue = await DurableQueue.open({ directory: path.join(root, 'data') });
+await startPipeline({
+  files: {
+    include: [path.join(root, 'logs/*.log')],
+    fromStart: true,
+    lookIntervalMs: 20,
+    rotationWaitMs: 500,
+  },
+  recorder: new LineRecorder(queue),
+  queue,
+  compress: promisify(zstdCompress),
+  logger: { warn: () => undefined, info: () => undefined },
+  onBlocks: (blocks) => process.stdout.write(`${blocks.length}\n`),
+  urgentCutDelayMs: 1,
+  maxCutDelayMs: 3,
+});
