@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * @param preferred the port to take when it is free
+ * @param preferred the port to take when it is free; 0 for any
  * @returns the preferred port, or one that the system chose; free at the moment of the answer
  */
 export async function pickPort(host: string, preferred: number): Promise<number> {
-  return (await isPortFree(host, preferred)) ? preferred : await systemPort(host);
+  return preferred !== 0 && (await isPortFree(host, preferred)) ? preferred : await systemPort(host);
 }
 
 /** @returns whether nothing listens on the port now */

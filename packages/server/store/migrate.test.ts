@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
+import { migrate } from './migrate.ts';
+import { BLOCK_COLUMNS, createMigrationTable, LOG_TABLE, MIGRATION_TABLE, MIGRATIONS } from './schema.ts';
+
+let started: TestStore;
+beforeAll(async () => {
+  started = await startTestStore();
+});
+afterAll(async () => {
+  await started.end();
+});
+beforeEach(async () => {
+  for (const table of [LOG_TABLE, MIGRATION_TABLE])
+    await started.client.command(`DROP TABLE IF EXISTS ${table} SYNC`);
+});
+
+const newest = MIGRATIONS.at(-1)?.version ?? 0;
+
+async function logColumns(): Promise<unknown[]> {
+  const sql =
+    'SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}';
+  return await started.client.query(sql, { table: LOG_TABLE });
+}
+
+test('an empty store gets all tables, and a second run changes nothing', async () => {
+  expect(await migrate(started.client)).toEqual({ from: 0, to: newest });
+  expect(await migrate(started.client)).toEqual({ from: newest, to: newest });
+  const columns = await logColumns();
+  for (const name of BLOCK_COLUMNS) expect(columns).toContainEqual(expect.objectContaining({ name }));
+  expect(columns).toContainEqual({ name: 'HostName', type: 'LowCardinality(String)' });
+});
+
+test('servers that migrate at the same time all succeed, and each step counts once', async () => {
+  const results = await Promise.all(Array.from({ length: 4 }, () => migrate(started.client)));
+  for (const { to } of results) expect(to).toBe(newest);
+  const recorded = await started.client.query(`SELECT Version FROM ${MIGRATION_TABLE} FINAL`);
+  expect(recorded).toHaveLength(MIGRATIONS.length);
+});
+
+test('tables of a newer program are refused and left alone', async () => {
+  await started.client.command(createMigrationTable(undefined));
+  await started.client.command(
+    `INSERT INTO ${MIGRATION_TABLE} (Version, Name) SELECT ${newest + 1}, 'of the future'`,
+  );
+  await expect(migrate(started.client)).rejects.toMatchObject({ code: 'state_newer' });
+  expect(await logColumns()).toEqual([]);
+});
+
+test('a later step runs on a table with data and keeps it', async () => {
+  await migrate(started.client);
+  const zstdBody = await makeBatch(started.store.url, 0, 1000);
+  await started.client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'a' });
+  const later = {
+    version: newest + 1,
+    name: 'add a column',
+    statements: () => [`ALTER TABLE ${LOG_TABLE} ADD COLUMN IF NOT EXISTS Added UInt8 DEFAULT 7`],
+  };
+  const result = await migrate(started.client, { migrations: [...MIGRATIONS, later] });
+  expect(result).toEqual({ from: newest, to: newest + 1 });
+  const [row] = await started.client.query(
+    `SELECT count() AS count, countIf(Added = 7) AS added FROM ${LOG_TABLE}`,
+  );
+  expect(row).toEqual({ count: '1000', added: '1000' });
+  // The same batch again after the change is still known.
+  await started.client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'a' });
+  expect(await started.client.query(`SELECT count() AS count FROM ${LOG_TABLE}`)).toEqual([
+    { count: '1000' },
+  ]);
+});
+
+test('on a cluster the same columns are replicated, with a distributed table before them', () => {
+  const statements = MIGRATIONS.flatMap((migration) => migration.statements({ cluster: "main'" }));
+  const [local, distributed] = statements;
+  expect(statements).toHaveLength(2);
+  expect(local).toMatch(/^CREATE TABLE IF NOT EXISTS otel_logs_local ON CLUSTER 'main\\''/);
+  expect(local).toContain(
+    "ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/otel_logs_local', '{replica}')",
+  );
+  expect(local).toContain('replicated_deduplication_window = 10000');
+  expect(local).not.toContain('non_replicated');
+  expect(distributed).toContain(
+    "Distributed('main\\'', currentDatabase(), otel_logs_local, cityHash64(AgentId, BlockEpoch, BlockSequence))",
+  );
+  const [alone] = MIGRATIONS.flatMap((migration) => migration.statements(undefined));
+  const body = (sql: string | undefined): string | undefined =>
+    /\n\(\n([\s\S]*?)\n\)\nENGINE/.exec(sql ?? '')?.[1];
+  expect(body(local)).toBe(body(alone));
+});

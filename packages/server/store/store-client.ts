@@ -1,0 +1,237 @@
+/**
+ * The way to the store: the embedded one or a ClickHouse cluster, over the same HTTP interface.
+ *
+ * Invariants: an insert is acknowledged when it is durable; inserts with the same token are applied once; every failure
+ * is a SluiceError that says whose fault it is (store-error.ts).
+ */
+import { Readable } from 'node:stream';
+import {
+  type ClickHouseClient,
+  type ClickHouseSettings,
+  createClient,
+  type DataFormat,
+} from '@clickhouse/client';
+import { LOG_TABLE } from './schema.ts';
+import { type StoreOperation, storeError } from './store-error.ts';
+
+/** Queries that give no time of their own. */
+export const DEFAULT_QUERY_TIMEOUT_MS = 60_000;
+/** How much longer the client waits than the engine may compute: it answers with the better error. */
+export const ANSWER_GRACE_MS = 5_000;
+/** Inserts wait for their turn and for the disk. */
+export const INSERT_TIMEOUT_MS = 300_000;
+/** Connections kept open to the store. */
+export const MAX_CONNECTIONS = 16;
+/** Larger than any batch, so that one batch becomes one part a partition, and its token is used the same each time. */
+const WHOLE_BATCH_ROWS = '16000000';
+const WHOLE_BATCH_BYTES = '2000000000';
+
+export interface StoreClientOptions {
+  readonly url: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+}
+
+export interface InsertBlocksRequest {
+  /** Names of all columns, in the order in which the body has them. */
+  readonly columns: readonly string[];
+  /** zstd frames around blocks of the Native format, one after the other. */
+  readonly zstdBody: Buffer | Readable;
+  readonly deduplicationToken: string;
+  /** Gives the attempt up; whether it was applied is then unknown. */
+  readonly signal?: AbortSignal;
+}
+
+export interface QueryOptions {
+  /** What the engine may take; the caller hears of it at most ANSWER_GRACE_MS later. */
+  readonly timeoutMs?: number;
+  /** Ends the query in the engine too. */
+  readonly signal?: AbortSignal;
+  readonly settings?: ClickHouseSettings;
+}
+
+/** Values for `{name:Type}` in a query. */
+export type QueryParameters = Readonly<Record<string, unknown>>;
+/** A row by column names; 64-bit integers come as text. */
+export type StoreRow = Readonly<Record<string, unknown>>;
+
+export interface StoreClient {
+  readonly url: string;
+  /**
+   * Inserts blocks into the log table; resolves when they are durable.
+   *
+   * @throws SluiceError `block_malformed` when the data is refused for what it is; others may be tried again
+   */
+  insertBlocks(request: InsertBlocksRequest): Promise<void>;
+  /** @returns all rows. @throws SluiceError */
+  query(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<StoreRow[]>;
+  /** Rows as they come, some at a time; leaving the loop ends the query. @throws SluiceError */
+  queryStream(
+    sql: string,
+    parameters?: QueryParameters,
+    options?: QueryOptions,
+  ): AsyncGenerator<StoreRow[], void, undefined>;
+  /** The answer as text in any format. @throws SluiceError */
+  queryText(
+    sql: string,
+    parameters: QueryParameters,
+    options: QueryOptions & { readonly format: DataFormat },
+  ): Promise<string>;
+  /** Runs a statement that answers nothing. @throws SluiceError */
+  command(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<void>;
+  /** @throws SluiceError `not_reachable` when the store does not answer */
+  ping(): Promise<void>;
+  /** Closes the connections. */
+  close(): Promise<void>;
+}
+
+export function createStoreClient(options: StoreClientOptions): StoreClient {
+  return new HttpStoreClient(options);
+}
+
+class HttpStoreClient implements StoreClient {
+  readonly url: string;
+  private readonly client: ClickHouseClient;
+
+  constructor(options: StoreClientOptions) {
+    this.url = options.url;
+    this.client = createClient({
+      url: options.url,
+      username: options.user ?? 'default',
+      password: options.password ?? '',
+      ...(options.database === undefined ? {} : { database: options.database }),
+      application: 'sluice',
+      request_timeout: INSERT_TIMEOUT_MS + ANSWER_GRACE_MS,
+      max_open_connections: MAX_CONNECTIONS,
+      keep_alive: { enabled: true, idle_socket_ttl: 5_000 },
+      // Errors go to the caller, who knows what they mean; nothing is logged here.
+      log: { level: 127 },
+    });
+  }
+
+  async insertBlocks(request: InsertBlocksRequest): Promise<void> {
+    const body = Buffer.isBuffer(request.zstdBody)
+      ? Readable.from([request.zstdBody], { objectMode: false })
+      : request.zstdBody;
+    await this.attempt('insert', async () => {
+      const result = await this.client.exec({
+        query: `INSERT INTO ${LOG_TABLE} (${request.columns.join(', ')}) FORMAT Native`,
+        values: body,
+        http_headers: { 'Content-Encoding': 'zstd' },
+        clickhouse_settings: {
+          insert_deduplication_token: request.deduplicationToken,
+          insert_deduplicate: 1,
+          async_insert: 0,
+          // On a cluster: the answer comes after the shards have it.
+          distributed_foreground_insert: 1,
+          max_insert_threads: '1',
+          min_insert_block_size_rows: WHOLE_BATCH_ROWS,
+          min_insert_block_size_bytes: WHOLE_BATCH_BYTES,
+          wait_end_of_query: 1,
+        },
+        ...(request.signal === undefined ? {} : { abort_signal: request.signal }),
+      });
+      await drain(result.stream);
+    });
+  }
+
+  async query(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<StoreRow[]> {
+    return await this.attempt('query', async () => {
+      const result = await this.client.query({
+        ...this.request(sql, parameters, options),
+        format: 'JSONEachRow',
+      });
+      return await result.json<StoreRow>();
+    });
+  }
+
+  async *queryStream(
+    sql: string,
+    parameters?: QueryParameters,
+    options?: QueryOptions,
+  ): AsyncGenerator<StoreRow[], void, undefined> {
+    try {
+      const result = await this.client.query({
+        ...this.request(sql, parameters, options),
+        format: 'JSONEachRow',
+      });
+      try {
+        for await (const rows of result.stream<StoreRow>()) yield rows.map((row) => row.json());
+      } finally {
+        result.close();
+      }
+    } catch (error) {
+      throw storeError(error, 'query', this.url);
+    }
+  }
+
+  async queryText(
+    sql: string,
+    parameters: QueryParameters,
+    options: QueryOptions & { readonly format: DataFormat },
+  ): Promise<string> {
+    return await this.attempt('query', async () => {
+      const result = await this.client.query({
+        ...this.request(sql, parameters, options),
+        format: options.format,
+      });
+      return await result.text();
+    });
+  }
+
+  async command(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<void> {
+    await this.attempt('query', async () => {
+      await this.client.command(this.request(sql, parameters, options));
+    });
+  }
+
+  async ping(): Promise<void> {
+    const result = await this.client.ping();
+    if (!result.success) throw storeError(result.error, 'query', this.url);
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+
+  private request(
+    sql: string,
+    parameters: QueryParameters | undefined,
+    options: QueryOptions | undefined,
+  ): {
+    query: string;
+    query_params?: Record<string, unknown>;
+    abort_signal: AbortSignal;
+    clickhouse_settings: ClickHouseSettings;
+  } {
+    const timeoutMs = options?.timeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS;
+    const deadline = AbortSignal.timeout(timeoutMs + ANSWER_GRACE_MS);
+    return {
+      query: sql,
+      ...(parameters === undefined ? {} : { query_params: { ...parameters } }),
+      abort_signal: options?.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
+      clickhouse_settings: {
+        max_execution_time: timeoutMs / 1000,
+        // A store of another version may have another default.
+        output_format_json_quote_64bit_integers: 1,
+        ...options?.settings,
+      },
+    };
+  }
+
+  private async attempt<T>(operation: StoreOperation, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error, operation, this.url);
+    }
+  }
+}
+
+async function drain(stream: Readable): Promise<void> {
+  stream.resume();
+  for await (const _chunk of stream) {
+    // An insert answers nothing; only the end of the answer counts.
+  }
+}

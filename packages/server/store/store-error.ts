@@ -1,0 +1,112 @@
+/** Errors of the store, told apart by whose fault they are: the data's, the query's, or the store's condition. */
+import { ClickHouseError } from '@clickhouse/client';
+import { SluiceError } from '@sluice/protocol/error';
+
+/** The store cannot read the bytes of an insert: the same bytes will be refused again. */
+const DATA_ERRORS: ReadonlySet<string> = new Set([
+  'ARGUMENT_OUT_OF_BOUND',
+  'ATTEMPT_TO_READ_AFTER_EOF',
+  'CANNOT_CONVERT_TYPE',
+  'CANNOT_DECOMPRESS',
+  'CANNOT_PARSE_INPUT_ASSERTION_FAILED',
+  'CANNOT_READ_ALL_DATA',
+  'ILLEGAL_COLUMN',
+  'INCORRECT_DATA',
+  'INCORRECT_NUMBER_OF_COLUMNS',
+  'SIZES_OF_COLUMNS_DOESNT_MATCH',
+  'TOO_LARGE_ARRAY_SIZE',
+  'TOO_LARGE_STRING_SIZE',
+  'TOO_LARGE_SIZE_COMPRESSED',
+  'UNEXPECTED_END_OF_FILE',
+  'ZSTD_DECODER_FAILED',
+]);
+
+/** The text or the parameters of a query are wrong, or ask for too much. */
+const QUERY_ERRORS: ReadonlySet<string> = new Set([
+  'BAD_ARGUMENTS',
+  'BAD_QUERY_PARAMETER',
+  'CANNOT_COMPILE_REGEXP',
+  'CANNOT_PARSE_DATE',
+  'CANNOT_PARSE_DATETIME',
+  'CANNOT_PARSE_NUMBER',
+  'CANNOT_PARSE_TEXT',
+  'CANNOT_PARSE_INPUT_ASSERTION_FAILED',
+  'ILLEGAL_AGGREGATION',
+  'ILLEGAL_TYPE_OF_ARGUMENT',
+  'NO_COMMON_TYPE',
+  'NOT_AN_AGGREGATE',
+  'NUMBER_OF_ARGUMENTS_DOESNT_MATCH',
+  'SYNTAX_ERROR',
+  'TYPE_MISMATCH',
+  'UNKNOWN_FUNCTION',
+  'UNKNOWN_IDENTIFIER',
+  'UNKNOWN_QUERY_PARAMETER',
+  'UNKNOWN_SETTING',
+]);
+
+const ACCESS_ERRORS: ReadonlySet<string> = new Set([
+  'ACCESS_DENIED',
+  'AUTHENTICATION_FAILED',
+  'REQUIRED_PASSWORD',
+  'UNKNOWN_USER',
+  'WRONG_PASSWORD',
+]);
+
+/** Longest text of the engine that an error repeats; the rest is the query, which the reader has. */
+const MAX_ENGINE_TEXT_LENGTH = 500;
+
+export type StoreOperation = 'insert' | 'query';
+
+/**
+ * @param url for the reader: where the store was looked for
+ * @returns `block_malformed` (of an insert: the data is refused and will be again), `query_invalid`, `unauthorized`,
+ *   `not_reachable` (no answer came: nothing is known of the outcome), or `store_failed` with the engine's code
+ */
+export function storeError(error: unknown, operation: StoreOperation, url: string): SluiceError {
+  if (error instanceof SluiceError) return error;
+  if (!(error instanceof ClickHouseError)) return unreachable(error, url);
+  const type = error.type ?? '';
+  const message = `the store says: Code ${error.code} ${type}: ${firstLine(error.message)}`;
+  if (operation === 'insert' && DATA_ERRORS.has(type))
+    return new SluiceError('block_malformed', message, { cause: error });
+  if (ACCESS_ERRORS.has(type))
+    return new SluiceError('unauthorized', message, {
+      cause: error,
+      hint: 'Check user and password of the store.',
+    });
+  if (operation === 'query' && QUERY_ERRORS.has(type))
+    return new SluiceError('query_invalid', message, { cause: error });
+  if (type === 'TIMEOUT_EXCEEDED')
+    return new SluiceError('store_failed', message, {
+      cause: error,
+      hint: 'Search a shorter time or fewer records, or give the query more time.',
+    });
+  if (type === 'MEMORY_LIMIT_EXCEEDED')
+    return new SluiceError('store_failed', message, {
+      cause: error,
+      hint: 'Search a shorter time, or give the store more memory.',
+    });
+  return new SluiceError('store_failed', message, { cause: error });
+}
+
+/** @returns whether the same request may succeed later: the store is away, busy or out of something */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof SluiceError && (error.code === 'not_reachable' || error.code === 'store_failed');
+}
+
+/** @returns the engine's number for the error, when it was the engine that spoke */
+export function exceptionCodeOf(error: SluiceError): number | undefined {
+  return error.cause instanceof ClickHouseError ? Number(error.cause.code) : undefined;
+}
+
+function unreachable(error: unknown, url: string): SluiceError {
+  const reason = error instanceof Error ? error.message || error.name : String(error);
+  return new SluiceError('not_reachable', `no answer from the store at ${url}: ${firstLine(reason)}`, {
+    cause: error,
+    hint: 'Check that the store runs and that the URL is right.',
+  });
+}
+
+function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').trim().slice(0, MAX_ENGINE_TEXT_LENGTH);
+}
