@@ -6,8 +6,6 @@
  * payload of a channel is in this program's hands; a block leaves only after its gate (its notice is on the wire, its
  * "may be there" mark is durable); `ended` is called exactly once.
  */
-import { create } from '@bufbuild/protobuf';
-import type { Client } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/protocol/error';
 import type {
   BlockHeader,
@@ -18,12 +16,14 @@ import type {
   ServerId,
 } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
-import { readBlockId, readRefusal, writeBlock } from '@sluice/wire/convert';
-import type { SendRequest, SendResponse, UplinkService } from '@sluice/wire/gen/uplink_pb';
-import { SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
+import { readBlockId, readRefusal } from '@sluice/wire/convert';
+import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
 import type { BlockQueue } from './block-queue.ts';
+import type { Http2Link } from './http2-link.ts';
 import { MAX_BLOCKS_WAITING_PER_CHANNEL } from './limits.ts';
+import type { MessagePieces } from './send-call.ts';
+import { callSend, encodeBlock, encodeOpenChannel } from './send-call.ts';
 
 /** A block on its way. */
 export interface OutgoingBlock {
@@ -34,7 +34,8 @@ export interface OutgoingBlock {
 }
 
 export interface ChannelStreamOptions {
-  readonly client: Client<typeof UplinkService>;
+  readonly link: Http2Link;
+  readonly token: string | undefined;
   readonly queue: BlockQueue;
   readonly sessionId: string;
   readonly grantId: GrantId;
@@ -87,7 +88,8 @@ export class ChannelStream {
   async #run(): Promise<void> {
     let failure: unknown;
     try {
-      const responses = this.#options.client.send(this.#messages(), { signal: this.#abort.signal });
+      const { link, token } = this.#options;
+      const responses = callSend(link, token, this.#messages(), this.#abort.signal);
       for await (const response of responses) this.#answer(response);
       if (!this.#closing || this.#unanswered.size > 0) {
         failure = new SluiceError(
@@ -97,24 +99,17 @@ export class ChannelStream {
       }
     } catch (error) {
       failure = error;
-      // An unfinished call keeps its HTTP/2 stream open; this closes it.
-      this.#abort.abort(error);
     }
     this.#outbox.fail(failure ?? new Error('the channel is closed'));
     this.#options.ended(failure);
   }
 
-  async *#messages(): AsyncGenerator<SendRequest> {
+  async *#messages(): AsyncGenerator<MessagePieces> {
     const { queue, sessionId, grantId, channel } = this.#options;
-    yield create(SendRequestSchema, {
-      message: { case: 'openChannel', value: { sessionId, agentId: queue.agentId, grantId, channel } },
-    });
+    yield encodeOpenChannel({ sessionId, agentId: queue.agentId, grantId, channel });
     for await (const block of this.#outbox) {
       const payload = await this.#payloadOf(block);
-      if (payload === undefined) continue;
-      yield create(SendRequestSchema, {
-        message: { case: 'block', value: writeBlock(block.header, payload, block.inDoubtAt) },
-      });
+      if (payload !== undefined) yield encodeBlock(block.header, payload, block.inDoubtAt);
     }
   }
 

@@ -7,7 +7,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
-import type { Client } from '@connectrpc/connect';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
@@ -87,7 +86,6 @@ export interface ConnectionView {
 interface Live {
   readonly serverId: ServerId;
   readonly sessionId: string;
-  readonly client: Client<typeof UplinkService>;
   readonly control: Outbox<ControlRequest>;
   readonly channels: Map<string, ChannelStream>;
   readonly link: Http2Link;
@@ -200,7 +198,8 @@ export class ServerConnection {
   #openChannel(live: Live, grantId: GrantId, channel: ChannelNumber): ChannelStream {
     const { serverId } = live;
     const stream: ChannelStream = new ChannelStream({
-      client: live.client,
+      link: live.link,
+      token: this.server.token,
       queue: this.#host.queue,
       sessionId: live.sessionId,
       grantId,
@@ -284,7 +283,7 @@ export class ServerConnection {
               throw new SluiceError('protocol_violation', `${address} did not start with Welcome`);
             }
             clearTimeout(welcomeTimer);
-            live = this.#welcomed(message.value, client, control, link);
+            live = this.#welcomed(message.value, control, link);
           } else if (!this.#receive(live, message)) break;
         }
       } finally {
@@ -317,12 +316,7 @@ export class ServerConnection {
     });
   }
 
-  #welcomed(
-    welcome: Welcome,
-    client: Client<typeof UplinkService>,
-    control: Outbox<ControlRequest>,
-    link: Http2Link,
-  ): Live {
+  #welcomed(welcome: Welcome, control: Outbox<ControlRequest>, link: Http2Link): Live {
     const { address } = this.server;
     if (welcome.protocolMajor !== PROTOCOL_MAJOR) {
       throw new SluiceError(
@@ -335,7 +329,7 @@ export class ServerConnection {
     const sessionId = readId('session_id', welcome.sessionId);
     const taken = this.#host.claim(serverId, this);
     if (taken !== undefined) throw taken;
-    const live: Live = { serverId, sessionId, client, control, channels: new Map(), link };
+    const live: Live = { serverId, sessionId, control, channels: new Map(), link };
     this.#live = live;
     this.#serverId = serverId;
     this.#error = undefined;

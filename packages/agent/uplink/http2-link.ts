@@ -107,7 +107,7 @@ export class Http2Link {
     method: string,
     path: string,
     headers: http2.OutgoingHttpHeaders,
-    options: Omit<http2.ClientSessionRequestOptions, 'signal'>,
+    options?: Omit<http2.ClientSessionRequestOptions, 'signal'>,
   ): Promise<http2.ClientHttp2Stream> {
     if (this.#session.closed || this.#session.destroyed) {
       throw new SluiceError('not_reachable', `the connection to ${this.authority} is closed`);

@@ -36,6 +36,11 @@ export const MAX_CONTROL_MESSAGES_WAITING = 1024;
  * transport asks for the next, so that a slow server costs one payload per channel, not its quota.
  */
 export const MAX_BLOCKS_WAITING_PER_CHANNEL = 65_536;
+/**
+ * Bytes that may wait in one channel's HTTP/2 stream before the next payload is fetched: enough to keep the socket
+ * busy, little enough that a class switch is felt at once.
+ */
+export const WRITE_AHEAD_BYTES: number = 256 * 1024;
 /** Least pause between two reports to a server, when something changed. */
 export const REPORT_INTERVAL_MS = 1000;
 /** A report goes out this often even when nothing changed, so that people see that the agent lives. */
