@@ -12,9 +12,9 @@
  * - One process per directory.
  */
 
+import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
   checkAgentId,

@@ -18,8 +18,13 @@ import { type LanePolicy, selectBatch } from './lane-policy.ts';
 
 /** Pause after the first failed attempt; doubles up to the lane's `maxRetryMs`. */
 export const FIRST_RETRY_MS = 100;
-/** An attempt that takes longer is given up and made again: a store under load answers within this or not at all. */
-export const INSERT_TIMEOUT_MS = 60_000;
+/** An attempt that takes longer is given up and made again: a store under load answers within this or not at all, even the largest batch. */
+export const INSERT_TIMEOUT_MS = 120_000;
+/**
+ * Refusals in a row that are believed. A body that was garbled or cut on its way looks like bad data once, and taking
+ * a batch apart that an earlier, unanswered attempt has stored would show its records twice.
+ */
+export const REFUSALS_TO_BELIEVE = 2;
 
 /** Why a lane stands still. */
 export interface LoaderProblem {
@@ -131,18 +136,24 @@ export class LaneLoader {
   async #load(batch: JournalBatch): Promise<void> {
     const { journal, events } = this.#options;
     const startMs = performance.now();
-    const refusal = await this.#untilDone(() => this.#insertOnce(batch));
+    let refusal = await this.#untilDone(() => this.#insertOnce(batch));
+    for (let refusals = 1; refusal !== undefined && refusals < REFUSALS_TO_BELIEVE; refusals += 1) {
+      refusal = await this.#untilDone(() => this.#insertOnce(batch));
+    }
     const insertMs = performance.now() - startMs;
     if (refusal === undefined) {
       await this.#untilDone(() => journal.finishBatch(batch));
       events.loaded(batch, insertMs);
-    } else if (batch.blocks.length > 1) {
+      return;
+    }
+    if (batch.blocks.length > 1) {
       const parts = await this.#untilDone(() => journal.splitBatch(batch));
       for (const part of parts) await this.#load(part);
-    } else {
-      await this.#untilDone(() => journal.setAside(batch, refusal));
-      for (const block of batch.blocks) events.setAside(block, refusal);
+      return;
     }
+    const reason = refusal;
+    await this.#untilDone(() => journal.setAside(batch, reason));
+    for (const block of batch.blocks) events.setAside(block, reason);
   }
 
   /** One attempt. Returns why the data was refused, or undefined when it is in the store; throws to be called again. */

@@ -168,6 +168,28 @@ describe('loader', () => {
   });
 });
 
+it('does not take a batch apart for one refusal that does not come again', async () => {
+  using directory = temporaryDirectory();
+  const journal = await Journal.open({ directory: directory.path });
+  const store = new FakeStore();
+  await appendAll(journal, sequences);
+  store.refused.add('agent/1');
+  // The first attempt is applied and not answered, the second one garbled on its way.
+  store.fate = (): Fate => {
+    if (store.attempts.length === 1) store.refused.clear();
+    if (store.attempts.length === 2) store.refused.add('agent/1');
+    if (store.attempts.length === 3) store.refused.clear();
+    return store.attempts.length === 1 ? 'apply_then_fail' : 'apply';
+  };
+  const loader = start({ journal, store });
+  await drained(journal);
+  await loader.stop();
+  expect(store.attempts).toHaveLength(3);
+  expect(store.rows).toEqual(onceEach(sequences));
+  expect(journal.setAsideBlocks()).toEqual([]);
+  await journal.close();
+});
+
 describe('loader, crash points', () => {
   /** Lives until the store has seen one attempt, then crashes; the next life runs to the end. */
   async function crashAt(fate: Fate, nextServerId = 's1'): Promise<FakeStore> {
@@ -235,14 +257,14 @@ describe('loader, crash points', () => {
     store.refused.add('agent/4');
     const journal = await Journal.open({ directory: first.path });
     await appendAll(journal, sequences);
-    // Attempt 1 is the whole batch, 2 and 3 are blocks 1 and 2: crash when 2 is applied and not yet forgotten.
+    // Attempts 1 and 2 are the whole batch, 3 and 4 are blocks 1 and 2: crash when 2 is applied and not yet forgotten.
     store.fate = (): Fate => {
-      if (store.attempts.length !== 3) return 'apply';
+      if (store.attempts.length !== 4) return 'apply';
       crashInto(first.path, second.path);
       return 'apply_then_fail';
     };
     const loader = start({ journal, store });
-    await attempted(store, 3);
+    await attempted(store, 4);
     store.fate = () => 'apply';
     const survivor = await Journal.open({ directory: second.path });
     expect(survivor.openBatches(2).length).toBeGreaterThan(1);

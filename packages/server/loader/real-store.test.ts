@@ -1,0 +1,94 @@
+/** The loader against the real engine in its own process: exactly once, also when the store is killed meanwhile. */
+import { join } from 'node:path';
+import type { AgentId, ServerId, UrgencyClass } from '@sluice/protocol/model';
+import { superviseStore } from '@sluice/store/supervisor';
+import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
+import { RecordFields } from '@sluice/wire/block-record';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { type AcceptedBlock, Journal } from '../journal/journal.ts';
+import { temporaryDirectory } from '../journal/journal-fixture.ts';
+import { migrate } from '../store/migrate.ts';
+import { createStoreClient } from '../store/store-client.ts';
+import { startLoader } from './loader.ts';
+
+const RECORDS_PER_BLOCK = 50;
+const logger = pino({ level: 'silent' });
+const serverId = 's1' as ServerId;
+
+async function realBlock(sequence: number, urgency: UrgencyClass): Promise<AcceptedBlock> {
+  const builder = new BlockBuilder(urgency);
+  const fields = new RecordFields();
+  for (let record = 0; record < RECORDS_PER_BLOCK; record += 1) {
+    fields.buffer = Buffer.from(`block ${sequence} record ${record}`);
+    fields.bodyEnd = fields.buffer.length;
+    fields.timestampSeconds = 1_700_000_000 + sequence;
+    fields.observedMs = 1_700_000_000_000 + sequence;
+    builder.append(fields);
+  }
+  const { header, raw } = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
+  return { header, payload: await compressBlock(raw), priority: 2, receivedMs: Date.now() };
+}
+
+it('loads blocks of every class once each, over a kill of the store and a lost answer', async () => {
+  using directory = temporaryDirectory();
+  const store = await superviseStore({ directory: join(directory.path, 'store'), port: 0, logger });
+  const client = createStoreClient({ url: store.url });
+  const journal = await Journal.open({ directory: join(directory.path, 'journal') });
+  try {
+    await migrate(client);
+    let inserts = 0;
+    const restarted = new Promise<void>((resolve) => store.onRestart(resolve));
+    const loader = startLoader({
+      journal,
+      serverId,
+      logger,
+      // Each second answer is lost after the store has applied the insert.
+      storeClient: {
+        async insertBlocks(request) {
+          await client.insertBlocks(request);
+          inserts += 1;
+          if (inserts % 2 === 0) throw new Error('the answer is lost');
+        },
+      },
+    });
+    const classes = ['urgent', 'elevated', 'normal', 'bulk'] as const;
+    const append = async (from: number, to: number): Promise<void> => {
+      for (let sequence = from; sequence <= to; sequence += 1) {
+        await journal.append(await realBlock(sequence, classes[sequence % 4] ?? 'normal'));
+      }
+    };
+    const good = await realBlock(1000, 'normal');
+    await journal.append({ ...good, payload: good.payload.subarray(0, good.payload.length - 20) });
+    await append(1, 40);
+    const pid = store.pid;
+    if (pid === undefined) throw new Error('the store has no process');
+    process.kill(pid, 'SIGKILL');
+    await append(41, 80);
+    await restarted;
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        if (journal.roomBytes === journal.maxRawBytes) resolve();
+      };
+      journal.listen({ onRoomChanged: check });
+      check();
+    });
+    await loader.stop();
+    const [totals] = await client.query(
+      'SELECT count() AS records, uniqExact(BlockSequence, RecordNumber) AS distinct, uniqExact(BlockSequence) AS blocks, ' +
+        'any(ServerId) AS server, any(ChannelPriority) AS priority FROM otel_logs',
+    );
+    expect(totals).toEqual({
+      records: String(80 * RECORDS_PER_BLOCK),
+      distinct: String(80 * RECORDS_PER_BLOCK),
+      blocks: '80',
+      server: 's1',
+      priority: 2,
+    });
+    expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000]);
+  } finally {
+    await journal.close();
+    await client.close();
+    await store.stop();
+  }
+});
