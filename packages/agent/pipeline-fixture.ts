@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompressSync } from 'node:zlib';
 import type { BlockHeader, TimeMs } from '@sluice/protocol/model';
-import { type Pipeline, type PipelineRecorder, type RawBlock, startPipeline } from './pipeline.ts';
+import type { SealedRawBlock } from '@sluice/wire/block-builder';
+import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 import type { FileSourceOptions } from './source/file-source.ts';
 import type { LineConsumer } from './source/line-consumer.ts';
@@ -64,8 +65,8 @@ export class LineRecorder implements PipelineRecorder {
     return Math.max(this.#urgentBytes, this.#normalBytes);
   }
 
-  cut(nextSequence: () => number): RawBlock[] {
-    const blocks: RawBlock[] = [];
+  cut(nextSequence: () => number): SealedRawBlock[] {
+    const blocks: SealedRawBlock[] = [];
     for (const [urgency, lines] of [
       ['urgent', this.#urgent],
       ['normal', this.#normal],

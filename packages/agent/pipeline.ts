@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader } from '@sluice/protocol/model';
+import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
 import { FileSource, type FileSourceOptions } from './source/file-source.ts';
 import type { LineConsumers } from './source/line-consumer.ts';
@@ -28,11 +29,8 @@ const RETRY_DELAY_MS = 1000;
 /** Lines between two looks at the builders' sizes; with short lines a look each would cost more than the line. */
 const LINES_PER_SIZE_CHECK = 64;
 
-/** A sealed block that is not compressed yet. */
-export interface RawBlock {
-  readonly header: BlockHeader;
-  readonly raw: Buffer;
-}
+/** And so many bytes: what long lines become may be several times their size, and a block has a hard limit. */
+const BYTES_PER_SIZE_CHECK: number = 64 * 1024;
 
 /** The part of the recorder that the pipeline uses. */
 export interface PipelineRecorder extends LineConsumers {
@@ -41,7 +39,7 @@ export interface PipelineRecorder extends LineConsumers {
   readonly urgentPending: boolean;
   readonly largestBuilderRawBytes: number;
   /** Seals all builders that hold something. `nextSequence` is called once per block, in order. */
-  cut(nextSequence: () => number): RawBlock[];
+  cut(nextSequence: () => number): SealedRawBlock[];
 }
 
 /** The part of a logger that the pipeline uses. */
@@ -54,7 +52,8 @@ export interface PipelineOptions {
   readonly files: FileSourceOptions;
   readonly recorder: PipelineRecorder;
   readonly queue: DurableQueue;
-  readonly compress: (raw: Buffer) => Promise<Buffer>;
+  /** Default: the one that blocks on the wire have. */
+  readonly compress?: (raw: Buffer) => Promise<Buffer>;
   readonly logger: PipelineLogger;
   /** Blocks are durable and may be sent. */
   readonly onBlocks: (blocks: BlockHeader[]) => void;
@@ -83,10 +82,12 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 class RunningPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #source: FileSource;
+  readonly #compressRaw: (raw: Buffer) => Promise<Buffer>;
   readonly #urgentCutDelayMs: number;
   readonly #maxCutDelayMs: number;
   readonly #stopping = new AbortController();
   #linesUnchecked = 0;
+  #bytesUnchecked = 0;
   #cutsInTheAir = 0;
   #lastCommit: Promise<void> = Promise.resolve();
   #cutTimer: NodeJS.Timeout | undefined;
@@ -98,13 +99,14 @@ class RunningPipeline implements Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#compressRaw = options.compress ?? compressBlock;
     this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
     this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
     this.#source = new FileSource(options.files, {
       consumers: options.recorder,
       checkpoints: options.queue.checkpoints(),
       mayRead: () => this.#mayRead(),
-      afterLine: () => this.#afterLine(),
+      afterLine: (lineBytes) => this.#afterLine(lineBytes),
       afterTurn: () => this.#afterTurn(),
     });
   }
@@ -158,9 +160,11 @@ class RunningPipeline implements Pipeline {
   }
 
   /** Between two lines, inside of a piece: only size can call for a cut here. */
-  #afterLine(): void {
-    if (++this.#linesUnchecked < LINES_PER_SIZE_CHECK) return;
+  #afterLine(lineBytes: number): void {
+    this.#bytesUnchecked += lineBytes;
+    if (++this.#linesUnchecked < LINES_PER_SIZE_CHECK && this.#bytesUnchecked < BYTES_PER_SIZE_CHECK) return;
     this.#linesUnchecked = 0;
+    this.#bytesUnchecked = 0;
     if (this.#options.recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) this.#cut();
   }
 
@@ -198,8 +202,8 @@ class RunningPipeline implements Pipeline {
     this.#lastCommit = this.#land(previous, compressed, checkpoints);
   }
 
-  async #compress(block: RawBlock): Promise<NewBlock> {
-    return { header: block.header, payload: await this.#options.compress(block.raw) };
+  async #compress(block: SealedRawBlock): Promise<NewBlock> {
+    return { header: block.header, payload: await this.#compressRaw(block.raw) };
   }
 
   async #land(

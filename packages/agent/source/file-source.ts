@@ -64,8 +64,8 @@ export interface FileSourceHost {
   readonly checkpoints: Iterable<{ key: string; value: unknown }>;
   /** Whether another piece may be read now; {@link FileSource.resume} says that it may again. */
   mayRead(): boolean;
-  /** After each line: its position is taken, so a cut may be made here. */
-  afterLine(): void;
+  /** After each line of so many bytes: its position is taken, so a cut may be made here. */
+  afterLine(lineBytes: number): void;
   /** After each piece, and when positions changed without one. */
   afterTurn(): void;
 }
@@ -73,7 +73,7 @@ export interface FileSourceHost {
 export class FileSource {
   readonly #options: Required<Omit<FileSourceOptions, 'include' | 'exclude'>>;
   readonly #host: FileSourceHost;
-  readonly #afterLine: () => void;
+  readonly #afterLine: (lineBytes: number) => void;
   readonly #walker: GlobWalker;
   readonly #index: CheckpointIndex;
   readonly #files = new Map<string, FollowedFile>();
@@ -117,7 +117,7 @@ export class FileSource {
       openFile: options.openFile ?? openForReading,
     };
     this.#host = host;
-    this.#afterLine = () => host.afterLine();
+    this.#afterLine = (lineBytes) => host.afterLine(lineBytes);
     this.#index = new CheckpointIndex(host.checkpoints);
     this.#startMark = this.#index.started ? 'written' : 'waiting';
     for (const key of this.#index.unreadableKeys) this.#removedKeys.add(key);

@@ -120,7 +120,12 @@ export class FollowedFile {
    * @param buffer at least {@link READ_BYTES} long, shared by all files.
    * @throws what opening and reading throw; the position is right all the same.
    */
-  async turn(buffer: Buffer, openFile: OpenFile, nowMs: number, afterLine: () => void): Promise<TurnOutcome> {
+  async turn(
+    buffer: Buffer,
+    openFile: OpenFile,
+    nowMs: number,
+    afterLine: (lineBytes: number) => void,
+  ): Promise<TurnOutcome> {
     if (this.handle === undefined) {
       const handle = await openFile(this.path);
       const stats = await handle.stat();
@@ -146,7 +151,7 @@ export class FollowedFile {
     if (this.flushWanted && bytesRead < READ_BYTES) {
       const from = this.position.offsetBytes - offset;
       flushLine(buffer.subarray(from, bytesRead), bytesRead - from, this.position, this.consumer, nowMs);
-      afterLine();
+      afterLine(bytesRead - from);
     }
     this.flushWanted = false;
     if (bytesRead === READ_BYTES) return 'more';

@@ -27,7 +27,7 @@ export interface LinePosition {
 /**
  * Hands the lines in `buffer[0, length)` to the consumer and moves `position`, whose offset the piece begins at.
  *
- * @param afterLine called after every line, with the position behind it; it may cut.
+ * @param afterLine called after every line with its size, the position being behind it; it may cut.
  */
 export function splitLines(
   buffer: Buffer,
@@ -35,13 +35,14 @@ export function splitLines(
   position: LinePosition,
   consumer: LineConsumer,
   observedMs: number,
-  afterLine: () => void,
+  afterLine: (lineBytes: number) => void,
 ): void {
   const base = position.offsetBytes;
   // The rest of a reused buffer holds older bytes.
   const piece = buffer.subarray(0, length);
   let start = 0;
   while (start < length) {
+    const lineStart = start;
     const feed = piece.indexOf(LINE_FEED, start);
     const lineEnd = feed === -1 ? length : feed;
     if (lineEnd - start > MAX_LINE_BYTES) {
@@ -59,7 +60,7 @@ export function splitLines(
       position.midLine = false;
     }
     position.offsetBytes = base + start;
-    afterLine();
+    afterLine(start - lineStart);
   }
 }
 
