@@ -29,14 +29,53 @@ const TEMPLATES: readonly Template[] = [
     body: (random) =>
       `${pick(random, ['GET', 'POST', 'PUT'])} /v1/${pick(random, ['orders', 'users', 'carts'])}/${Math.floor(random() * 9000)} ${pick(random, [200, 200, 200, 201, 304])} ${Math.floor(random() * 90)} ms`,
   },
-  { ...INFO, weight: 16, service: 'payments', body: (random) => `charge ${Math.floor(random() * 1e6)} settled in ${Math.floor(random() * 900)} ms` },
-  { ...DEBUG, weight: 24, service: 'scheduler', body: (random) => `tick ${Math.floor(random() * 1e5)}: ${Math.floor(random() * 40)} jobs due` },
-  { severityNumber: 1, severityText: 'TRACE', urgency: UrgencyClass.BULK, weight: 5, service: 'cache', body: () => 'probe slot 0x7f3a: hit' },
-  { ...WARN, weight: 9, service: 'api', body: (random) => `slow query: ${1000 + Math.floor(random() * 4000)} ms on orders_by_user, retrying once` },
-  { ...ERROR, weight: 4, service: 'payments', body: (random) => `upstream timed out after 30000 ms (attempt ${1 + Math.floor(random() * 3)} of 3)` },
+  {
+    ...INFO,
+    weight: 16,
+    service: 'payments',
+    body: (random) => `charge ${Math.floor(random() * 1e6)} settled in ${Math.floor(random() * 900)} ms`,
+  },
+  {
+    ...DEBUG,
+    weight: 24,
+    service: 'scheduler',
+    body: (random) => `tick ${Math.floor(random() * 1e5)}: ${Math.floor(random() * 40)} jobs due`,
+  },
+  {
+    severityNumber: 1,
+    severityText: 'TRACE',
+    urgency: UrgencyClass.BULK,
+    weight: 5,
+    service: 'cache',
+    body: () => 'probe slot 0x7f3a: hit',
+  },
+  {
+    ...WARN,
+    weight: 9,
+    service: 'api',
+    body: (random) => `slow query: ${1000 + Math.floor(random() * 4000)} ms on orders_by_user, retrying once`,
+  },
+  {
+    ...ERROR,
+    weight: 4,
+    service: 'payments',
+    body: (random) => `upstream timed out after 30000 ms (attempt ${1 + Math.floor(random() * 3)} of 3)`,
+  },
   { ...ERROR, weight: 1, service: 'mailer', body: () => 'connection refused: smtp.internal:25' },
-  { ...FATAL, weight: 0.4, service: 'scheduler', body: () => 'out of memory: kill process 4121 (worker) score 912' },
-  { severityNumber: 0, severityText: '', urgency: UrgencyClass.NORMAL, weight: 4, service: 'kernel', body: () => 'eth0: link becomes ready' },
+  {
+    ...FATAL,
+    weight: 0.4,
+    service: 'scheduler',
+    body: () => 'out of memory: kill process 4121 (worker) score 912',
+  },
+  {
+    severityNumber: 0,
+    severityText: '',
+    urgency: UrgencyClass.NORMAL,
+    weight: 4,
+    service: 'kernel',
+    body: () => 'eth0: link becomes ready',
+  },
 ];
 
 /** Body length of the one huge record: what a dumped request looks like. */
@@ -55,9 +94,7 @@ export function makeRecords(count: number, nowMs: number, seed: number): LogReco
     return (index / count) * 2 * HOUR_MS * (0.97 + 0.03 * wave);
   }).sort((a, b) => a - b);
   return times.map((ageMs, index) => {
-    let left = random() * totalWeight;
-    const template = TEMPLATES.find((candidate) => (left -= candidate.weight) < 0) ?? TEMPLATES[0];
-    if (template === undefined) throw new Error('there are no templates');
+    const template = chooseTemplate(random() * totalWeight);
     const timestampUnixNanos = BigInt(Math.floor(nowMs - 1500 - ageMs)) * 1_000_000n + BigInt(index % 1000);
     const host = pick(random, ['web-01', 'web-02', 'db-01']);
     return create(LogRecordSchema, {
@@ -78,6 +115,16 @@ export function makeRecords(count: number, nowMs: number, seed: number): LogReco
       channelPriority: 1 + (index % 4),
     });
   });
+}
+
+/** The template whose share of the total weight `mark` falls into. */
+function chooseTemplate(mark: number): Template {
+  let left = mark;
+  for (const template of TEMPLATES) {
+    left -= template.weight;
+    if (left < 0) return template;
+  }
+  throw new Error(`no template at weight ${mark}`);
 }
 
 function oddBody(index: number): string | undefined {

@@ -43,6 +43,8 @@ function fieldValue(record: LogRecord, field: string): string {
       return record.severityText;
     case 'service':
       return record.serviceName;
+    case 'id':
+      return record.id;
     case 'host':
       return record.hostName;
     default:

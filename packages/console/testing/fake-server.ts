@@ -22,14 +22,17 @@ export interface FakeServer {
 }
 
 /** The policy that a server in earnest would send: nothing inline, nobody else. */
-const CONTENT_SECURITY_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
 };
-const USUAL_STEPS_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 86_400, 604_800];
+const USUAL_STEPS_SECONDS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 86_400, 604_800,
+];
 const DEFAULT_LIMIT = 100;
 const DEFAULT_BUCKETS = 60;
 const NANOS_PER_SECOND = 1_000_000_000n;
@@ -72,7 +75,9 @@ function addRoutes(router: ConnectRouter, fake: FakeServer, records: readonly Lo
     if (fake.trouble === 'no logs') return [];
     const parsed = readFakeQuery(query);
     if (parsed.kind === 'error') {
-      throw new ConnectError(parsed.message, Code.InvalidArgument, { 'sluice-error-position': String(parsed.position) });
+      throw new ConnectError(parsed.message, Code.InvalidArgument, {
+        'sluice-error-position': String(parsed.position),
+      });
     }
     return records.filter(
       (record) =>
@@ -132,7 +137,11 @@ function histogram(found: readonly LogRecord[], range: TimeRange | undefined, wa
 
 const NAMES = ['unspecified', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
-async function serveFile(directory: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serveFile(
+  directory: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost');
   const file = path.join(directory, pathname === '/' ? 'index.html' : path.normalize(pathname));
   try {

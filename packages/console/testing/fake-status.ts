@@ -23,7 +23,13 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
     priority: 2,
     outrankedBy: [{ serverId: 'S1', highestPriority: 1, heldPriorities: [3] }],
   };
-  const channel = (grantId: string, number: number, priority: number, quotaMib: number, usedBytes: bigint) => ({
+  const channel = (
+    grantId: string,
+    number: number,
+    priority: number,
+    quotaMib: number,
+    usedBytes: bigint,
+  ) => ({
     grantId,
     channel: number,
     priority,
@@ -48,7 +54,13 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
       blocksInFlight: 1,
       channels: [channel('g-S2-17', 1, 2, 12, used(12, 6, 11)), channel('g-S2-17', 2, 4, 8, used(8, 15, 20))],
     },
-    { address: 'http://10.0.0.9:4620', serverId: '', connected: false, error: 'connection refused', channels: [] },
+    {
+      address: 'http://10.0.0.9:4620',
+      serverId: '',
+      connected: false,
+      error: 'connection refused',
+      channels: [],
+    },
   ];
   const backlog = (urgent: number, elevated: number, normal: number, bulk: number) =>
     (

@@ -65,12 +65,12 @@ export function DetailPanel({
             <FieldList fields={mainFields(record)} onFilter={onFilter} />
             <FieldList
               title={words.attributes}
-              fields={sortedFields(record.attributes)}
+              fields={sortedFields(record.attributes, 'attributes')}
               onFilter={onFilter}
             />
             <FieldList
               title={words.resource}
-              fields={sortedFields(record.resource, 'resource.')}
+              fields={sortedFields(record.resource, 'resource')}
               onFilter={onFilter}
             />
             <FieldList title={words.delivery} fields={deliveryFields(record, words)} onFilter={onFilter} />
@@ -96,10 +96,15 @@ function deliveryFields(record: LogRecord, words: Dictionary): Field[] {
   const fields: Field[] = [
     { name: words.fieldTime, value: formatInstant(record.timestampUnixNanos), queryName: undefined },
     { name: words.fieldObserved, value: formatInstant(record.observedUnixNanos), queryName: undefined },
-    { name: words.fieldUrgency, value: words.urgency[urgencyName(record.urgency)], queryName: undefined },
-    { name: words.fieldServer, value: record.serverId, queryName: undefined },
-    { name: words.fieldPriority, value: String(record.channelPriority || ''), queryName: undefined },
-    { name: words.fieldId, value: record.id, queryName: undefined },
+    {
+      name: words.fieldUrgency,
+      value: words.urgency[urgencyName(record.urgency)],
+      queryName: 'urgency',
+      queryValue: urgencyName(record.urgency),
+    },
+    { name: words.fieldServer, value: record.serverId, queryName: 'server' },
+    { name: words.fieldPriority, value: String(record.channelPriority || ''), queryName: 'priority' },
+    { name: words.fieldId, value: record.id, queryName: 'id' },
   ];
   return fields.filter((field) => field.value !== '');
 }

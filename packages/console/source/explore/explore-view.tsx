@@ -18,6 +18,7 @@ import { SearchBar } from './search-bar.tsx';
 import { TimePicker } from './time-picker.tsx';
 import { useHistogram } from './use-histogram.ts';
 import { useLive } from './use-live.ts';
+import { useRecord } from './use-record.ts';
 import { useRun } from './use-run.ts';
 import { useSearch } from './use-search.ts';
 
@@ -82,6 +83,11 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
     event.preventDefault();
     move(-1);
   };
+  const openSelected = (event: KeyboardEvent): void => {
+    // A focused button or link keeps its own Enter.
+    if (event.target instanceof HTMLElement && event.target.closest('button, a, summary') !== null) return;
+    if (selectedId !== '') openRecord(selectedId);
+  };
   const resetZoom = (): void => navigate({ range: rangeBeforeZoom });
   const goBack = (): void => {
     if (view.record !== '') closeRecord();
@@ -97,11 +103,7 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
     ArrowDown: down,
     k: up,
     ArrowUp: up,
-    Enter: (event) => {
-      // A focused button or link keeps its own Enter.
-      if (event.target instanceof HTMLElement && event.target.closest('button, a, summary') !== null) return;
-      if (selectedId !== '') openRecord(selectedId);
-    },
+    Enter: openSelected,
     Escape: goBack,
     l: toggleLive,
     w: toggleWrap,
@@ -109,7 +111,9 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
   });
 
   const queryFailure = search.failure?.kind === 'query' ? search.failure : undefined;
-  const opened = view.record === '' ? undefined : records.find((record) => record.id === view.record);
+  const loaded = view.record === '' ? undefined : records.find((record) => record.id === view.record);
+  const named = useRecord(loaded === undefined && !search.pending ? view.record : '');
+  const opened = loaded ?? named.record;
   const filter = (field: string, value: string, mode: 'include' | 'exclude'): void =>
     navigate({ query: addFilter(view.query, field, value, mode), record: '' });
 
@@ -174,12 +178,7 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
         )}
       </div>
       {view.record !== '' && (
-        <DetailPanel
-          record={opened}
-          missing={!search.pending && opened === undefined}
-          onClose={closeRecord}
-          onFilter={filter}
-        />
+        <DetailPanel record={opened} missing={named.missing} onClose={closeRecord} onFilter={filter} />
       )}
       <p className="visually-hidden" role="status">
         {search.pending ? words.loading : ''}

@@ -72,7 +72,7 @@ function FieldRow({
   readonly onFilter: FilterByValue;
 }): React.JSX.Element {
   const words = useWords();
-  const { name, value, queryName } = field;
+  const { name, value, queryName, queryValue = value } = field;
   const short = value.length > LABEL_CHARACTERS ? `${value.slice(0, LABEL_CHARACTERS)}…` : value;
   const filterable = queryName !== undefined && value.length <= FILTER_VALUE_CHARACTERS;
   return (
@@ -85,7 +85,7 @@ function FieldRow({
               type="button"
               className="field-value"
               title={words.include(name, short)}
-              onClick={() => onFilter(queryName, value, 'include')}
+              onClick={() => onFilter(queryName, queryValue, 'include')}
             >
               {revealControls(value)}
             </button>
@@ -94,7 +94,7 @@ function FieldRow({
               className="ghost small"
               aria-label={words.include(name, short)}
               title={words.include(name, short)}
-              onClick={() => onFilter(queryName, value, 'include')}
+              onClick={() => onFilter(queryName, queryValue, 'include')}
             >
               <Icon name="plus" />
             </button>
@@ -103,7 +103,7 @@ function FieldRow({
               className="ghost small"
               aria-label={words.exclude(name, short)}
               title={words.exclude(name, short)}
-              onClick={() => onFilter(queryName, value, 'exclude')}
+              onClick={() => onFilter(queryName, queryValue, 'exclude')}
             >
               <Icon name="minus" />
             </button>

@@ -34,7 +34,10 @@ export function Histogram(properties: HistogramProperties): React.JSX.Element {
         <span className="spacer" />
         {zoomed ? (
           <button type="button" className="link" onClick={properties.onReset}>
-            {words.resetZoom} <kbd aria-hidden="true">Esc</kbd>
+            {words.resetZoom}{' '}
+            <span className="key" aria-hidden="true">
+              Esc
+            </span>
           </button>
         ) : (
           <span className="hint">{words.histogramHint}</span>

@@ -6,12 +6,18 @@ import { recordJson, sortedFields, urgencyName } from './record-fields.ts';
 
 describe('record fields', () => {
   it('sorts by name, whatever the language of the browser', () => {
-    expect(sortedFields({ b: '1', a: '2', Z: '3', 'a.b': '4' }).map((field) => field.name)).toEqual([
-      'Z',
-      'a',
-      'a.b',
-      'b',
-    ]);
+    expect(
+      sortedFields({ b: '1', a: '2', Z: '3', 'a.b': '4' }, 'attributes').map((field) => field.name),
+    ).toEqual(['Z', 'a', 'a.b', 'b']);
+  });
+
+  it('searches for an attribute under a name that means it', () => {
+    const names = (scope: 'attributes' | 'resource'): (string | undefined)[] =>
+      sortedFields({ 'http.method': 'GET', host: 'h', 'resource.x': 'y' }, scope).map(
+        (field) => field.queryName,
+      );
+    expect(names('attributes')).toEqual(['attributes.host', 'http.method', 'attributes.resource.x']);
+    expect(names('resource')).toEqual(['resource.host', 'resource.http.method', 'resource.resource.x']);
   });
 
   it('writes JSON without losing nanoseconds', () => {

@@ -1,4 +1,6 @@
 /** The fields of a record as the detail panel lists them, and the record as JSON. Pure. */
+
+import { FIELD_NAMES } from '@sluice/query/fields';
 import type { LogRecord } from '@sluice/wire/gen/query_pb';
 import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { formatInstant } from '../format/format.ts';
@@ -8,6 +10,8 @@ export interface Field {
   readonly value: string;
   /** Name of the field in a query; undefined when it cannot be searched by. */
   readonly queryName: string | undefined;
+  /** What to search for when it is not the value shown. */
+  readonly queryValue?: string;
 }
 
 const URGENCY_NAMES = {
@@ -25,10 +29,19 @@ export function urgencyName(urgency: UrgencyClass): UrgencyName {
 }
 
 /** Attributes (or resource attributes) sorted by name, in the order of code points: the same everywhere. */
-export function sortedFields(map: Readonly<Record<string, string>>, prefix = ''): Field[] {
+export function sortedFields(
+  map: Readonly<Record<string, string>>,
+  scope: 'attributes' | 'resource',
+): Field[] {
   return Object.entries(map)
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([name, value]) => ({ name, value, queryName: `${prefix}${name}` }));
+    .map(([name, value]) => ({ name, value, queryName: attributeQueryName(name, scope) }));
+}
+
+/** An attribute is searched for by its bare name, unless the language gives that name another meaning. */
+function attributeQueryName(name: string, scope: 'attributes' | 'resource'): string {
+  const ambiguous = FIELD_NAMES.includes(name.toLowerCase()) || /^(attributes|resource)\./.test(name);
+  return scope === 'resource' || ambiguous ? `${scope}.${name}` : name;
 }
 
 /** The record as indented JSON, with the names that `./sluice search --json` uses. */

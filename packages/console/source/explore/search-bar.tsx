@@ -57,7 +57,9 @@ export function SearchBar({ ref, query, invalid, onRun }: SearchBarProperties): 
             <Icon name="close" />
           </button>
         )}
-        <kbd aria-hidden="true">/</kbd>
+        <span className="key" aria-hidden="true">
+          /
+        </span>
         <button type="submit" className="primary">
           {words.search}
         </button>

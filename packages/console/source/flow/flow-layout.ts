@@ -54,14 +54,16 @@ export function layoutFlow(
   const nodeWidth = Math.max(76, Math.min(190, width * 0.22));
   const laneWidth = Math.max(96, Math.min(300, width * 0.32));
   const agent: Box = { x: MARGIN, y: (height - NODE_HEIGHT) / 2, width: nodeWidth, height: NODE_HEIGHT };
-  const serverBoxes = servers.map((server, index): ServerBox => ({
-    server,
-    index,
-    x: width - nodeWidth - MARGIN,
-    y: (height - serversHeight) / 2 + index * (NODE_HEIGHT + NODE_GAP),
-    width: nodeWidth,
-    height: NODE_HEIGHT,
-  }));
+  const serverBoxes = servers.map(
+    (server, index): ServerBox => ({
+      server,
+      index,
+      x: width - nodeWidth - MARGIN,
+      y: (height - serversHeight) / 2 + index * (NODE_HEIGHT + NODE_GAP),
+      width: nodeWidth,
+      height: NODE_HEIGHT,
+    }),
+  );
   const laneX = (width - laneWidth) / 2;
   const lanes = shown.map((channel, index): LaneBox => {
     const y = (height - lanesHeight) / 2 + index * (LANE_HEIGHT + LANE_GAP);
@@ -78,7 +80,12 @@ export function layoutFlow(
       pathOut:
         target === undefined
           ? ''
-          : curve(laneX + laneWidth, middle, target.x, portY(target, ofServer.indexOf(channel), ofServer.length)),
+          : curve(
+              laneX + laneWidth,
+              middle,
+              target.x,
+              portY(target, ofServer.indexOf(channel), ofServer.length),
+            ),
     };
   });
   return { width, height, agent, lanes, servers: serverBoxes };

@@ -146,7 +146,8 @@ function collectServers(status: GetStatusResponse, channels: readonly FlowChanne
     const seen = views.filter((view) => (view.serverId || view.address) === id);
     return {
       id,
-      connected: server?.answering === true || server?.state === 'connected' || seen.some((view) => view.connected),
+      connected:
+        server?.answering === true || server?.state === 'connected' || seen.some((view) => view.connected),
       answering: server?.answering ?? false,
       error: seen.find((view) => !view.connected && view.error !== '')?.error ?? '',
       channelCount: channels.filter((channel) => channel.serverId === id).length,

@@ -8,8 +8,9 @@ import { serverColorClass } from './server-color.ts';
 
 /** Below this a lane has room for its number and its bar only. */
 const NARROW_LANE_PIXELS = 150;
-/** What fits into a box, at about 8 pixels a character. */
-const PIXELS_PER_CHARACTER = 8;
+/** About what a character takes, to cut names that do not fit. */
+const TITLE_PIXELS_PER_CHARACTER = 8;
+const DETAIL_PIXELS_PER_CHARACTER = 7;
 
 interface FlowPictureProperties {
   readonly agent: FlowAgent | undefined;
@@ -40,7 +41,11 @@ export function FlowPicture({ agent, channels, servers }: FlowPictureProperties)
           height={layout.height}
         >
           {layout.lanes.map(({ channel, pathIn, pathOut }) => (
-            <g key={channel.key} className={`flow-lines ${colorOf(channel.serverId)}`} data-stalled={channel.stalled}>
+            <g
+              key={channel.key}
+              className={`flow-lines ${colorOf(channel.serverId)}`}
+              data-stalled={channel.stalled}
+            >
               <path d={pathIn} />
               <path d={pathOut} />
               {channel.usedShare > 0 && channel.usedShare < 1 && !channel.stalled && (
@@ -52,7 +57,13 @@ export function FlowPicture({ agent, channels, servers }: FlowPictureProperties)
             </g>
           ))}
           <g className="flow-node">
-            <rect x={layout.agent.x} y={layout.agent.y} width={layout.agent.width} height={layout.agent.height} rx="8" />
+            <rect
+              x={layout.agent.x}
+              y={layout.agent.y}
+              width={layout.agent.width}
+              height={layout.agent.height}
+              rx="8"
+            />
             <NodeText
               box={layout.agent}
               title={agent?.id ?? '–'}
@@ -131,18 +142,21 @@ interface NodeTextProperties {
 }
 
 function NodeText({ box, title, detail }: NodeTextProperties): React.JSX.Element {
-  const room = Math.floor((box.width - 16) / PIXELS_PER_CHARACTER);
   const middle = box.x + box.width / 2;
   return (
     <>
       <text className="node-title" x={middle} y={box.y + box.height / 2 - 3}>
-        {title.length > room ? `${title.slice(0, Math.max(1, room - 1))}…` : title}
+        {shorten(title, Math.floor((box.width - 16) / TITLE_PIXELS_PER_CHARACTER))}
       </text>
       <text className="node-detail" x={middle} y={box.y + box.height / 2 + 15}>
-        {detail}
+        {shorten(detail, Math.floor((box.width - 8) / DETAIL_PIXELS_PER_CHARACTER))}
       </text>
     </>
   );
+}
+
+function shorten(text: string, characters: number): string {
+  return text.length > characters ? `${text.slice(0, Math.max(1, characters - 1))}…` : text;
 }
 
 function waitingBytes(agent: FlowAgent): bigint {

@@ -10,8 +10,8 @@ import { toFlowModel } from './flow-model.ts';
 import { FlowPicture } from './flow-picture.tsx';
 import { NoticeLog } from './notice-log.tsx';
 import { ServerCards } from './server-cards.tsx';
-import { UseStrip } from './use-strip.tsx';
 import type { StatusResult } from './use-status.ts';
+import { UseStrip } from './use-strip.tsx';
 
 interface FlowViewProperties {
   readonly status: StatusResult;
@@ -69,7 +69,12 @@ export function FlowView({ status, agentId, onAgent }: FlowViewProperties): Reac
       <section>
         <h2>{words.agents}</h2>
         <p className="caption">{words.backlogCaption}</p>
-        <AgentCards agents={model.agents} shownId={agent?.id ?? ''} nowMs={status.answeredAtMs} onAgent={onAgent} />
+        <AgentCards
+          agents={model.agents}
+          shownId={agent?.id ?? ''}
+          nowMs={status.answeredAtMs}
+          onAgent={onAgent}
+        />
       </section>
       <section>
         <h2>{words.servers}</h2>

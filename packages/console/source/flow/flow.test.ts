@@ -55,7 +55,10 @@ describe('flow model', () => {
       create(GetStatusResponseSchema, {
         agents: [{ agentId: 'new' }],
         servers: [
-          { serverId: 'S1', channels: [{ agentId: 'new', channel: { grantId: 'g', channel: 1, priority: 2 } }] },
+          {
+            serverId: 'S1',
+            channels: [{ agentId: 'new', channel: { grantId: 'g', channel: 1, priority: 2 } }],
+          },
         ],
       }),
     );
@@ -64,24 +67,18 @@ describe('flow model', () => {
   });
 
   it('lists every urgency class, empty ones too', () => {
-    expect(model.agents.find((agent) => agent.id === 'db-01')?.backlog.map((entry) => entry.urgency)).toEqual([
-      'urgent',
-      'elevated',
-      'normal',
-      'bulk',
-    ]);
+    expect(model.agents.find((agent) => agent.id === 'db-01')?.backlog.map((entry) => entry.urgency)).toEqual(
+      ['urgent', 'elevated', 'normal', 'bulk'],
+    );
   });
 });
 
 describe('flow history', () => {
   it('tells the order of use, and to whom a notice went at which moment', () => {
     const runs = orderOfUse(status, 'web-01');
-    expect(runs.map((run) => `${run.serverId}/${run.priority}x${run.blocks}${run.notified ? '!' : ''}`)).toEqual([
-      'S1/1x3',
-      'S2/2x2!',
-      'S1/3x1',
-      'S2/4x2',
-    ]);
+    expect(
+      runs.map((run) => `${run.serverId}/${run.priority}x${run.blocks}${run.notified ? '!' : ''}`),
+    ).toEqual(['S1/1x3', 'S2/2x2!', 'S1/3x1', 'S2/4x2']);
   });
 
   it('gives one notice a channel only once', () => {
@@ -91,7 +88,13 @@ describe('flow history', () => {
       agents: [
         {
           agentId: 'a',
-          report: { recentUses: [{ ...use, atMs: 1n }, { ...other, atMs: 2n }, { ...use, atMs: 3n }] },
+          report: {
+            recentUses: [
+              { ...use, atMs: 1n },
+              { ...other, atMs: 2n },
+              { ...use, atMs: 3n },
+            ],
+          },
         },
       ],
     });
@@ -104,7 +107,9 @@ describe('flow history', () => {
       'web-01 S2/2',
       'db-01 S2/2',
     ]);
-    expect(notices[0]?.outrankedBy).toMatchObject([{ serverId: 'S1', highestPriority: 1, heldPriorities: [3] }]);
+    expect(notices[0]?.outrankedBy).toMatchObject([
+      { serverId: 'S1', highestPriority: 1, heldPriorities: [3] },
+    ]);
   });
 });
 

@@ -28,7 +28,11 @@ export function NoticeLog({ notices, colors }: NoticeLogProperties): React.JSX.E
             </p>
             {notice.outrankedBy.map((server) => (
               <p key={server.serverId} className="dim">
-                {words.outranked(server.serverId, String(server.highestPriority), server.heldPriorities.join(', '))}
+                {words.outranked(
+                  server.serverId,
+                  String(server.highestPriority),
+                  server.heldPriorities.join(', '),
+                )}
               </p>
             ))}
           </div>

@@ -42,7 +42,10 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
                   <div>
                     <dt>{words.journal}</dt>
                     <dd>
-                      {words.journalRoom(formatBytes(server.journal.rawBytes), formatBytes(server.journal.roomBytes))}
+                      {words.journalRoom(
+                        formatBytes(server.journal.rawBytes),
+                        formatBytes(server.journal.roomBytes),
+                      )}
                     </dd>
                   </div>
                   <div>

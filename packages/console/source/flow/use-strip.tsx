@@ -34,10 +34,12 @@ export function UseStrip({ runs, colors }: UseStripProperties): React.JSX.Elemen
             data-violating={run.violating}
             title={`${words.records(formatCount(run.recordCount))}, ${formatBytes(run.rawBytes)}`}
           >
-            <b>
-              {run.serverId}/{run.priority}
-            </b>
-            {run.blocks > 1 && <span className="dim"> ×{run.blocks}</span>}
+            <span>
+              <b>
+                {run.serverId}/{run.priority}
+              </b>
+              {run.blocks > 1 && <span className="dim"> ×{run.blocks}</span>}
+            </span>
             {run.notified && <span className="use-notice">{words.noticeTo(run.serverId)}</span>}
           </li>
         </Fragment>

@@ -79,7 +79,7 @@ export const chinese: Dictionary = {
   fieldServer: '接收服务器',
   fieldPriority: '信道优先级',
   fieldId: '编号',
-  gone: '当前结果中没有这条记录。',
+  gone: '找不到这条记录。',
   retry: '重试',
   failure: {
     query: '无法理解搜索语句',

@@ -77,7 +77,7 @@ export const english = {
   fieldServer: 'received by',
   fieldPriority: 'channel priority',
   fieldId: 'id',
-  gone: 'This record is not among the results shown.',
+  gone: 'This record cannot be found.',
   retry: 'Try again',
   failure: {
     query: 'The query cannot be read',

@@ -31,7 +31,7 @@ function hasTopLevelOr(query: string): boolean {
   for (const token of query.match(/"(?:\\.|[^"\\])*"|[()]|[^\s()"]+/gu) ?? []) {
     if (token === '(') depth += 1;
     else if (token === ')') depth -= 1;
-    else if (depth === 0 && /^or$/i.test(token)) return true;
+    else if (depth === 0 && token === 'OR') return true;
   }
   return false;
 }

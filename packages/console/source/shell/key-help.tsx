@@ -7,9 +7,8 @@ export function KeyHelp({ onClose }: { readonly onClose: () => void }): React.JS
   const words = useWords();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const shown = dialog.current;
-    shown?.showModal();
-    return () => shown?.close();
+    // It goes when it is taken out of the page; closing it here would look like a person's wish.
+    if (dialog.current?.open === false) dialog.current.showModal();
   }, []);
   const keys: readonly (readonly [readonly string[], string])[] = [
     [['/'], words.keys.focus],

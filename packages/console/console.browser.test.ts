@@ -1,0 +1,373 @@
+/**
+ * The built console in a real browser, against a fake server that speaks the real protocol. What is proved here is the
+ * page; that the real server answers the same way is proved in apptest.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { HUGE_BODY_CHARACTERS } from './testing/fake-logs.ts';
+import { type FakeServer, startFakeServer } from './testing/fake-server.ts';
+
+const DIRECTORY = import.meta.dirname;
+const DIST = path.join(DIRECTORY, 'dist');
+const CHROMIUM = '/usr/bin/chromium';
+const CHROMIUM_ARGUMENTS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+let browser: Browser;
+let server: FakeServer;
+/** What went wrong in the page besides what the test looks at; empty at the end of each test. */
+let complaints: string[] = [];
+
+beforeAll(async () => {
+  if (!existsSync(CHROMIUM))
+    throw new Error(`${CHROMIUM} is missing; install it with: apt-get install chromium`);
+  if (isStale()) buildConsole();
+  server = await startFakeServer(DIST);
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+}, 120_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+afterEach(() => {
+  server.trouble = 'none';
+  const found = complaints;
+  complaints = [];
+  expect(found).toEqual([]);
+});
+
+/** Opens the page; whatever it complains about fails the test, unless trouble was asked for. */
+async function open(search = '', options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    locale: 'en-US',
+    timezoneId: 'UTC',
+    ...options,
+  });
+  const page = await context.newPage();
+  const troubled = (): boolean => server.trouble !== 'none';
+  page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && !troubled()) complaints.push(message.text());
+  });
+  page.on('requestfailed', (request) => {
+    // A search that nobody waits for any more is called off: that is what should happen.
+    const reason = request.failure()?.errorText ?? '';
+    if (reason !== 'net::ERR_ABORTED' && !troubled()) complaints.push(`${request.url()}: ${reason}`);
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(server.url)) complaints.push(`asked a stranger: ${request.url()}`);
+  });
+  await page.goto(`${server.url}/${search}`);
+  return page;
+}
+
+const rows = (page: Page) => page.getByRole('option');
+const searchBox = (page: Page) => page.getByLabel('Search query');
+const parameter = (page: Page, name: string): string | null => new URL(page.url()).searchParams.get(name);
+const countText = (page: Page) => page.locator('.count b');
+const textOf = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
+const count = async (page: Page): Promise<number> =>
+  Number((await textOf(countText(page))).replaceAll(',', ''));
+
+describe('the console in a browser', { timeout: 60_000 }, () => {
+  it('searches, keeps the query in the address, and goes back and forward', async () => {
+    const page = await open('?range=all');
+    await rows(page).first().waitFor();
+    const all = await count(page);
+    await page.keyboard.press('/');
+    await page.keyboard.type('service:payments');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/q=service/);
+    await expect.poll(() => count(page)).toBeLessThan(all);
+    await expect.poll(() => page.locator('.cell-service').allInnerTexts()).not.toContain('api');
+    await page.goBack();
+    await expect.poll(() => count(page)).toBe(all);
+    expect(await searchBox(page).inputValue()).toBe('');
+    await page.goForward();
+    await expect.poll(() => searchBox(page).inputValue()).toBe('service:payments');
+    await page.context().close();
+  });
+
+  it('points at the character that is wrong', async () => {
+    const page = await open();
+    await searchBox(page).fill('service:api severity: oops');
+    await searchBox(page).press('Enter');
+    const alert = page.getByRole('alert');
+    await alert.waitFor();
+    expect(await textOf(alert)).toContain('expected a value after the colon');
+    const offset = await alert.locator('pre').evaluate((pre) => pre.firstChild?.textContent?.length);
+    expect(offset).toBe('service:api severity:'.length);
+    expect(await searchBox(page).getAttribute('aria-invalid')).toBe('true');
+    // The browser itself logs the refused request.
+    complaints = complaints.filter((complaint) => !complaint.includes('status of 400'));
+    await searchBox(page).fill('service:api');
+    await searchBox(page).press('Enter');
+    await alert.waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  it('zooms with the brush and comes back with Esc', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    const all = await count(page);
+    const plot = page.locator('.chart .u-over');
+    const box = await plot.boundingBox();
+    if (box === null) throw new Error('the histogram has no plot');
+    await page.mouse.move(box.x + box.width * 0.3, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 25, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForURL(/range=/);
+    await expect.poll(() => count(page)).toBeLessThan(all / 2);
+    expect(parameter(page, 'range')).toMatch(/^\d{4}-.*Z\.\.\d{4}-.*Z$/);
+    await page.getByRole('button', { name: 'Reset zoom' }).waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => parameter(page, 'range')).toBeNull();
+    await page.context().close();
+  });
+
+  it('says in words what the histogram shows', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    await expect
+      .poll(() => page.locator('.chart').getAttribute('aria-label'))
+      .toMatch(/^[\d,]+ records\. fatal \d+, error \d+.*Busiest: /);
+    await page.context().close();
+  });
+
+  it('loads further pages while scrolling, and holds few rows at a time', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    const before = server.searches;
+    const list = page.getByRole('listbox');
+    const seen = new Set<string>();
+    for (let step = 0; step < 6; step += 1) {
+      const searches = server.searches;
+      await list.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+      await expect.poll(() => server.searches).toBeGreaterThan(searches);
+      seen.add((await textOf(rows(page).last())).replace(/\s+/g, ' '));
+      expect(await rows(page).count()).toBeLessThan(100);
+    }
+    expect(server.searches - before).toBeGreaterThanOrEqual(6);
+    expect(seen.size).toBeGreaterThan(3);
+    await page.context().close();
+  });
+
+  it('opens a record, filters by its values, and keeps it in the address', async () => {
+    const page = await open();
+    await rows(page).nth(1).click();
+    const detail = page.getByRole('complementary', { name: 'Record' });
+    await detail.waitFor();
+    expect(parameter(page, 'record')).not.toBeNull();
+    const names = await detail.locator('section:has(h3:has-text("Attributes")) dt').allInnerTexts();
+    expect(names).toEqual([...names].sort());
+    expect(names.length).toBeGreaterThan(2);
+    await detail
+      .getByRole('button', { name: /^Only records where service is/ })
+      .last()
+      .click();
+    await expect.poll(() => parameter(page, 'q')).toMatch(/^service:"\w+"$/);
+    await rows(page).first().click();
+    await detail.getByRole('button', { name: /^Without records where host is/ }).click();
+    await expect.poll(() => parameter(page, 'q')).toMatch(/^service:"\w+" -host:"[\w-]+"$/);
+    await page.context().close();
+  });
+
+  it('opens a link to one record that is not among the results', async () => {
+    const page = await open('?q=nothing-matches-this&record=web-01.1.1.0');
+    const other = await open('?range=all');
+    await rows(other).first().click();
+    const id = parameter(other, 'record') ?? '';
+    await page.goto(`${server.url}/?q=nothing-matches-this&record=${id}`);
+    await page.locator('.detail-message').waitFor();
+    await page.context().close();
+    await other.context().close();
+  });
+
+  it('is driven by keys alone', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    const selected = page.locator('[role=option][aria-selected=true]');
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('ArrowDown');
+    expect(await selected.getAttribute('aria-posinset')).toBe('3');
+    await page.keyboard.press('k');
+    expect(await selected.getAttribute('aria-posinset')).toBe('2');
+    await page.keyboard.press('Enter');
+    const detail = page.getByRole('complementary', { name: 'Record' });
+    await detail.waitFor();
+    await page.keyboard.press('Escape');
+    await detail.waitFor({ state: 'detached' });
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('w');
+    expect(await page.getByRole('button', { name: 'Wrap lines' }).getAttribute('aria-pressed')).toBe('true');
+    await page.keyboard.press('2');
+    await page.waitForURL(/view=flow/);
+    await page.context().close();
+  });
+
+  it('refreshes while live, and stops when told', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    await page.keyboard.press('l');
+    expect(parameter(page, 'live')).toBe('1');
+    const before = server.searches;
+    await expect.poll(() => server.searches, { timeout: 15_000 }).toBeGreaterThan(before + 1);
+    await page.keyboard.press('l');
+    await expect.poll(() => parameter(page, 'live')).toBeNull();
+    await page.context().close();
+  });
+
+  it('shows hostile text as text, and cuts what is too long in the row only', async () => {
+    const page = await open();
+    await page.getByText('<img src=x onerror', { exact: false }).first().waitFor();
+    expect(await page.title()).not.toBe('owned');
+    expect(await page.locator('.result-list img, .result-list script').count()).toBe(0);
+    await page.getByText('panic', { exact: false }).first().waitFor();
+    expect(await textOf(page.locator('.cell-body', { hasText: 'panic' }))).toContain('␛[31m');
+    const huge = rows(page).filter({ hasText: 'request dump' });
+    expect((await textOf(huge)).length).toBeLessThan(2000);
+    expect(await huge.textContent()).toMatch(/\+[\d,]+ characters/);
+    await huge.click();
+    const whole = await page
+      .locator('.detail-message')
+      .evaluate((element) => element.textContent?.length ?? 0);
+    expect(whole).toBeGreaterThan(HUGE_BODY_CHARACTERS * 0.99);
+    await page.context().close();
+  });
+
+  it('says why there is nothing, and offers a way out', async () => {
+    const page = await open('?range=2020-01-01T00:00:00.000Z..2020-01-02T00:00:00.000Z');
+    await page.getByText('Nothing matches in this time range.').waitFor();
+    await page.getByRole('button', { name: 'Search all time' }).click();
+    await rows(page).first().waitFor();
+    expect(parameter(page, 'range')).toBe('all');
+    await page.context().close();
+  });
+
+  it('shows a store that is down with a retry, and recovers', async () => {
+    server.trouble = 'store down';
+    const page = await open();
+    const alert = page.getByRole('alert');
+    await alert.waitFor();
+    expect(await textOf(alert)).toContain('The store is not available');
+    expect(await textOf(page.locator('.health'))).toContain('Store is down');
+    server.trouble = 'none';
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await rows(page).first().waitFor();
+    await page.context().close();
+  });
+
+  it('shows a server that does not answer', async () => {
+    const page = await open();
+    await rows(page).first().waitFor();
+    server.trouble = 'store down';
+    await page.route('**/sluice.v1.QueryService/**', (route) => route.abort('connectionrefused'));
+    await page.keyboard.press('r');
+    await page.getByRole('alert').waitFor();
+    expect(await textOf(page.getByRole('alert'))).toContain('The server does not answer');
+    await page.unroute('**/sluice.v1.QueryService/**');
+    server.trouble = 'none';
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await rows(page).first().waitFor();
+    await page.context().close();
+  });
+
+  it('shows the flow: lanes in one order, the use out of turn, and the notice', async () => {
+    const page = await open('?view=flow');
+    const lanes = page.locator('.channels li');
+    await lanes.first().waitFor();
+    expect(await lanes.locator('.priority').allInnerTexts()).toEqual(['1', '2', '3', '4']);
+    expect((await lanes.locator('.channel-name').allInnerTexts()).map((text) => text.slice(0, 2))).toEqual([
+      'S1',
+      'S2',
+      'S1',
+      'S2',
+    ]);
+    const strip = await textOf(page.locator('.use-strip'));
+    expect(strip.replace(/\s+/g, ' ')).toMatch(/S1\/1.*S2\/2.*notice to S2.*S1\/3/);
+    expect(await textOf(page.locator('.notices'))).toContain('S1 leads with 1 and still held 3');
+    expect(await page.getByRole('img', { name: /priority order/ }).getAttribute('aria-label')).toContain(
+      '1: S1',
+    );
+    expect(await textOf(page.locator('.flow'))).toContain('connection refused');
+    await page.getByRole('button', { name: 'db-01' }).click();
+    await page.waitForURL(/agent=db-01/);
+    await page.getByText('No live channels', { exact: false }).first().waitFor();
+    await page.context().close();
+  });
+
+  it.each(['', '?view=flow'])('fits into 390 pixels: %j', async (search) => {
+    const page = await open(search, { viewport: { width: 390, height: 780 } });
+    await page.locator('.row, .channels').first().waitFor();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    const inner = await page
+      .locator('main > *')
+      .evaluate((element) => element.scrollWidth - element.clientWidth);
+    expect(inner).toBeLessThanOrEqual(0);
+    await page.context().close();
+  });
+
+  it('follows the system theme, and a person over the system', async () => {
+    const page = await open('', { colorScheme: 'dark' });
+    const background = (): Promise<string> =>
+      page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await rows(page).first().waitFor();
+    const dark = await background();
+    await page.getByRole('button', { name: 'Theme: as the system' }).click();
+    await expect.poll(background).not.toBe(dark);
+    await page.reload();
+    await page.getByRole('button', { name: 'Theme: light' }).waitFor();
+    expect(await background()).not.toBe(dark);
+    await page.context().close();
+  });
+
+  it('speaks Chinese to those who want it, and English again', async () => {
+    const page = await open('', { locale: 'zh-CN' });
+    await page.getByRole('button', { name: '搜索', exact: true }).waitFor();
+    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-Hans');
+    await page.getByRole('button', { name: 'English' }).click();
+    await page.getByRole('button', { name: 'Search', exact: true }).waitFor();
+    await page.context().close();
+  });
+});
+
+/** Builds as `npm run build` does: in a process of its own, since the test's own environment would make a test build. */
+function buildConsole(): void {
+  const vite = path.join(DIRECTORY, '../../node_modules/vite/bin/vite.js');
+  execFileSync(process.execPath, [vite, 'build', DIRECTORY, '--logLevel', 'error'], {
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+}
+
+/** True when there is no build, or a source is newer than it. */
+function isStale(): boolean {
+  const index = path.join(DIST, 'index.html');
+  if (!existsSync(index)) return true;
+  const builtMs = statSync(index).mtimeMs;
+  const sources = readdirSync(path.join(DIRECTORY, 'source'), { recursive: true, withFileTypes: true });
+  return [
+    path.join(DIRECTORY, 'index.html'),
+    path.join(DIRECTORY, 'vite.config.ts'),
+    ...sources.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name)),
+  ].some((file) => statSync(file).mtimeMs > builtMs);
+}
