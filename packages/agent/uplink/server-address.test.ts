@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { reconnectDelayMs } from './backoff.ts';
+import { RECONNECT_LEAST_MS, RECONNECT_MOST_MS } from './limits.ts';
+import { checkServers } from './server-address.ts';
+
+test('good addresses pass', () => {
+  const servers = [
+    { address: 'http://127.0.0.1:4620', token: 't' },
+    { address: 'https://logs.example:4620', token: 't' },
+    { address: 'http://[::1]:4621' },
+  ];
+  expect(() => checkServers(servers, 3)).not.toThrow();
+});
+
+test.each([
+  ['none', []],
+  ['too many', Array.from({ length: 4 }, (_, index) => ({ address: `http://127.0.0.1:${4000 + index}` }))],
+  ['no URL', [{ address: 'logs:4620' }]],
+  ['a path', [{ address: 'http://logs/path' }]],
+  ['another scheme', [{ address: 'ftp://logs' }]],
+  ['one twice', [{ address: 'http://logs:1' }, { address: 'http://logs:1/' }]],
+  ['a token in clear', [{ address: 'http://logs:4620', token: 't' }]],
+])('%s is refused with what to do', (_name, servers) => {
+  expect(() => checkServers(servers, 3)).toThrow(
+    expect.objectContaining({ code: 'config_invalid', hint: expect.any(String) }),
+  );
+});
+
+test('pauses double, are jittered and bounded', () => {
+  expect(reconnectDelayMs(1, 1)).toBe(RECONNECT_LEAST_MS);
+  expect(reconnectDelayMs(1, 0)).toBe(RECONNECT_LEAST_MS / 2);
+  expect(reconnectDelayMs(2, 1)).toBe(RECONNECT_LEAST_MS * 2);
+  expect(reconnectDelayMs(1000, 1)).toBe(RECONNECT_MOST_MS);
+});

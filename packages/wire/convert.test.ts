@@ -1,0 +1,160 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { BlockHeader, Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import {
+  MAX_BLOCK_RAW_BYTES,
+  MAX_CHANNELS_PER_GRANT,
+  MAX_PRIORITY,
+  URGENCY_CLASSES,
+} from '@sluice/protocol/model';
+import {
+  BlockSchema,
+  GrantSchema,
+  PriorityViolationNoticeSchema,
+  RevocationSchema,
+  UploadRequestSchema,
+} from '@sluice/wire/gen/uplink_pb';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import * as convert from './convert.ts';
+
+const id = fc.stringMatching(/^[a-z0-9._-]{1,128}$/);
+const safe = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const priority = fc.integer({ min: 1, max: MAX_PRIORITY });
+const channel = fc.integer({ min: 1, max: MAX_CHANNELS_PER_GRANT });
+const urgency = fc.constantFrom(...URGENCY_CLASSES);
+
+const violation = expect.objectContaining({ code: 'protocol_violation' });
+
+describe('what was written is read again, over the wire', () => {
+  test('requests', () => {
+    const backlog = fc.uniqueArray(
+      fc.record({ urgency, recordCount: safe, rawBytes: safe, oldestAgeMs: safe }),
+      { selector: (entry) => entry.urgency },
+    );
+    fc.assert(
+      fc.property(fc.record({ requestId: positive, backlog }), safe, (request, settled) => {
+        // The generators make what the brands promise.
+        const written = convert.writeUploadRequest(request as unknown as UploadRequest, settled);
+        const read = fromBinary(UploadRequestSchema, toBinary(UploadRequestSchema, written));
+        expect(convert.readUploadRequest(read)).toEqual(request);
+        expect(convert.readSettledBelow(read.settledBelowSequence)).toBe(settled);
+      }),
+    );
+  });
+
+  test('grants and refusals', () => {
+    const channels = fc.uniqueArray(
+      fc
+        .record({ channel, priority, quotaBytes: safe, share: fc.double({ min: 0, max: 1, noNaN: true }) })
+        .map(({ share, ...rest }) => ({
+          ...rest,
+          reservedForUrgentBytes: Math.floor(rest.quotaBytes * share),
+        })),
+      { selector: (entry) => entry.channel, minLength: 1, maxLength: MAX_CHANNELS_PER_GRANT },
+    );
+    const lifetimeMs = fc.integer({ min: 0, max: convert.MAX_GRANT_LIFETIME_MS });
+    const grant = fc.record({ grantId: id, requestId: positive, channels, lifetimeMs });
+    const refusal = fc.record({
+      grantId: id,
+      requestId: positive,
+      channels: fc.constant([]),
+      lifetimeMs,
+      refusalReason: fc.constantFrom('overloaded', 'draining', 'nothing_waits'),
+      retryAfterMs: lifetimeMs,
+    });
+    fc.assert(
+      fc.property(fc.oneof(grant, refusal), (value) => {
+        const written = toBinary(GrantSchema, convert.writeGrant(value as unknown as Grant));
+        expect(convert.readGrant(fromBinary(GrantSchema, written))).toEqual(value);
+      }),
+    );
+  });
+
+  test('notices', () => {
+    const outrankedBy = fc.array(
+      fc.record({
+        serverId: id,
+        highestPriority: priority,
+        heldPriorities: fc.array(priority, { maxLength: 8 }),
+      }),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(fc.record({ grantId: id, channel, priority, outrankedBy }), (value) => {
+        const written = convert.writeNotice(value as unknown as PriorityViolationNotice);
+        const bytes = toBinary(PriorityViolationNoticeSchema, written);
+        expect(convert.readNotice(fromBinary(PriorityViolationNoticeSchema, bytes))).toEqual(value);
+      }),
+    );
+  });
+
+  test('blocks', () => {
+    const header = fc.record({
+      id: fc.record({ agentId: id, epoch: safe, sequence: positive }),
+      urgency,
+      rawBytes: fc.integer({ min: 1, max: MAX_BLOCK_RAW_BYTES }),
+      recordCount: fc.integer({ min: 1, max: MAX_BLOCK_RAW_BYTES }),
+      oldestObservedMs: safe,
+    });
+    const payload = fc.uint8Array({ minLength: 1, maxLength: 64 });
+    fc.assert(
+      fc.property(header, payload, fc.option(id, { nil: undefined }), (value, bytes, doubt) => {
+        const block = value as unknown as BlockHeader;
+        const inDoubtAt = doubt === undefined ? undefined : convert.readServerId(doubt);
+        const written = toBinary(BlockSchema, convert.writeBlock(block, bytes, inDoubtAt));
+        const read = convert.readBlock(fromBinary(BlockSchema, written), block.id.agentId);
+        expect(read).toEqual({
+          header: block,
+          payload: bytes,
+          ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+        });
+      }),
+    );
+  });
+});
+
+describe('hostile input is a protocol violation that names the field', () => {
+  const grant = { grantId: 'g', requestId: 1n, lifetimeMs: 1n, channels: [] };
+  const lane = { channel: 1, priority: 1, quotaBytes: 10n, reservedForUrgentBytes: 0n };
+  test.each([
+    [
+      'too many channels',
+      { channels: Array.from({ length: 17 }, (_, index) => ({ ...lane, channel: index + 1 })) },
+    ],
+    ['the same channel twice', { channels: [lane, lane] }],
+    ['channel 0', { channels: [{ ...lane, channel: 0 }] }],
+    ['priority 0', { channels: [{ ...lane, priority: 0 }] }],
+    ['a priority too low', { channels: [{ ...lane, priority: MAX_PRIORITY + 1 }] }],
+    ['an unsafe quota', { channels: [{ ...lane, quotaBytes: 2n ** 53n }] }],
+    ['a reserve above the quota', { channels: [{ ...lane, reservedForUrgentBytes: 11n }] }],
+    ['an endless lifetime', { lifetimeMs: 2n ** 40n }],
+    ['no id', { grantId: '' }],
+    ['request 0', { requestId: 0n }],
+  ])('a grant with %s', (_name, wrong) => {
+    expect(() => convert.readGrant(create(GrantSchema, { ...grant, ...wrong }))).toThrow(violation);
+  });
+
+  test('an id is measured in bytes', () => {
+    expect(convert.readServerId('é'.repeat(64))).toHaveLength(64);
+    expect(() => convert.readServerId('é'.repeat(65))).toThrow(violation);
+  });
+
+  test('a class named twice', () => {
+    const backlog = [{ urgency: 1 }, { urgency: 1 }];
+    const request = create(UploadRequestSchema, { requestId: 1n, backlog });
+    expect(() => convert.readUploadRequest(request)).toThrow(violation);
+  });
+
+  test('a channel revoked without its grant', () => {
+    expect(() => convert.readRevocation(create(RevocationSchema, { channel: 3 }))).toThrow(violation);
+    expect(convert.readRevocation(create(RevocationSchema))).toEqual({});
+  });
+
+  test('a refusal of a newer reason counts as overloaded', () => {
+    const read = convert.readGrant(
+      create(GrantSchema, { ...grant, refusalReason: 99 as number, retryAfterMs: 5n }),
+    );
+    expect(read).toMatchObject({ refusalReason: 'overloaded', retryAfterMs: 5 });
+  });
+});
