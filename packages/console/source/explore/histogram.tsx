@@ -40,7 +40,7 @@ export function Histogram(properties: HistogramProperties): React.JSX.Element {
             </span>
           </button>
         ) : (
-          <span className="hint">{words.histogramHint}</span>
+          data !== undefined && !empty && <span className="hint">{words.histogramHint}</span>
         )}
       </div>
       <div

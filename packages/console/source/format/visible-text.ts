@@ -12,7 +12,7 @@ export interface VisibleLine {
 /** What a row shows at most: about three screens wide, so that a 200 KB body costs no more than a short one. */
 export const ROW_BODY_CHARACTERS = 600;
 /** The same with wrapping on, where a row may take several lines. */
-export const WRAPPED_BODY_CHARACTERS = 4000;
+export const WRAPPED_BODY_CHARACTERS = 1500;
 
 /** The first `limit` characters of a text as one line; a surrogate pair is never cut in half. */
 export function visibleLine(text: string, limit: number): VisibleLine {
