@@ -42,6 +42,7 @@ export interface BlockRecord {
   readonly priority: number;
   readonly receivedMs: number;
   readonly payloadBytes: number;
+  readonly inDoubtAt?: string | undefined;
   readonly setAsideReason?: string | undefined;
 }
 const blockRecord: z.ZodType<BlockRecord> = z.object({
@@ -55,6 +56,7 @@ const blockRecord: z.ZodType<BlockRecord> = z.object({
   priority: count,
   receivedMs: z.number(),
   payloadBytes: count,
+  inDoubtAt: z.string().optional(),
   setAsideReason: z.string().optional(),
 });
 
@@ -87,6 +89,8 @@ export interface JournaledBlock {
   readonly priority: number;
   readonly receivedMs: number;
   readonly payloadBytes: number;
+  /** Another server may have it too, and may have brought it into the store (U14). */
+  readonly inDoubtAt?: string;
 }
 
 /** Blocks that are inserted into the store at once. */

@@ -309,16 +309,27 @@ async function commitErrorOf(error: unknown): Promise<unknown> {
 }
 
 function recordOf(block: JournaledBlock): BlockRecord {
-  const { header, priority, receivedMs, payloadBytes } = block;
+  const { header, priority, receivedMs, payloadBytes, inDoubtAt } = block;
   const { id, urgency, rawBytes, recordCount, oldestObservedMs } = header;
-  return { ...id, urgency, rawBytes, recordCount, oldestObservedMs, priority, receivedMs, payloadBytes };
+  return {
+    ...id,
+    urgency,
+    rawBytes,
+    recordCount,
+    oldestObservedMs,
+    priority,
+    receivedMs,
+    payloadBytes,
+    inDoubtAt,
+  };
 }
 
 function blockOf(key: unknown, value: unknown): JournaledBlock {
   const { lane, number } = decodeNumberedKey(key);
   const record = decodeBlockRecord(value);
-  const { priority, receivedMs, payloadBytes } = record;
-  return { lane, number, header: headerOf(record), priority, receivedMs, payloadBytes };
+  const { priority, receivedMs, payloadBytes, inDoubtAt } = record;
+  const block = { lane, number, header: headerOf(record), priority, receivedMs, payloadBytes };
+  return inDoubtAt === undefined ? block : { ...block, inDoubtAt };
 }
 
 function viewOf(payload: Uint8Array): Buffer {

@@ -6,10 +6,11 @@ import { createInterface } from 'node:readline';
 import type { AgentId } from '@sluice/protocol/model';
 import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
-import { Journal, MAX_SET_ASIDE_BLOCKS, MIN_BLOCK_COST_BYTES } from './journal.ts';
+import { Journal, MIN_BLOCK_COST_BYTES } from './journal.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from './journal-fixture.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
 import { JOURNAL_FILE_NAME } from './journal-store.ts';
+import { MAX_SET_ASIDE_BLOCKS } from './set-aside.ts';
 
 const moduleUrl = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 

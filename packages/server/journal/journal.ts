@@ -26,7 +26,9 @@ import {
   type SetAsideBlock,
 } from './journal-records.ts';
 import { JournalStore } from './journal-store.ts';
-import { type Forgotten, type KnownAgent, KnownBlocks } from './known-blocks.ts';
+import { KnownBlocks } from './known-blocks.ts';
+import { KnownChanges } from './known-changes.ts';
+import { SetAsideShelf } from './set-aside.ts';
 
 /** Raw bytes that a journal holds by default: minutes of a busy server, and a bound on what a restart must load. */
 export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
@@ -40,11 +42,6 @@ export const MIN_BLOCK_COST_BYTES = 4096;
  * room; this bound is only ever met by a peer that breaks the rules.
  */
 export const MAX_OVERFILL_FACTOR = 2;
-/** Blocks that the store refused are kept for people to look at; beyond this the oldest of them go. */
-export const MAX_SET_ASIDE_BLOCKS = 1000;
-/** Room for that many rather large refused blocks without taking the disk from the living ones. */
-export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
-
 export interface JournalOptions {
   readonly directory: string;
   /** Default {@link DEFAULT_MAX_RAW_BYTES}. */
@@ -61,6 +58,8 @@ export interface AcceptedBlock {
   /** Priority of the channel on which it came. */
   readonly priority: number;
   readonly receivedMs: number;
+  /** It may be durable at this other server too (U14). */
+  readonly inDoubtAt?: string;
 }
 
 export interface LaneStatistics {
@@ -102,14 +101,15 @@ export class Journal {
   /** Blocks that wait and are in no batch, in order of arrival. */
   readonly #waiting: readonly Map<number, JournaledBlock>[] = LANES.map(() => new Map());
   readonly #batches: readonly Map<number, JournalBatch>[] = LANES.map(() => new Map());
-  readonly #setAside = new Map<number, SetAsideBlock>();
+  readonly #setAside = new SetAsideShelf();
   readonly #laneTotals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
   readonly #listeners = new Set<JournalListener>();
-  #dirty = new Dirty();
+  #dirty = new KnownChanges();
   #nextBlock = 1;
+  /** Blocks with a smaller number are of an earlier life. */
+  #firstNewBlock = 1;
   #nextBatch = 1;
   #costBytes = 0;
-  #setAsideBytes = 0;
   #commits = 0;
   #committedWrites = 0;
   #commitMs = 0;
@@ -179,6 +179,19 @@ export class Journal {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` after the room changed; returns what ends that. */
+  onRoomChanged(listener: (roomBytes: number) => void): () => void {
+    return this.listen({ onRoomChanged: listener });
+  }
+
+  /**
+   * True when it is not certain that nobody has brought the block into the store yet: it is in doubt at another server, or
+   * it lay here while this server was away and its agent may have sent it to another one.
+   */
+  isDoubtful(block: JournaledBlock): boolean {
+    return block.inDoubtAt !== undefined || block.number < this.#firstNewBlock;
+  }
+
   /** True when the block is durable here, was once and is in the store, or is settled. Never true while it is written. */
   knows(id: BlockId): boolean {
     return !this.#writing.has(blockKey(id)) && this.#known.has(id);
@@ -229,6 +242,7 @@ export class Journal {
       priority: block.priority,
       receivedMs: block.receivedMs,
       payloadBytes: payload.length,
+      ...(block.inDoubtAt === undefined ? {} : { inDoubtAt: block.inDoubtAt }),
     };
     this.#changeCost(costBytes);
     try {
@@ -342,14 +356,14 @@ export class Journal {
         this.#store.removeBatch(batch);
         for (const block of batch.blocks) {
           this.#store.moveAside(block, reason);
-          this.#keepAside({ ...block, reason });
+          this.#setAside.put({ ...block, reason });
         }
-        evicted = this.#evictSetAside();
+        evicted = this.#setAside.evict();
         for (const block of evicted) this.#store.removeSetAside(block);
       },
       revert: () => {
-        for (const block of batch.blocks) this.#dropAside(block);
-        for (const block of evicted) this.#keepAside(block);
+        for (const block of batch.blocks) this.#setAside.drop(block);
+        for (const block of evicted) this.#setAside.put(block);
       },
     });
     this.#release(batch);
@@ -357,7 +371,7 @@ export class Journal {
 
   /** What the store refused, the oldest first. */
   setAsideBlocks(): readonly SetAsideBlock[] {
-    return [...this.#setAside.values()];
+    return this.#setAside.blocks();
   }
 
   /** Waits for what is being written, then closes. */
@@ -383,7 +397,7 @@ export class Journal {
       await this.#store.transaction(() => {
         writes();
         dirty = this.#dirty;
-        this.#dirty = new Dirty();
+        this.#dirty = new KnownChanges();
         for (const forgotten of dirty.forgotten) this.#store.forget(forgotten);
         for (const agent of dirty.agents) this.#store.putAgent(agent);
         for (const [agent, chunks] of dirty.chunks) {
@@ -423,9 +437,10 @@ export class Journal {
     }
     for (const block of blocks.values()) this.#waiting[block.lane]?.set(block.number, block);
     for (const block of this.#store.setAsideBlocks()) {
-      this.#keepAside(block);
+      this.#setAside.put(block);
       this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
     }
+    this.#firstNewBlock = this.#nextBlock;
     this.#nextBatch = this.#store.nextBatch;
     for (const agent of this.#store.knownAgents()) this.#known.restore(agent);
   }
@@ -446,26 +461,6 @@ export class Journal {
     this.#changeCost(-costBytes);
   }
 
-  /** Drops the oldest of the blocks that are set aside until they are within their bounds; returns what it dropped. */
-  #evictSetAside(): SetAsideBlock[] {
-    const evicted: SetAsideBlock[] = [];
-    for (const block of this.#setAside.values()) {
-      if (this.#setAside.size <= MAX_SET_ASIDE_BLOCKS && this.#setAsideBytes <= MAX_SET_ASIDE_BYTES) break;
-      evicted.push(block);
-      this.#dropAside(block);
-    }
-    return evicted;
-  }
-
-  #keepAside(block: SetAsideBlock): void {
-    this.#setAside.set(block.number, block);
-    this.#setAsideBytes += block.payloadBytes;
-  }
-
-  #dropAside(block: JournaledBlock): void {
-    if (this.#setAside.delete(block.number)) this.#setAsideBytes -= block.payloadBytes;
-  }
-
   #countBlock(block: JournaledBlock, sign: 1 | -1): void {
     const totals = this.#laneTotals[block.lane];
     if (totals === undefined) return;
@@ -483,40 +478,6 @@ export class Journal {
 
   #checkOpen(): void {
     if (this.#closed) throw new SluiceError('internal', 'the journal is closed');
-  }
-}
-
-/** What the known blocks changed and the disk does not know yet. What is forgotten is dropped before the rest is put. */
-class Dirty {
-  readonly agents = new Set<KnownAgent>();
-  readonly chunks = new Map<KnownAgent, Set<number>>();
-  readonly forgotten: Forgotten[] = [];
-
-  get isEmpty(): boolean {
-    return this.agents.size === 0 && this.forgotten.length === 0;
-  }
-
-  touch(agent: KnownAgent, chunk: number): void {
-    this.agents.add(agent);
-    const chunks = this.chunks.get(agent);
-    if (chunks === undefined) this.chunks.set(agent, new Set([chunk]));
-    else chunks.add(chunk);
-  }
-
-  forget(forgotten: Forgotten): void {
-    this.forgotten.push(forgotten);
-    if (!forgotten.whole) return;
-    this.agents.delete(forgotten.agent);
-    this.chunks.delete(forgotten.agent);
-  }
-
-  /** Takes back what a failed commit did not write. */
-  takeOver(other: Dirty): void {
-    this.forgotten.unshift(...other.forgotten);
-    for (const agent of other.agents) this.agents.add(agent);
-    for (const [agent, chunks] of other.chunks) {
-      for (const chunk of chunks) this.touch(agent, chunk);
-    }
   }
 }
 

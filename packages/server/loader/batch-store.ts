@@ -12,6 +12,7 @@
  *   the same bytes will be refused again. Any other rejection says nothing about whether it was applied.
  */
 import { SluiceError } from '@sluice/protocol/error';
+import type { BlockHeader } from '@sluice/protocol/model';
 
 export interface InsertRequest {
   /** Names of all columns, in the order in which the body has them. */
@@ -26,6 +27,12 @@ export interface InsertRequest {
 export interface BatchStore {
   insertBlocks(request: InsertRequest): Promise<void>;
 }
+
+/**
+ * Says which of the blocks are in the store as a whole, as a set of their keys (`blockKey`). Asked for blocks that another
+ * server may have loaded, and for what an earlier life left: tokens are remembered for a bounded time only.
+ */
+export type FindStoredBlocks = (blocks: readonly BlockHeader[]) => Promise<ReadonlySet<string>>;
 
 /** True when the store refused the data itself, by the contract's code. */
 export function isRefusal(error: unknown): boolean {

@@ -3,6 +3,7 @@
  * the loader's side of the contract: one token never comes with two contents.
  */
 import { SluiceError } from '@sluice/protocol/error';
+import { type BlockHeader, blockKey } from '@sluice/protocol/model';
 import type { JournalBatch } from '../journal/journal-records.ts';
 import type { BatchStore, InsertRequest } from './batch-store.ts';
 
@@ -42,6 +43,18 @@ export class FakeStore implements BatchStore {
     if (fate === 'apply_then_fail')
       throw new SluiceError('store_failed', 'the store died before it answered');
     if (fate === 'hang' || fate === 'apply_then_hang') await aborted(signal);
+  }
+
+  /** Says which blocks it has, as the real one does. */
+  async findStored(blocks: readonly BlockHeader[]): Promise<ReadonlySet<string>> {
+    return new Set(
+      blocks.filter(({ id }) => this.rows.has(`${id.agentId}/${id.sequence}`)).map(({ id }) => blockKey(id)),
+    );
+  }
+
+  /** As after many other inserts: the window of tokens has moved on. */
+  forgetTokens(): void {
+    this.#applied.clear();
   }
 
   #apply(token: string, names: readonly string[]): void {

@@ -13,7 +13,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';
-import { type BatchStore, isRefusal } from './batch-store.ts';
+import { type BatchStore, type FindStoredBlocks, isRefusal } from './batch-store.ts';
 import { type LanePolicy, selectBatch } from './lane-policy.ts';
 
 /** Pause after the first failed attempt; doubles up to the lane's `maxRetryMs`. */
@@ -25,6 +25,12 @@ export const INSERT_TIMEOUT_MS = 120_000;
  * a batch apart that an earlier, unanswered attempt has stored would show its records twice.
  */
 export const REFUSALS_TO_BELIEVE = 2;
+
+/**
+ * When a batch has been tried for so long, the store is asked whether it has it before each further attempt: it remembers
+ * tokens for a bounded number of inserts, and other servers go on inserting.
+ */
+export const RECHECK_AFTER_MS = 60_000;
 
 /** Why a lane stands still. */
 export interface LoaderProblem {
@@ -43,6 +49,7 @@ export interface LaneEvents {
 export interface LaneOptions {
   readonly journal: Journal;
   readonly store: BatchStore;
+  readonly findStored: FindStoredBlocks;
   readonly serverId: string;
   readonly lane: Lane;
   readonly policy: LanePolicy;
@@ -52,6 +59,7 @@ export interface LaneOptions {
   readonly events: LaneEvents;
   readonly insertTimeoutMs: number;
   readonly firstRetryMs: number;
+  readonly recheckAfterMs: number;
 }
 
 /** What is thrown to leave the loop when the loader stops. */
@@ -100,10 +108,11 @@ export class LaneLoader {
   async #run(): Promise<void> {
     const { journal, lane } = this.#options;
     try {
-      for (const batch of journal.openBatches(lane)) await this.#load(batch);
+      for (const batch of journal.openBatches(lane)) await this.#resume(batch);
       for (;;) {
         await this.#gather();
-        await this.#load(await this.#createBatch());
+        const blocks = await this.#selectBlocks();
+        if (blocks.length > 0) await this.#load(await this.#createBatch(blocks));
       }
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
@@ -124,21 +133,63 @@ export class LaneLoader {
     this.#lastStartMs = performance.now();
   }
 
-  async #createBatch(): Promise<JournalBatch> {
+  /** The blocks of the next batch; what another server has brought into the store already is forgotten. */
+  async #selectBlocks(): Promise<readonly JournaledBlock[]> {
+    const { journal, lane } = this.#options;
+    const blocks = selectBatch(journal.waitingBlocks(lane));
+    const stored = await this.#stored(blocks.filter((block) => journal.isDoubtful(block)));
+    if (stored.size === 0) return blocks;
+    const isStored = (block: JournaledBlock): boolean => stored.has(blockKey(block.header.id));
+    const batch = await this.#createBatch(blocks.filter(isStored));
+    await this.#untilDone(() => journal.finishBatch(batch));
+    return blocks.filter((block) => !isStored(block));
+  }
+
+  async #stored(blocks: readonly JournaledBlock[]): Promise<ReadonlySet<string>> {
+    if (blocks.length === 0) return new Set();
+    return await this.#untilDone(() => this.#options.findStored(blocks.map((block) => block.header)));
+  }
+
+  async #isStored(batch: JournalBatch): Promise<boolean> {
+    const stored = await this.#options.findStored(batch.blocks.map((block) => block.header));
+    return stored.size === batch.blocks.length;
+  }
+
+  async #createBatch(blocks: readonly JournaledBlock[]): Promise<JournalBatch> {
     const { journal, lane, serverId } = this.#options;
-    const batch = await this.#untilDone(() =>
-      journal.createBatch(lane, serverId, selectBatch(journal.waitingBlocks(lane))),
-    );
+    const batch = await this.#untilDone(() => journal.createBatch(lane, serverId, blocks));
     this.#waitingRawBytes -= rawBytesOf(batch);
     return batch;
+  }
+
+  /**
+   * A batch of an earlier life, of which nobody knows whether it was applied. Its insert is one part and all or nothing: so
+   * when only some of its blocks are in the store, others brought them there, and each block goes its own way.
+   */
+  async #resume(batch: JournalBatch): Promise<void> {
+    const { journal } = this.#options;
+    const stored = await this.#stored(batch.blocks);
+    if (stored.size === 0) {
+      await this.#load(batch);
+    } else if (stored.size === batch.blocks.length) {
+      await this.#untilDone(() => journal.finishBatch(batch));
+    } else {
+      for (const part of await this.#untilDone(() => journal.splitBatch(batch))) await this.#resume(part);
+    }
   }
 
   async #load(batch: JournalBatch): Promise<void> {
     const { journal, events } = this.#options;
     const startMs = performance.now();
-    let refusal = await this.#untilDone(() => this.#insertOnce(batch));
+    let attempts = 0;
+    const attempt = async (): Promise<string | undefined> => {
+      attempts += 1;
+      const isOld = attempts > 1 && performance.now() - startMs >= this.#options.recheckAfterMs;
+      return isOld && (await this.#isStored(batch)) ? undefined : await this.#insertOnce(batch);
+    };
+    let refusal = await this.#untilDone(attempt);
     for (let refusals = 1; refusal !== undefined && refusals < REFUSALS_TO_BELIEVE; refusals += 1) {
-      refusal = await this.#untilDone(() => this.#insertOnce(batch));
+      refusal = await this.#untilDone(attempt);
     }
     const insertMs = performance.now() - startMs;
     if (refusal === undefined) {

@@ -4,6 +4,7 @@ import { Journal } from '../journal/journal.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from '../journal/journal-fixture.ts';
 import type { Lane } from '../journal/journal-records.ts';
 import { ServerMetrics } from '../metrics.ts';
+import type { BatchStore } from './batch-store.ts';
 import { FakeStore, type Fate, fakeBody } from './fake-store.ts';
 import type { LanePolicy } from './lane-policy.ts';
 import { type Loader, startLoader } from './loader.ts';
@@ -19,12 +20,16 @@ interface Setup {
   readonly serverId?: string;
   readonly metrics?: ServerMetrics;
   readonly insertTimeoutMs?: number;
+  /** Lets it ask what the store has; without, only the tokens keep records from being there twice. */
+  readonly asks?: true;
+  /** What the loader sees of the store; default all. */
+  readonly client?: BatchStore;
 }
 
-function start({ journal, store, serverId, metrics, insertTimeoutMs }: Setup): Loader {
+function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, client }: Setup): Loader {
   return startLoader({
     journal,
-    storeClient: store,
+    storeClient: client ?? store,
     serverId: serverId ?? 's1',
     logger: silent,
     policies,
@@ -33,6 +38,7 @@ function start({ journal, store, serverId, metrics, insertTimeoutMs }: Setup): L
     bodyOf: fakeBody,
     insertTimeoutMs: insertTimeoutMs ?? 10_000,
     ...(metrics === undefined ? {} : { metrics }),
+    ...(asks ? { findStored: (blocks) => store.findStored(blocks), recheckAfterMs: 0 } : {}),
   });
 }
 
@@ -190,9 +196,32 @@ it('does not take a batch apart for one refusal that does not come again', async
   await journal.close();
 });
 
+it('finds out that a batch was stored when the store has forgotten the token while it was away', async () => {
+  using directory = temporaryDirectory();
+  const journal = await Journal.open({ directory: directory.path });
+  const store = new FakeStore();
+  await appendAll(journal, sequences);
+  store.fate = (): Fate => (store.attempts.length === 1 ? 'apply_then_fail' : 'apply');
+  const client: BatchStore = {
+    insertBlocks: (request) => {
+      store.forgetTokens();
+      return store.insertBlocks(request);
+    },
+  };
+  const loader = start({ journal, store, client, asks: true });
+  await drained(journal);
+  await loader.stop();
+  await journal.close();
+  expect(store.rows).toEqual(onceEach(sequences));
+});
+
 describe('loader, crash points', () => {
   /** Lives until the store has seen one attempt, then crashes; the next life runs to the end. */
-  async function crashAt(fate: Fate, nextServerId = 's1'): Promise<FakeStore> {
+  async function crashAt(
+    fate: Fate,
+    nextServerId = 's1',
+    tokens: 'keep' | 'forget' = 'keep',
+  ): Promise<FakeStore> {
     using first = temporaryDirectory();
     using second = temporaryDirectory();
     const store = new FakeStore();
@@ -202,18 +231,28 @@ describe('loader, crash points', () => {
       crashInto(first.path, second.path);
       return fate;
     };
-    const loader = start({ journal, store });
+    let alive = true;
+    const client: BatchStore = {
+      insertBlocks: (request) => (alive ? store.insertBlocks(request) : Promise.reject(new Error('dead'))),
+    };
+    const loader = start({ journal, store, client });
     await attempted(store, 1);
+    alive = false;
     store.fate = () => 'apply';
+    if (tokens === 'forget') store.forgetTokens();
     const survivor = await Journal.open({ directory: second.path });
     expect(survivor.openBatches(2)).toHaveLength(1);
     // Blocks that come after the crash must not get into the batch of before.
     await appendAll(survivor, [6]);
-    const next = start({ journal: survivor, store, serverId: nextServerId });
+    const next = start({
+      journal: survivor,
+      store,
+      serverId: nextServerId,
+      ...(tokens === 'forget' ? { asks: true } : {}),
+    });
     await drained(survivor);
     await next.stop();
     await survivor.close();
-    store.fate = () => 'fail';
     await loader.stop();
     await journal.close();
     expect(store.breaches).toEqual([]);
@@ -227,11 +266,35 @@ describe('loader, crash points', () => {
   it('after the insert was applied, before the journal forgot it', async () => {
     const store = await crashAt('apply_then_fail');
     expect(store.rows).toEqual(onceEach([...sequences, 6]));
-    expect(new Set(store.attempts.map((attempt) => attempt.deduplicationToken)).size).toBe(2);
   });
 
   it('after the insert was applied, and the server comes back with another id', async () => {
     expect((await crashAt('apply_then_fail', 's2')).rows).toEqual(onceEach([...sequences, 6]));
+  });
+
+  it('after the insert was applied, and the store has forgotten the token', async () => {
+    expect((await crashAt('apply_then_fail', 's1', 'forget')).rows).toEqual(onceEach([...sequences, 6]));
+  });
+
+  it('U14: leaves out what another server has loaded meanwhile, in a batch, waiting, or sent in doubt', async () => {
+    using first = temporaryDirectory();
+    using second = temporaryDirectory();
+    const store = new FakeStore();
+    const journal = await Journal.open({ directory: first.path });
+    await appendAll(journal, sequences);
+    await journal.createBatch(2, 's1', [...journal.waitingBlocks(2)].slice(0, 3));
+    crashInto(first.path, second.path);
+    await journal.close();
+    // What the agent has sent to the other server: one of the batch, one that waited.
+    for (const sequence of [2, 5]) store.rows.set(`agent/${sequence}`, 1);
+    const survivor = await Journal.open({ directory: second.path });
+    const loader = start({ journal: survivor, store, asks: true });
+    store.rows.set('agent/6', 1);
+    for (const sequence of [6, 7]) await survivor.append({ ...acceptedBlock({ sequence }), inDoubtAt: 's2' });
+    await drained(survivor);
+    await loader.stop();
+    await survivor.close();
+    expect(store.rows).toEqual(new Map([...onceEach([1, 2, 3, 4, 5, 6, 7])]));
   });
 
   it('before the batch record: the blocks wait', async () => {

@@ -12,13 +12,14 @@ import type { Journal } from '../journal/journal.ts';
 import { type JournalBatch, type JournaledBlock, LANES, type Lane } from '../journal/journal-records.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { BATCH_COLUMNS, batchBody } from './batch-body.ts';
-import type { BatchStore } from './batch-store.ts';
+import type { BatchStore, FindStoredBlocks } from './batch-store.ts';
 import {
   describeBatch,
   FIRST_RETRY_MS,
   INSERT_TIMEOUT_MS,
   LaneLoader,
   type LoaderProblem,
+  RECHECK_AFTER_MS,
 } from './lane-loader.ts';
 import { LANE_POLICIES, type LanePolicy } from './lane-policy.ts';
 
@@ -35,6 +36,8 @@ export interface LoaderLogger {
 export interface LoaderOptions {
   readonly journal: Journal;
   readonly storeClient: BatchStore;
+  /** `findStoredBlocks(client)` of stored-blocks.ts; left out, no other server is thought of. */
+  readonly findStored?: FindStoredBlocks;
   readonly serverId: string;
   readonly logger: LoaderLogger;
   readonly metrics?: ServerMetrics;
@@ -44,6 +47,8 @@ export interface LoaderOptions {
   readonly insertTimeoutMs?: number;
   /** Default {@link FIRST_RETRY_MS}. */
   readonly firstRetryMs?: number;
+  /** Default {@link RECHECK_AFTER_MS}. */
+  readonly recheckAfterMs?: number;
   /** Default {@link STOP_GRACE_MS}. */
   readonly stopGraceMs?: number;
   /** Default: payloads and server columns, for the table of the real store. */
@@ -94,6 +99,7 @@ export function startLoader(options: LoaderOptions): Loader {
       new LaneLoader({
         journal,
         store: options.storeClient,
+        findStored: options.findStored ?? (() => Promise.resolve(new Set())),
         serverId: options.serverId,
         lane,
         policy: (options.policies ?? LANE_POLICIES)[lane],
@@ -102,6 +108,7 @@ export function startLoader(options: LoaderOptions): Loader {
         events,
         insertTimeoutMs: options.insertTimeoutMs ?? INSERT_TIMEOUT_MS,
         firstRetryMs: options.firstRetryMs ?? FIRST_RETRY_MS,
+        recheckAfterMs: options.recheckAfterMs ?? RECHECK_AFTER_MS,
       }),
   );
   const unlisten = journal.listen({ onAppended: (block) => lanes[block.lane]?.blockAppended(block) });

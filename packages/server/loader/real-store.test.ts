@@ -11,6 +11,7 @@ import { temporaryDirectory } from '../journal/journal-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { createStoreClient } from '../store/store-client.ts';
 import { startLoader } from './loader.ts';
+import { findStoredBlocks } from './stored-blocks.ts';
 
 const RECORDS_PER_BLOCK = 50;
 const logger = pino({ level: 'silent' });
@@ -85,6 +86,11 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
       server: 's1',
       priority: 2,
     });
+    const find = findStoredBlocks(client);
+    const stored = (await realBlock(7, 'bulk')).header;
+    const missing = (await realBlock(7777, 'bulk')).header;
+    const partial = { ...(await realBlock(8, 'urgent')).header, recordCount: RECORDS_PER_BLOCK + 1 };
+    expect(await find([stored, missing, partial])).toEqual(new Set(['agent/3/7']));
     expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000]);
   } finally {
     await journal.close();
