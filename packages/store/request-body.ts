@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 import { MAX_INSERT_BODY_BYTES, MAX_QUERY_BYTES } from './limits.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export interface SpooledBody {
   readonly path: string;
@@ -55,7 +56,7 @@ export async function spool(
     writer.write(`${inline}\n`);
   }
   try {
-    await pipeline(request, new ByteLimit(), writer);
+    await pipeline(request, new BodyCheck(compression), writer);
   } catch (error) {
     await remove();
     if (error instanceof EngineError) throw error;
@@ -66,14 +67,33 @@ export async function spool(
   return { path: file, compression, remove };
 }
 
-class ByteLimit extends Transform {
+/** Passes the body on, as long as it is not too large and, of zstd, only when it ends with a frame. */
+class BodyCheck extends Transform {
   private bytes = 0;
+  private readonly frames: ZstdFrames | undefined;
+
+  constructor(compression: string) {
+    super();
+    this.frames = compression === 'zstd' ? new ZstdFrames() : undefined;
+  }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.bytes += chunk.length;
     if (this.bytes > MAX_INSERT_BODY_BYTES) done(tooLarge(MAX_INSERT_BODY_BYTES));
+    else if (this.frames?.push(chunk) === false) done(notZstd());
     else done(null, chunk);
   }
+
+  override _flush(done: TransformCallback): void {
+    done(this.frames?.isWhole === false ? notZstd() : null);
+  }
+}
+
+function notZstd(): EngineError {
+  return new EngineError(
+    EXCEPTION_CODES.incorrectData,
+    'The body is not a sequence of whole zstd frames. (INCORRECT_DATA)',
+  );
 }
 
 function decompress(bytes: Buffer, compression: string): Buffer {

@@ -96,7 +96,7 @@ const COLUMNS: readonly (readonly [name: string, definition: string])[] = [
  * Attributes: `LogAttributes['key'] = 'value'` is answered from the indexes of keys and values together.
  */
 const INDEXES: readonly string[] = [
-  "INDEX body_words Body TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lower(Body))",
+  "INDEX body_words Body TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lowerUTF8(Body))",
   "INDEX log_attribute_keys mapKeys(LogAttributes) TYPE text(tokenizer = 'array')",
   "INDEX log_attribute_values mapValues(LogAttributes) TYPE text(tokenizer = 'array')",
   "INDEX resource_attribute_keys mapKeys(ResourceAttributes) TYPE text(tokenizer = 'array')",
