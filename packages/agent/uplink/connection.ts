@@ -172,12 +172,11 @@ export class ServerConnection {
       live.channels.set(key, stream);
     }
     const marked = this.#host.queue.markSent?.(effect.block.id, live.serverId);
-    stream.send({
-      header: effect.block,
-      inDoubtAt: effect.inDoubtAt,
-      // The notice of this block's channel, if any, is on the wire before the block (M10).
-      gate: Promise.all([marked, live.control.flushed()]),
-    });
+    // The notice of this block's channel, if any, is on the wire before the block (M10).
+    const gate = Promise.all([marked, live.control.flushed()]);
+    // Whoever sends the block sees a failure; a block whose stream broke before is not sent, and nobody looks.
+    gate.catch(() => undefined);
+    stream.send({ header: effect.block, inDoubtAt: effect.inDoubtAt, gate });
   }
 
   /** Everything on the channel is answered: its stream ends. */

@@ -51,5 +51,11 @@ export const SESSION_MEMORY_MB = 256;
 export const GOODBYE_TIMEOUT_MS = 1000;
 /** Longest timer that Node keeps (2^31 - 1); later wishes are asked again when it rings. */
 export const MAX_TIMER_MS = 2_147_483_647;
-/** Problems of the uplink shown in a report. */
+/** Problems in a report: people read the first few. */
 export const MAX_PROBLEMS = 32;
+/** Longest problem in a report, in UTF-16 units; the rest is cut. */
+export const MAX_PROBLEM_LENGTH = 500;
+/** Uses of channels, and notices, in a report: some seconds of history, a few KiB. */
+export const MAX_REPORTED_USES = 64;
+/** Live channels of one server in a report. */
+export const MAX_REPORTED_CHANNELS = 64;

@@ -1,14 +1,95 @@
-/** Stand-in until the machine's view exists. */
+/**
+ * The agent's report to its servers: what it knows of itself and of all its servers, for people to look at.
+ *
+ * Invariants: everything in it comes from the machine's view, the connections' views and the caller's extras; nothing
+ * here keeps state; every list is bounded.
+ */
 import { create } from '@bufbuild/protobuf';
-import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
-import { AgentReportSchema } from '@sluice/wire/gen/uplink_pb';
+import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
+import type { AgentReport, AgentServerView } from '@sluice/wire/gen/uplink_pb';
+import {
+  AgentReportSchema,
+  AgentServerViewSchema,
+  ChannelStateSchema,
+  ChannelUseSchema,
+  SentNoticeSchema,
+} from '@sluice/wire/gen/uplink_pb';
+import type { ConnectionView } from './connection.ts';
+import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_USES } from './limits.ts';
 import type { UplinkView } from './uplink.ts';
 
+/** What only the agent's other parts know. */
 export interface ReportExtras {
+  /** Bytes of the watched files that are not read yet. */
   readonly unreadBytes: number;
+  /** For people: a file that cannot be read, a full disk. */
   readonly problems: readonly string[];
 }
 
+/** The report as a message; sizes are bounded by the limits named above. */
 export function buildReport(hostName: string, view: UplinkView, extras: ReportExtras): AgentReport {
-  return create(AgentReportSchema, { hostName, problems: [...extras.problems, ...view.problems] });
+  const { machine } = view;
+  const oldestAgeMs = Math.max(0, ...machine.backlog.map((entry) => entry.oldestAgeMs));
+  return create(AgentReportSchema, {
+    hostName,
+    backlog: machine.backlog.map(writeBacklog),
+    unreadBytes: count(extras.unreadBytes),
+    lagMs: count(oldestAgeMs),
+    servers: view.connections.map((connection) => serverView(connection, machine)),
+    recentUses: machine.recentUses.slice(-MAX_REPORTED_USES).map((use) =>
+      create(ChannelUseSchema, {
+        atMs: count(use.atMs),
+        serverId: use.serverId,
+        grantId: use.grantId,
+        channel: use.channel,
+        priority: use.priority,
+        urgency: writeUrgency(use.urgency),
+        rawBytes: count(use.rawBytes),
+        recordCount: use.recordCount,
+        violating: use.violating,
+      }),
+    ),
+    recentNotices: machine.recentNotices.slice(-MAX_REPORTED_USES).map((sent) =>
+      create(SentNoticeSchema, {
+        atMs: count(sent.atMs),
+        serverId: sent.serverId,
+        notice: writeNotice(sent.notice),
+      }),
+    ),
+    noticesTotal: count(machine.noticesTotal),
+    recordsAcknowledgedTotal: count(machine.recordsAcknowledgedTotal),
+    blocksSetAsideTotal: count(machine.blocksSetAsideTotal),
+    problems: [...extras.problems, ...view.problems]
+      .slice(0, MAX_PROBLEMS)
+      .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
+  });
+}
+
+function serverView(connection: ConnectionView, machine: UplinkView['machine']): AgentServerView {
+  const { serverId, connected } = connection;
+  const server = connected ? machine.servers.find((known) => known.serverId === serverId) : undefined;
+  return create(AgentServerViewSchema, {
+    address: connection.address,
+    serverId: serverId ?? '',
+    connected,
+    error: connection.error ?? '',
+    blocksInFlight: connection.blocksInFlight,
+    channels: (server?.channels ?? []).slice(0, MAX_REPORTED_CHANNELS).map((channel) =>
+      create(ChannelStateSchema, {
+        grantId: channel.grantId,
+        channel: channel.channel,
+        priority: channel.priority,
+        quotaBytes: count(channel.quotaBytes),
+        usedBytes: count(channel.usedBytes),
+        expiresInMs: count(channel.expiresInMs),
+        stalled: channel.stalled,
+        violating: channel.violating,
+      }),
+    ),
+  });
+}
+
+/** A count or time as the wire's unsigned integer. */
+function count(value: number): bigint {
+  return BigInt(Math.max(0, Math.trunc(value)));
 }
