@@ -2,15 +2,12 @@
  * What the server counts about itself, for Prometheus: one registry per server, served by the API at /metrics.
  *
  * Invariants: every metric of the server is declared here, named `sluice_server_*` with its unit last; labels have few
- * values (class, outcome, lane), never an agent or a block; gauges are read when they are scraped.
+ * values (class, priority, kind), never an agent or a block; gauges are read when they are scraped.
  */
-import type { UrgencyClass } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, BlockRefusal, UrgencyClass } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { JournalStatistics } from './journal/journal.ts';
-
-/** What became of a block that arrived. */
-export type BlockOutcome = 'journaled' | 'known' | 'malformed' | 'retryable';
 
 /** Bounds in seconds: an urgent block should be loaded within 0.1, a bulk one within a few. */
 const DELAY_BUCKETS_SECONDS: readonly number[] = [
@@ -34,14 +31,13 @@ export interface ServerMetricsOptions {
 export class ServerMetrics {
   /** `await registry.metrics()` is the text to serve, `registry.contentType` its type. */
   readonly registry: Registry = new Registry();
-  readonly #blocksReceived: Counter<'urgency' | 'outcome'>;
+  readonly #blocksReceived: Counter<'urgency' | 'repetition'>;
+  readonly #blocksRefused: Counter<'kind'>;
+  readonly #acknowledgedRawBytes: Counter<'priority'>;
   readonly #receivedRecords: Counter<'urgency'>;
   readonly #receivedRawBytes: Counter<'urgency'>;
   readonly #receivedPayloadBytes: Counter<'urgency'>;
   readonly #durableSeconds: Histogram<'urgency'>;
-  readonly #requests: Counter;
-  readonly #grants: Counter<'answer'>;
-  readonly #grantedBytes: Counter<'priority'>;
   readonly #notices: Counter;
   readonly #agents: Gauge;
   readonly #loadedRecords: Counter<'urgency'>;
@@ -60,25 +56,37 @@ export class ServerMetrics {
 
     this.#blocksReceived = new Counter({
       name: 'sluice_server_blocks_received_total',
-      help: 'Blocks that arrived, by urgency class and by what became of them: journaled, known (a repetition), malformed, retryable.',
-      labelNames: ['urgency', 'outcome'],
+      help: 'Valid blocks that arrived, by urgency class; a repetition was taken before and is only acknowledged again.',
+      labelNames: ['urgency', 'repetition'],
+      registers,
+    });
+    this.#blocksRefused = new Counter({
+      name: 'sluice_server_blocks_refused_total',
+      help: 'Blocks that were refused: malformed, or retryable (not taken now).',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#acknowledgedRawBytes = new Counter({
+      name: 'sluice_server_acknowledged_raw_bytes_total',
+      help: 'Uncompressed bytes that became durable, by priority of the channel on which they came.',
+      labelNames: ['priority'],
       registers,
     });
     this.#receivedRecords = new Counter({
       name: 'sluice_server_received_records_total',
-      help: 'Records in blocks that were journaled.',
+      help: 'Records in blocks that arrived, without repetitions.',
       labelNames: ['urgency'],
       registers,
     });
     this.#receivedRawBytes = new Counter({
       name: 'sluice_server_received_raw_bytes_total',
-      help: 'Uncompressed bytes of blocks that were journaled; what quotas count.',
+      help: 'Uncompressed bytes of blocks that arrived, without repetitions.',
       labelNames: ['urgency'],
       registers,
     });
     this.#receivedPayloadBytes = new Counter({
       name: 'sluice_server_received_payload_bytes_total',
-      help: 'Compressed bytes of blocks that were journaled.',
+      help: 'Compressed bytes of blocks that arrived, without repetitions.',
       labelNames: ['urgency'],
       registers,
     });
@@ -87,23 +95,6 @@ export class ServerMetrics {
       help: 'From the arrival of a block until it was durable.',
       labelNames: ['urgency'],
       buckets: [...DELAY_BUCKETS_SECONDS],
-      registers,
-    });
-    this.#requests = new Counter({
-      name: 'sluice_server_upload_requests_total',
-      help: 'Upload requests of agents.',
-      registers,
-    });
-    this.#grants = new Counter({
-      name: 'sluice_server_grants_total',
-      help: 'Answers to upload requests: granted, or why refused.',
-      labelNames: ['answer'],
-      registers,
-    });
-    this.#grantedBytes = new Counter({
-      name: 'sluice_server_granted_bytes_total',
-      help: 'Quota granted, by priority of the channel.',
-      labelNames: ['priority'],
       registers,
     });
     this.#notices = new Counter({
@@ -163,40 +154,36 @@ export class ServerMetrics {
     if (options.journal !== undefined) this.#addJournal(options.journal);
   }
 
-  /** A block arrived and this became of it. Its other figures count when it was journaled. */
-  blockReceived(
-    block: { readonly urgency: UrgencyClass; readonly recordCount: number; readonly rawBytes: number },
-    outcome: BlockOutcome,
-    figures: { readonly payloadBytes: number; readonly durableMs: number },
-  ): void {
-    const { urgency, recordCount, rawBytes } = block;
-    this.#blocksReceived.inc({ urgency, outcome });
-    if (outcome !== 'journaled') return;
+  /** A valid block arrived; `known` when it was taken before. */
+  blockReceived(header: BlockHeader, payloadBytes: number, known: boolean): void {
+    const { urgency, recordCount, rawBytes } = header;
+    this.#blocksReceived.inc({ urgency, repetition: String(known) });
+    if (known) return;
     this.#receivedRecords.inc({ urgency }, recordCount);
     this.#receivedRawBytes.inc({ urgency }, rawBytes);
-    this.#receivedPayloadBytes.inc({ urgency }, figures.payloadBytes);
-    this.#durableSeconds.observe({ urgency }, figures.durableMs / 1000);
+    this.#receivedPayloadBytes.inc({ urgency }, payloadBytes);
   }
 
-  requestReceived(): void {
-    this.#requests.inc();
+  /** A block became durable `waitedMs` after it arrived. */
+  blockAcknowledged(header: BlockHeader, priority: number, waitedMs: number): void {
+    this.#acknowledgedRawBytes.inc({ priority }, header.rawBytes);
+    this.#durableSeconds.observe({ urgency: header.urgency }, waitedMs / 1000);
   }
 
-  /** A request was answered with these channels; with none, for this reason. */
-  requestAnswered(
-    channels: readonly { readonly priority: number; readonly quotaBytes: number }[],
-    refusalReason?: string,
-  ): void {
-    this.#grants.inc({ answer: channels.length > 0 ? 'granted' : (refusalReason ?? 'refused') });
-    for (const { priority, quotaBytes } of channels) this.#grantedBytes.inc({ priority }, quotaBytes);
+  blockRefused(_agentId: AgentId, refusal: BlockRefusal): void {
+    this.#blocksRefused.inc({ kind: refusal.kind });
   }
 
-  noticeReceived(): void {
+  noticeReceived(_agentId: AgentId): void {
     this.#notices.inc();
   }
 
-  setConnectedAgents(count: number): void {
-    this.#agents.set(count);
+  agentConnected(_agentId: AgentId): void {
+    this.#agents.inc();
+  }
+
+  agentDisconnected(_agentId: AgentId): void {
+    this.#agents.dec();
   }
 
   /** The store confirmed a batch of these blocks. */
