@@ -132,7 +132,7 @@ export class PipelineFixture {
     return path.join(this.logs, name);
   }
 
-  async start(files: Partial<FileSourceOptions> = {}, maxBytes?: number): Promise<void> {
+  async start(files: Partial<FileSourceOptions> = {}, maxBytes?: number, cutDelayMs = 20): Promise<void> {
     const queue = await DurableQueue.open({
       directory: this.data,
       ...(maxBytes === undefined ? {} : { maxBytes }),
@@ -154,8 +154,8 @@ export class PipelineFixture {
       compress: promisify(zstdCompress),
       logger: { warn: () => undefined, info: () => undefined },
       onBlocks: (blocks) => this.headers.push(...blocks),
-      urgentCutDelayMs: 5,
-      maxCutDelayMs: 20,
+      urgentCutDelayMs: cutDelayMs / 4,
+      maxCutDelayMs: cutDelayMs,
     });
   }
 

@@ -1,12 +1,18 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PipelineFixture } from './pipeline-fixture.ts';
+import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
+import { PipelineFixture, until } from './pipeline-fixture.ts';
 
+const cleanups: (() => void)[] = [];
 let fixture: PipelineFixture;
 beforeEach(() => {
   fixture = new PipelineFixture();
 });
 afterEach(async () => {
+  await fixture.stop();
+  for (const cleanup of cleanups.splice(0)) cleanup();
   await fixture.cleanUp();
 });
 
@@ -22,4 +28,71 @@ describe('pipeline', () => {
     await fixture.start();
     expect(await fixture.lines(4)).toEqual(['one', 'two', 'three', 'four']);
   });
+
+  it('tells of each block once it is durable, in the order of the sequences', async () => {
+    const lines = Array.from(
+      { length: 60_000 },
+      (_, i) => `${i % 50 === 0 ? 'ERROR ' : ''}${i} ${'x'.repeat(150)}`,
+    );
+    writeFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+    await fixture.start();
+    await fixture.lines(lines.length);
+    await until(
+      () => fixture.headers.length === fixture.queue.blockCount,
+      () => 'all told',
+    );
+    expect(fixture.headers).toEqual([...fixture.queue.blocks()].map((block) => block.header));
+    expect(fixture.headers.map((header) => header.id.sequence)).toEqual(fixture.headers.map((_, i) => i + 1));
+    expect(new Set(fixture.headers.map((header) => header.urgency))).toEqual(new Set(['urgent', 'normal']));
+    // A cut is made in time: the target and what stands between two checks, not whole pieces beyond it.
+    for (const header of fixture.headers) expect(header.rawBytes).toBeLessThan(TARGET_BLOCK_RAW_BYTES * 1.1);
+  });
+
+  it('makes durable what was read when it stops', async () => {
+    await fixture.start({}, undefined, 3_600_000);
+    writeFileSync(fixture.file('a.log'), 'one\nERROR two\n');
+    await until(
+      () => fixture.pipeline.fileCount === 1 && fixture.pipeline.unreadBytes === 0,
+      () => 'read',
+    );
+    await fixture.stop();
+    await fixture.start();
+    expect((await fixture.lines(2)).toSorted()).toEqual(['ERROR two', 'one']);
+  });
+
+  it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'waits on a full disk (as root, on a small file system), says so, stops and goes on without a loss',
+    { timeout: 30_000 },
+    async () => {
+      mkdirSync(fixture.data);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'tmpfs', fixture.data]);
+      cleanups.push(() => void execFileSync('umount', [fixture.data]));
+      const lines = Array.from({ length: 80_000 }, (_, i) => `${i} ${randomBytes(75).toString('base64')}`);
+      writeFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+      const taken: string[] = [];
+      const taking = async (): Promise<void> => {
+        const ids = [...fixture.queue.blocks()].map((block) => block.header.id);
+        taken.push(...fixture.texts());
+        await fixture.queue.remove(ids);
+      };
+      await fixture.start();
+      const full = (): boolean => fixture.pipeline.problems().some((problem) => problem.includes('is full'));
+      await until(full, () => 'disk full');
+      // What is in the air is given up here, and read again by the next one.
+      await fixture.stop();
+      await fixture.start();
+      while (taken.length < lines.length) {
+        await until(
+          () => fixture.queue.blockCount > 0,
+          () => `blocks beyond ${taken.length} lines`,
+        );
+        await taking();
+      }
+      expect(taken).toEqual(lines);
+      await until(
+        () => fixture.pipeline.problems().length === 0,
+        () => 'no problem any more',
+      );
+    },
+  );
 });

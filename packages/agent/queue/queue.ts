@@ -9,12 +9,9 @@
  * - Payloads stay on disk; memory holds a number per block.
  * - A write that fails has changed nothing and may be tried again.
  */
-import { randomBytes, randomInt } from 'node:crypto';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
-import { MAX_ID_BYTES } from '@sluice/protocol/model';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import {
   commit,
@@ -25,27 +22,15 @@ import {
   type Transaction,
 } from './environment.ts';
 import { checkEnvironmentFile, corruptState } from './environment-check.ts';
-import {
-  asAgentId,
-  loadHeader,
-  metaSchema,
-  parseServerId,
-  parseStoredAside,
-  parseStoredHeader,
-  QUEUE_FORMAT,
-  storeHeader,
-} from './stored.ts';
+import { createIdentity, readIdentity } from './identity.ts';
+import { loadHeader, parseServerId, parseStoredAside, parseStoredHeader, storeHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
 export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
 /** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
 export const MAX_SET_ASIDE_BLOCKS = 1000;
 export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
-/** Room for the random part in a generated agent id. */
-const MAX_HOST_PART_BYTES = MAX_ID_BYTES - 16;
 const ENVIRONMENT_FILE_NAME = 'queue.mdb';
-/** `randomInt` allows ranges below this; far more than enough that two queues of one agent id never share an epoch. */
-const MAX_EPOCH: number = 2 ** 48 - 1;
 
 export interface DurableQueueOptions {
   /** The agent's data directory; created when it is missing. */
@@ -136,7 +121,8 @@ export class DurableQueue {
         throw corruptState(file, error instanceof Error ? error.message : String(error), error);
       }
       ensureBallast(environment);
-      const identity = readIdentity(environment, options) ?? (await createIdentity(environment, options));
+      const identity =
+        readIdentity(environment, options.agentId) ?? (await createIdentity(environment, options.agentId));
       return new DurableQueue(lock, environment, {
         ...identity,
         maxBytes: options.maxBytes ?? DEFAULT_MAX_QUEUE_BYTES,
@@ -384,72 +370,6 @@ export class DurableQueue {
     }
     return dropped;
   }
-}
-
-interface Identity {
-  readonly agentId: AgentId;
-  readonly epoch: number;
-  readonly nextSequence: number;
-}
-
-function readIdentity(environment: Environment, options: DurableQueueOptions): Identity | undefined {
-  const { meta, file } = environment;
-  const format = meta.get('format');
-  if (format === undefined) {
-    if (environment.headers.getKeysCount({ limit: 1 }) > 0)
-      throw corruptState(file, 'it has blocks but no identity');
-    return undefined;
-  }
-  if (typeof format === 'number' && format > QUEUE_FORMAT) {
-    throw new SluiceError(
-      'state_newer',
-      `the queue ${file} has format ${format}; this program knows ${QUEUE_FORMAT}`,
-      {
-        hint: 'Start the newer version of Sluice that wrote it, or give this one another data directory.',
-      },
-    );
-  }
-  const parsed = metaSchema.safeParse({
-    format,
-    agentId: meta.get('agentId'),
-    epoch: meta.get('epoch'),
-    nextSequence: meta.get('nextSequence'),
-  });
-  if (!parsed.success) throw corruptState(file, `its identity is damaged (${parsed.error.message})`);
-  const { agentId, epoch, nextSequence } = parsed.data;
-  if (options.agentId !== undefined && options.agentId !== agentId) {
-    throw new SluiceError(
-      'config_invalid',
-      `the queue in ${options.directory} belongs to agent "${agentId}", the configuration names "${options.agentId}"`,
-      { hint: `Name the agent "${agentId}", or give "${options.agentId}" a data directory of its own.` },
-    );
-  }
-  return { agentId: asAgentId(agentId), epoch, nextSequence };
-}
-
-async function createIdentity(environment: Environment, options: DurableQueueOptions): Promise<Identity> {
-  const agentId = options.agentId ?? drawAgentId();
-  if (agentId.length === 0 || Buffer.byteLength(agentId) > MAX_ID_BYTES) {
-    throw new SluiceError('config_invalid', `the agent id must have 1 to ${MAX_ID_BYTES} bytes`, {
-      hint: 'Give a shorter agent id, or none to have one drawn from the host name.',
-    });
-  }
-  const epoch = randomInt(1, MAX_EPOCH);
-  await commit(environment, (write) => {
-    write.put(environment.meta, 'agentId', agentId);
-    write.put(environment.meta, 'epoch', epoch);
-    write.put(environment.meta, 'nextSequence', 1);
-    write.put(environment.meta, 'format', QUEUE_FORMAT);
-  });
-  return { agentId: asAgentId(agentId), epoch, nextSequence: 1 };
-}
-
-function drawAgentId(): string {
-  const host = Buffer.from(hostname())
-    .subarray(0, MAX_HOST_PART_BYTES)
-    .toString('latin1')
-    .replaceAll(/[^\w.-]/g, '-');
-  return `${host === '' ? 'agent' : host}-${randomBytes(4).toString('hex')}`;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

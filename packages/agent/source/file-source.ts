@@ -16,9 +16,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { CheckpointChange } from '../queue/queue.ts';
 import { DirectoryWatch } from './directory-watch.ts';
-import { CheckpointIndex, type FileCheckpoint, fileKey, STARTED_KEY, sameBirth } from './file-checkpoint.ts';
+import { type FileCheckpoint, fileKey, sameBirth } from './file-checkpoint.ts';
 import { directoryIdentities, ownOutputFiles, pathsByInode } from './file-system-facts.ts';
-import { FollowedFile, type OpenFile, openForReading, READ_BYTES } from './followed-file.ts';
+import { type FollowedFile, type OpenFile, openForReading, READ_BYTES } from './followed-file.ts';
+import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, GlobWalker } from './glob-walk.ts';
 import type { LineConsumers } from './line-consumer.ts';
 
@@ -75,9 +76,7 @@ export class FileSource {
   readonly #host: FileSourceHost;
   readonly #afterLine: (lineBytes: number) => void;
   readonly #walker: GlobWalker;
-  readonly #index: CheckpointIndex;
-  readonly #files = new Map<string, FollowedFile>();
-  readonly #byPath = new Map<string, FollowedFile>();
+  readonly #files: FollowedFiles;
   /** Files with something to read, in the order of their turns. */
   readonly #ready = new Set<FollowedFile>();
   readonly #active = new Set<FollowedFile>();
@@ -86,13 +85,10 @@ export class FileSource {
   readonly #hinted = new Set<FollowedFile>();
   /** The file whose turn it is. */
   #current: FollowedFile | undefined;
-  readonly #changed = new Set<FollowedFile>();
-  readonly #removedKeys = new Set<string>();
   readonly #readProblems = new Map<string, string>();
   #lookProblems: ReadonlyMap<string, string> = new Map();
   readonly #watch: DirectoryWatch;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  #startMark: 'written' | 'waiting' | 'due';
   #walkNumber = 0;
   #lookTimer: NodeJS.Timeout | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
@@ -118,10 +114,7 @@ export class FileSource {
     };
     this.#host = host;
     this.#afterLine = (lineBytes) => host.afterLine(lineBytes);
-    this.#index = new CheckpointIndex(host.checkpoints);
-    this.#startMark = this.#index.started ? 'written' : 'waiting';
-    for (const key of this.#index.unreadableKeys) this.#removedKeys.add(key);
-    for (const { key } of this.#index.expire(Date.now())) this.#removedKeys.add(key);
+    this.#files = new FollowedFiles(host.consumers, host.checkpoints, Date.now());
     this.#walker = new GlobWalker(options.include, options.exclude ?? [], () =>
       directoryIdentities(this.#options.ownDirectories),
     );
@@ -158,28 +151,14 @@ export class FileSource {
 
   /** Whether {@link takeCheckpoints} has something. */
   get hasCheckpoints(): boolean {
-    return this.#changed.size > 0 || this.#removedKeys.size > 0 || this.#startMark === 'due';
+    return this.#files.hasChanges;
   }
 
   /** The positions that changed since the last call. */
   takeCheckpoints(): CheckpointChange[] {
-    const nowMs = Date.now();
-    const changes: CheckpointChange[] = [];
-    for (const key of this.#removedKeys) changes.push({ key, value: undefined });
-    this.#removedKeys.clear();
     // A cut in the middle of a turn: the lines before it belong to the cut.
-    if (this.#current !== undefined) this.#changed.add(this.#current);
-    for (const file of this.#changed) {
-      const checkpoint = file.checkpoint(nowMs);
-      this.#index.set(file.key, checkpoint);
-      changes.push({ key: file.key, value: checkpoint });
-    }
-    this.#changed.clear();
-    if (this.#startMark === 'due') {
-      this.#startMark = 'written';
-      changes.push({ key: STARTED_KEY, value: true });
-    }
-    return changes;
+    if (this.#current !== undefined) this.#files.markChanged(this.#current);
+    return this.#files.takeChanges(Date.now());
   }
 
   /** Bytes on disk that were not read, as far as is known. */
@@ -236,7 +215,7 @@ export class FileSource {
     if (firstLook) await this.#findMovedWhileDown();
     await this.#noticeGone();
     this.#watch.update(this.#watchedDirectories(directories));
-    if (this.#startMark === 'waiting') this.#updateStartMark();
+    this.#updateFirstStart();
     this.#lookEndedMs = performance.now();
     this.#lookDurationMs = this.#lookEndedMs - startedMs;
     if (this.hasCheckpoints) this.#host.afterTurn();
@@ -249,10 +228,12 @@ export class FileSource {
       if (known.seenInWalk !== this.#walkNumber) {
         known.seenInWalk = this.#walkNumber;
         known.goneMs = undefined;
-        if (known.path !== file) this.#moved(known, file);
+        known.foundByInode = false;
+        if (known.path !== file) this.#files.rename(known, file);
       }
       if (sameBirth(known, { birthtimeMs: stats.birthtimeMs })) {
         this.#compare(known, stats.size, stats.mtimeMs);
+        if (known.hasUnfinishedLine) this.#activate(known);
         return;
       }
       // The inode was used again while we had no descriptor on it.
@@ -261,14 +242,8 @@ export class FileSource {
       void known.close();
     }
     const followed = this.#follow(file, stats);
-    const kept = this.#index.find(followed);
-    if (kept !== undefined) {
-      followed.resume(kept.checkpoint);
-      if (kept.key !== key) {
-        this.#removedKeys.add(kept.key);
-        this.#changed.add(followed);
-      }
-    } else if (firstLook && this.#startMark === 'waiting' && !this.#options.fromStart && stats.size > 0) {
+    const resumed = this.#files.resume(followed);
+    if (!resumed && firstLook && this.#files.isFirstStart && !this.#options.fromStart && stats.size > 0) {
       followed.startBeforeBytes = stats.size;
       followed.position.offsetBytes = stats.size;
       this.#ready.add(followed);
@@ -277,12 +252,8 @@ export class FileSource {
   }
 
   #follow(file: string, stats: { dev: number; ino: number; birthtimeMs: number }): FollowedFile {
-    const identity = { path: file, device: stats.dev, inode: stats.ino, birthtimeMs: stats.birthtimeMs };
-    const followed = new FollowedFile(identity, this.#host.consumers.forFile(file));
+    const followed = this.#files.add(file, stats, Date.now());
     followed.seenInWalk = this.#walkNumber;
-    followed.grownMs = Date.now();
-    this.#files.set(followed.key, followed);
-    this.#byPath.set(file, followed);
     return followed;
   }
 
@@ -305,13 +276,6 @@ export class FileSource {
     this.#schedulePoll();
   }
 
-  #moved(file: FollowedFile, newPath: string): void {
-    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
-    file.path = newPath;
-    this.#byPath.set(newPath, file);
-    this.#changed.add(file);
-  }
-
   /** Files that no path led to in this walk: rotated away or removed. They are read to their end, then let go. */
   async #noticeGone(): Promise<void> {
     for (const file of this.#files.values()) {
@@ -329,8 +293,8 @@ export class FileSource {
   async #findMovedWhileDown(): Promise<void> {
     const directories = new Map<string, Map<number, string>>();
     const nowMs = Date.now();
-    for (const [key, checkpoint] of [...this.#index.entries()]) {
-      if (this.#files.has(key) || checkpoint.fingerprint.bytes === 0) continue;
+    for (const [key, checkpoint] of [...this.#files.index.entries()]) {
+      if (this.#files.get(key) !== undefined || checkpoint.fingerprint.bytes === 0) continue;
       const directory = path.dirname(checkpoint.path);
       let siblings = directories.get(directory);
       if (siblings === undefined) {
@@ -338,21 +302,22 @@ export class FileSource {
         directories.set(directory, siblings);
       }
       const moved = siblings.get(checkpoint.inode);
-      if (moved !== undefined) await this.#followMoved(checkpoint, moved, nowMs);
+      if (moved !== undefined) await this.#followMoved(key, checkpoint, moved, nowMs);
     }
   }
 
-  async #followMoved(checkpoint: FileCheckpoint, moved: string, nowMs: number): Promise<void> {
+  async #followMoved(key: string, checkpoint: FileCheckpoint, moved: string, nowMs: number): Promise<void> {
     const stats = await stat(moved).catch(() => undefined);
     if (
       stats === undefined ||
       !sameBirth(checkpoint, stats) ||
-      this.#files.has(fileKey(stats.dev, stats.ino))
+      this.#files.get(fileKey(stats.dev, stats.ino)) !== undefined
     )
       return;
     if (stats.size <= checkpoint.offsetBytes) return;
     const file = this.#follow(moved, stats);
-    file.resume(checkpoint);
+    this.#files.resumeFrom(file, key, checkpoint);
+    file.foundByInode = true;
     file.goneMs = nowMs;
     file.seenInWalk = 0;
     this.#makeReady(file);
@@ -360,35 +325,30 @@ export class FileSource {
 
   async #seekSibling(file: FollowedFile): Promise<void> {
     const moved = (await pathsByInode(path.dirname(file.path))).get(file.inode);
-    if (moved !== undefined && moved !== file.path) this.#moved(file, moved);
+    if (moved === undefined || moved === file.path) return;
+    file.foundByInode = true;
+    this.#files.rename(file, moved);
   }
 
   #watchedDirectories(walked: ReadonlySet<string>): Set<string> {
     const directories = new Set<string>();
     for (const file of this.#active) directories.add(path.dirname(file.path));
-    for (const file of this.#byPath.keys()) directories.add(path.dirname(file));
+    for (const file of this.#files.paths()) directories.add(path.dirname(file));
     for (const directory of walked) directories.add(directory);
     return directories;
   }
 
-  /** The first start is over when each file that was present has its position. */
-  #updateStartMark(): void {
-    for (const file of this.#files.values()) {
-      if (file.startBeforeBytes === undefined) continue;
-      if (!this.#readProblems.has(file.path)) return;
-      // It cannot be opened now; what it holds was there before us all the same.
-      this.#changed.add(file);
-    }
-    this.#startMark = 'due';
+  #updateFirstStart(): void {
+    this.#files.updateFirstStart((file) => this.#readProblems.has(file.path));
   }
 
   #hintChanged(file: string): void {
-    const followed = this.#byPath.get(file);
+    const followed = this.#files.atPath(file);
     if (followed === undefined || this.#stopped) return;
     this.#hinted.add(followed);
     this.#hintTimer ??= setTimeout(() => {
       this.#hintTimer = undefined;
-      for (const hinted of this.#hinted) if (this.#files.has(hinted.key)) this.#makeReady(hinted);
+      for (const hinted of this.#hinted) if (this.#files.get(hinted.key) === hinted) this.#makeReady(hinted);
       this.#hinted.clear();
     }, HINT_DELAY_MS);
   }
@@ -446,21 +406,16 @@ export class FileSource {
     this.#forget(file);
     await file.close();
     if (links > 0) return;
-    this.#changed.delete(file);
-    this.#index.delete(file.key);
-    this.#removedKeys.add(file.key);
+    this.#files.forgetPosition(file);
     this.#host.afterTurn();
   }
 
   #forget(file: FollowedFile): void {
     this.#readProblems.delete(file.path);
-    this.#files.delete(file.key);
-    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+    this.#files.remove(file, Date.now());
     this.#ready.delete(file);
     this.#active.delete(file);
     this.#open.delete(file);
-    // The position of the last cut stays known for the case that the file comes back.
-    if (this.#changed.has(file)) this.#index.set(file.key, file.checkpoint(Date.now()));
   }
 
   // --- reading ---
@@ -506,8 +461,9 @@ export class FileSource {
     } finally {
       this.#current = undefined;
     }
-    if (file.position.offsetBytes !== before || file.fingerprint !== fingerprint) this.#changed.add(file);
-    if (this.#startMark === 'waiting') this.#updateStartMark();
+    if (file.position.offsetBytes !== before || file.fingerprint !== fingerprint)
+      this.#files.markChanged(file);
+    this.#updateFirstStart();
   }
 
   async #turnFailed(file: FollowedFile, error: unknown): Promise<void> {

@@ -58,6 +58,8 @@ export class FollowedFile {
   startBeforeBytes: number | undefined;
   /** The unfinished line is to be handed out as it is. */
   flushWanted = false;
+  /** Found by inode alone, under a name that no pattern matches: with other content it is none of ours. */
+  foundByInode = false;
   /** The next turn checks the identity even if one did a moment ago. */
   verifyWanted = true;
   #verifiedMs = 0;
@@ -172,6 +174,7 @@ export class FollowedFile {
     let grown = await matchFingerprint(handle, this.fingerprint);
     if (grown === undefined) {
       this.restart();
+      if (this.foundByInode) this.position.offsetBytes = size;
       grown = await matchFingerprint(handle, EMPTY_FINGERPRINT);
     }
     this.fingerprint = grown ?? EMPTY_FINGERPRINT;

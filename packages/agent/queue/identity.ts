@@ -1,0 +1,95 @@
+/**
+ * Who the queue is: the agent id that names it and the epoch that tells it from every other queue of that agent.
+ *
+ * Invariant: both are drawn once, when the queue is created, and never change.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
+import { SluiceError } from '@sluice/protocol/error';
+import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
+import { commit, type Environment } from './environment.ts';
+import { corruptState } from './environment-check.ts';
+import { asAgentId, metaSchema, QUEUE_FORMAT } from './stored.ts';
+
+/** Room for the random part in a generated agent id. */
+const MAX_HOST_PART_BYTES: number = MAX_ID_BYTES - 16;
+/** `randomInt` allows ranges up to this; far more than enough that two queues of one agent id never share an epoch. */
+const MAX_EPOCH: number = 2 ** 48 - 1;
+
+export interface QueueIdentity {
+  readonly agentId: AgentId;
+  readonly epoch: number;
+  readonly nextSequence: number;
+}
+
+/**
+ * What the queue says that it is, or undefined when it is new.
+ *
+ * @throws SluiceError `state_newer`, `state_corrupt`, `config_invalid` (it belongs to another agent id).
+ */
+export function readIdentity(
+  environment: Environment,
+  wantedAgentId: string | undefined,
+): QueueIdentity | undefined {
+  const { meta, file } = environment;
+  const format = meta.get('format');
+  if (format === undefined) {
+    if (environment.headers.getKeysCount({ limit: 1 }) > 0)
+      throw corruptState(file, 'it has blocks but no identity');
+    return undefined;
+  }
+  if (typeof format === 'number' && format > QUEUE_FORMAT) {
+    throw new SluiceError(
+      'state_newer',
+      `the queue ${file} has format ${format}; this program knows ${QUEUE_FORMAT}`,
+      {
+        hint: 'Start the newer version of Sluice that wrote it, or give this one another data directory.',
+      },
+    );
+  }
+  const parsed = metaSchema.safeParse({
+    format,
+    agentId: meta.get('agentId'),
+    epoch: meta.get('epoch'),
+    nextSequence: meta.get('nextSequence'),
+  });
+  if (!parsed.success) throw corruptState(file, `its identity is damaged (${parsed.error.message})`);
+  const { agentId, epoch, nextSequence } = parsed.data;
+  if (wantedAgentId !== undefined && wantedAgentId !== agentId) {
+    throw new SluiceError(
+      'config_invalid',
+      `the queue in ${file} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
+      { hint: `Name the agent "${agentId}", or give "${wantedAgentId}" a data directory of its own.` },
+    );
+  }
+  return { agentId: asAgentId(agentId), epoch, nextSequence };
+}
+
+/** Draws the identity of a new queue and makes it durable. Throws SluiceError `config_invalid`, `disk_full`. */
+export async function createIdentity(
+  environment: Environment,
+  wantedAgentId: string | undefined,
+): Promise<QueueIdentity> {
+  const agentId = wantedAgentId ?? drawAgentId();
+  if (agentId.length === 0 || Buffer.byteLength(agentId) > MAX_ID_BYTES) {
+    throw new SluiceError('config_invalid', `the agent id must have 1 to ${MAX_ID_BYTES} bytes`, {
+      hint: 'Give a shorter agent id, or none to have one drawn from the host name.',
+    });
+  }
+  const epoch = randomInt(1, MAX_EPOCH);
+  await commit(environment, (write) => {
+    write.put(environment.meta, 'agentId', agentId);
+    write.put(environment.meta, 'epoch', epoch);
+    write.put(environment.meta, 'nextSequence', 1);
+    write.put(environment.meta, 'format', QUEUE_FORMAT);
+  });
+  return { agentId: asAgentId(agentId), epoch, nextSequence: 1 };
+}
+
+function drawAgentId(): string {
+  const host = Buffer.from(hostname())
+    .subarray(0, MAX_HOST_PART_BYTES)
+    .toString('latin1')
+    .replaceAll(/[^\w.-]/g, '-');
+  return `${host === '' ? 'agent' : host}-${randomBytes(4).toString('hex')}`;
+}
