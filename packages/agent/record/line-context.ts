@@ -1,0 +1,77 @@
+/**
+ * One line on its way to a record: where its bytes are, and what was read of it so far. One object serves all lines.
+ */
+import { RecordFields } from '@sluice/wire/block-record';
+import { Interner } from './bytes.ts';
+import type { Calendar } from './calendar.ts';
+import { findSeverity, SeverityPlace } from './severity.ts';
+import { TimeReading } from './timestamp.ts';
+
+export class LineContext {
+  readonly fields: RecordFields = new RecordFields();
+  readonly time: TimeReading = new TimeReading();
+  readonly place: SeverityPlace = new SeverityPlace();
+  readonly interner: Interner = new Interner();
+  readonly calendar: Calendar;
+  buffer: Buffer = this.fields.buffer;
+  start = 0;
+  end = 0;
+  observedMs = 0;
+  /** As the line says it; empty when it does not. */
+  host = '';
+
+  constructor(calendar: Calendar) {
+    this.calendar = calendar;
+  }
+
+  /** Begins with a line: nothing is known but when it was read, and all of it is the body. */
+  begin(buffer: Buffer, start: number, end: number, observedMs: number): void {
+    this.buffer = buffer;
+    this.start = start;
+    this.end = end;
+    this.observedMs = observedMs;
+    this.host = '';
+    const fields = this.fields;
+    fields.buffer = buffer;
+    fields.bodyStart = start;
+    fields.bodyEnd = end;
+    fields.bodyText = undefined;
+    fields.observedMs = observedMs;
+    fields.traceId = '';
+    fields.spanId = '';
+    fields.traceFlags = 0;
+    fields.attributes.clear();
+    this.forget();
+  }
+
+  /** Forgets what a notation that did not fit has left. */
+  forget(): void {
+    const fields = this.fields;
+    const seconds = Math.floor(this.observedMs / 1000);
+    fields.timestampSeconds = seconds;
+    fields.timestampNanos = (this.observedMs - seconds * 1000) * 1_000_000;
+    fields.severityNumber = 0;
+    fields.severityText = '';
+    fields.serviceName = '';
+  }
+
+  /** Takes over the time that was read. */
+  takeTime(): void {
+    this.fields.timestampSeconds = this.time.seconds;
+    this.fields.timestampNanos = this.time.nanos;
+  }
+
+  /** Takes over a severity that is written at `[start, end)`. */
+  takeSeverity(severity: number, start: number, end: number): void {
+    this.fields.severityNumber = severity;
+    this.fields.severityText = this.interner.text(this.buffer, start, end);
+  }
+
+  /** Looks for the severity from `at` on; see {@link findSeverity}. */
+  takeSeverityFrom(at: number, maxGroups?: number): boolean {
+    const place = this.place;
+    if (!findSeverity(this.buffer, at, this.end, place, maxGroups)) return false;
+    this.takeSeverity(place.severity, place.start, place.end);
+    return true;
+  }
+}
