@@ -1,0 +1,71 @@
+/**
+ * What a field name of the language means in the log table: the fixed names, and attributes for all others.
+ * Invariant: names are looked up in lower case, attribute keys are taken as written.
+ */
+import { sqlString } from './sql-text.ts';
+
+/** Somewhere in a record where a field's text stands. */
+export interface TextSource {
+  /** SQL expression of the text; empty when absent. */
+  readonly read: string;
+  /** SQL condition: the record has the field. */
+  readonly present: string;
+  /** True when stored in lower case, so that the case of a query does not matter. */
+  readonly lowerCase: boolean;
+}
+
+export type FieldMeaning =
+  | { readonly kind: 'severity' | 'urgency' | 'record_id' | 'body' }
+  /** Matches when any of the sources does. */
+  | { readonly kind: 'text'; readonly sources: readonly TextSource[] };
+
+const FIELDS: ReadonlyMap<string, FieldMeaning> = new Map<string, FieldMeaning>([
+  ['severity', { kind: 'severity' }],
+  ['level', { kind: 'severity' }],
+  ['urgency', { kind: 'urgency' }],
+  ['id', { kind: 'record_id' }],
+  ['body', { kind: 'body' }],
+  ['message', { kind: 'body' }],
+  ['msg', { kind: 'body' }],
+  ['service', column('ServiceName')],
+  ['service.name', column('ServiceName')],
+  ['host', column('HostName')],
+  ['host.name', column('HostName')],
+  ['trace', column('TraceId', true)],
+  ['trace_id', column('TraceId', true)],
+  ['span', column('SpanId', true)],
+  ['span_id', column('SpanId', true)],
+  ['agent', column('AgentId')],
+  ['server', column('ServerId')],
+  ['event', column('EventName')],
+  ['priority', numberColumn('ChannelPriority')],
+]);
+
+/** Names that mean something other than an attribute, for completion. */
+export const FIELD_NAMES: readonly string[] = [...FIELDS.keys()];
+
+/** @param name as written in the query */
+export function meaningOf(name: string): FieldMeaning {
+  const fixed = FIELDS.get(name.toLowerCase());
+  if (fixed !== undefined) return fixed;
+  const [, scope, key] = /^(attributes|resource)\.(.+)$/su.exec(name) ?? [];
+  if (scope === 'attributes' && key !== undefined)
+    return { kind: 'text', sources: [attribute('LogAttributes', key)] };
+  if (scope === 'resource' && key !== undefined) {
+    return { kind: 'text', sources: [attribute('ResourceAttributes', key)] };
+  }
+  return { kind: 'text', sources: [attribute('LogAttributes', name), attribute('ResourceAttributes', name)] };
+}
+
+function attribute(map: 'LogAttributes' | 'ResourceAttributes', key: string): TextSource {
+  const literal = sqlString(key);
+  return { read: `${map}[${literal}]`, present: `mapContains(${map}, ${literal})`, lowerCase: false };
+}
+
+function column(read: string, lowerCase = false): FieldMeaning {
+  return { kind: 'text', sources: [{ read, present: `${read} != ''`, lowerCase }] };
+}
+
+function numberColumn(name: string): FieldMeaning {
+  return { kind: 'text', sources: [{ read: `toString(${name})`, present: 'true', lowerCase: false }] };
+}

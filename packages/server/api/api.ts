@@ -1,0 +1,150 @@
+/**
+ * The server's HTTP face for people and programs: QueryService (Connect, JSON and binary), `/metrics`, `/healthz`,
+ * `/readyz` and the console.
+ *
+ * Invariants: open to the network only with token and TLS; on loopback only names of this computer are answered; no
+ * request is larger or slower than limits.ts says; after stop() no port and no request is left.
+ */
+
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import { SluiceError } from '@sluice/protocol/error';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { SearchService } from '../search/search-service.ts';
+import { checkExposure, hasToken, isAllowedHost, isLoopback } from './access.ts';
+import { serveConsole } from './console-files.ts';
+import {
+  MAX_REQUEST_BYTES,
+  MAX_REQUEST_TIMEOUT_MS,
+  REQUEST_RECEIVE_TIMEOUT_MS,
+  STOP_GRACE_MS,
+} from './limits.ts';
+import { queryRoutes, type StatusSource } from './routes.ts';
+
+export interface ApiOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** The built console. */
+  readonly consoleDirectory: string;
+  readonly search: SearchService;
+  readonly status: StatusSource;
+  /** Text in Prometheus' format. */
+  readonly metrics: () => Promise<string>;
+  readonly logger: Logger;
+  /** Bearer token that QueryService and `/metrics` want. */
+  readonly token?: string;
+  /** PEM; with both, the API speaks TLS. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Further names that a Host header may carry on loopback. */
+  readonly hostNames?: readonly string[];
+  /** Why the server cannot answer searches now; undefined when it can. Default: always ready. */
+  readonly notReady?: () => Promise<string | undefined> | string | undefined;
+}
+
+export interface Api {
+  readonly url: string;
+  readonly port: number;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * @throws SluiceError `config_invalid` for an address open to the network without token and TLS, `address_in_use`
+ */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const { host, token, tls } = options;
+  checkExposure(host, token, tls !== undefined);
+  const server = fastify({
+    bodyLimit: MAX_REQUEST_BYTES,
+    requestTimeout: REQUEST_RECEIVE_TIMEOUT_MS,
+    forceCloseConnections: true,
+    ...(tls === undefined ? {} : { https: tls }),
+  }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
+  server.addHook('onRequest', async (request, reply) => await admit(options, request, reply));
+  await server.register(fastifyConnectPlugin, {
+    routes: queryRoutes(options),
+    maxTimeoutMs: MAX_REQUEST_TIMEOUT_MS,
+    readMaxBytes: MAX_REQUEST_BYTES,
+    shutdownTimeoutMs: STOP_GRACE_MS,
+    grpc: false,
+    grpcWeb: false,
+  });
+  serveHealth(server, options);
+  await serveConsole(server, options.consoleDirectory);
+  const address = await listen(server, options);
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  options.logger.info({ host, port: address }, 'the API listens');
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${shownHost}:${address}`,
+    port: address,
+    stop: async () => await server.close(),
+  };
+}
+
+/**
+ * Styles may be inline (the chart and the virtual list set them), scripts may not; nothing comes from elsewhere.
+ */
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; " +
+    "connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/**
+ * Routes that anyone may ask: they tell nothing, or are the console's files, which are public as the program is. Routes,
+ * not paths: a path can be written in many ways that lead to the same route.
+ */
+const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/*', undefined]);
+
+async function admit(options: ApiOptions, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.headers(SECURITY_HEADERS);
+  if (isLoopback(options.host) && !isAllowedHost(request.headers.host, options.hostNames ?? [])) {
+    await reply.code(421).send({
+      code: 'failed_precondition',
+      message: 'This server does not answer to that host name; ask for localhost or 127.0.0.1.',
+    });
+    return;
+  }
+  if (options.token === undefined || OPEN_ROUTES.has(request.routeOptions.url)) return;
+  if (hasToken(request.headers.authorization, options.token)) return;
+  await reply
+    .code(401)
+    .header('www-authenticate', 'Bearer')
+    .send({ code: 'unauthenticated', message: 'This server wants a token: Authorization: Bearer TOKEN.' });
+}
+
+function serveHealth(server: FastifyInstance, options: ApiOptions): void {
+  server.get('/healthz', async (_request, reply) => await reply.type('text/plain').send('ok\n'));
+  server.get('/readyz', async (_request, reply) => {
+    const reason = await options.notReady?.();
+    return await reply
+      .code(reason === undefined ? 200 : 503)
+      .type('text/plain')
+      .send(`${reason ?? 'ready'}\n`);
+  });
+  server.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await options.metrics()),
+  );
+}
+
+async function listen(server: FastifyInstance, options: ApiOptions): Promise<number> {
+  try {
+    await server.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    await server.close();
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new SluiceError('address_in_use', `port ${options.port} on ${options.host} is in use`, {
+        cause: error,
+        hint: 'Choose another port, or end the program that uses it.',
+      });
+    }
+    throw SluiceError.from(error, 'config_invalid');
+  }
+  const address = server.server.address();
+  return address === null || typeof address === 'string' ? options.port : address.port;
+}

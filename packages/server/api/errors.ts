@@ -1,0 +1,33 @@
+/** Errors of the server as Connect errors: the code for programs, the place of a mistake in metadata. */
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
+import { QueryError } from '@sluice/query/query-error';
+import { SearchCancelled, SearchTimeout } from '../search/search-store.ts';
+
+/** Offset of the mistake in the query, in UTF-16 units from 0. */
+export const ERROR_POSITION_METADATA = 'sluice-error-position';
+/** The SluiceError's code. */
+export const ERROR_CODE_METADATA = 'sluice-error-code';
+
+/** Codes that a caller can do something about; all others are internal. */
+const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {
+  query_invalid: Code.InvalidArgument,
+  limit_exceeded: Code.ResourceExhausted,
+  unauthorized: Code.Unauthenticated,
+  not_reachable: Code.Unavailable,
+};
+
+export function toConnectError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  const error = SluiceError.from(thrown);
+  const metadata = new Headers({ [ERROR_CODE_METADATA]: error.code });
+  if (error instanceof QueryError) metadata.set(ERROR_POSITION_METADATA, String(error.position));
+  const hint = error.hint === undefined || error instanceof QueryError ? '' : ` ${error.hint}`;
+  return new ConnectError(`${error.message}${hint}`, connectCode(error), metadata, undefined, error);
+}
+
+function connectCode(error: SluiceError): Code {
+  if (error instanceof SearchTimeout) return Code.DeadlineExceeded;
+  if (error instanceof SearchCancelled) return Code.Canceled;
+  return CONNECT_CODES[error.code] ?? Code.Internal;
+}

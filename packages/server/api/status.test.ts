@@ -1,0 +1,73 @@
+import { create } from '@bufbuild/protobuf';
+import { AgentReportSchema } from '@sluice/wire/gen/uplink_pb';
+import { expect, test } from 'vitest';
+import { MAX_SHOWN_NOTICES, mergeStatus, type ReportingAgent } from './status.ts';
+
+const own = { serverId: 's1', channels: [], violationsTotal: 4n, recentNotices: [] };
+const store = { available: true };
+
+function agent(
+  agentId: string,
+  report: Parameters<typeof create<typeof AgentReportSchema>>[1],
+  connected = true,
+): ReportingAgent {
+  return { agentId, connected, lastSeenMs: 5, report: create(AgentReportSchema, report) };
+}
+
+test('a server that only agents see stands there once, with the channels of all agents', () => {
+  const view = { serverId: 's2', address: 'http://b', connected: true };
+  const merged = mergeStatus({
+    own,
+    store,
+    agents: [
+      agent('a', { servers: [{ ...view, channels: [{ priority: 2 }] }] }),
+      agent('b', { servers: [{ ...view, channels: [{ priority: 3 }] }] }),
+    ],
+  });
+  expect(merged.servers).toHaveLength(2);
+  expect(merged.servers?.[1]).toMatchObject({
+    serverId: 's2',
+    answering: false,
+    state: 'connected',
+    channels: [{ agentId: 'a' }, { agentId: 'b' }],
+  });
+});
+
+test('of the answering server only its own word counts: no violation is counted twice', () => {
+  const notice = { priority: 2 };
+  const merged = mergeStatus({
+    own: { ...own, recentNotices: [{ atMs: 1n, agentId: 'a', notice }] },
+    store,
+    agents: [
+      agent('a', {
+        noticesTotal: 5n,
+        servers: [{ serverId: 's1', connected: true, channels: [{ priority: 2 }] }],
+        recentNotices: [
+          { atMs: 1n, serverId: 's1', notice },
+          { atMs: 2n, serverId: 's2', notice },
+        ],
+      }),
+    ],
+  });
+  expect(merged.servers?.map((server) => [server.serverId, server.violationsTotal])).toEqual([
+    ['s1', 4n],
+    ['s2', 1n],
+  ]);
+  expect(merged.violationsTotal).toBe(5n);
+  expect(merged.servers?.[0]?.channels).toEqual([]);
+});
+
+test('what an agent that left says of channels is over, and a server without a name has its address', () => {
+  const servers = [{ address: 'http://b', connected: true, channels: [{ priority: 1 }] }];
+  const merged = mergeStatus({ own, store, agents: [agent('a', { servers }, false)] });
+  expect(merged.servers?.[1]).toMatchObject({ serverId: 'http://b', state: 'disconnected', channels: [] });
+  expect(merged.agents?.[0]).toMatchObject({ agentId: 'a', connected: false, lastSeenMs: 5n });
+});
+
+test('the latest notices are shown, newest first', () => {
+  const recentNotices = Array.from({ length: 70 }, (_, index) => ({ atMs: BigInt(index), agentId: 'a' }));
+  const shown = mergeStatus({ own: { ...own, recentNotices }, store, agents: [] }).servers?.[0]
+    ?.recentNotices;
+  expect(shown).toHaveLength(MAX_SHOWN_NOTICES);
+  expect(shown?.[0]?.atMs).toBe(69n);
+});

@@ -1,0 +1,136 @@
+/**
+ * The status answer: the answering server's own view, what agents report of themselves and of all their servers, and
+ * the state of journal and store, as one picture. Pure.
+ *
+ * Invariants: a server stands in it once, whoever saw it; of the answering server only its own word counts; a notice
+ * is counted once, at the server that it was sent to.
+ */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  AgentStatusSchema,
+  GetStatusResponseSchema,
+  JournalStatusSchema,
+  ReceivedNoticeSchema,
+  ServerChannelSchema,
+  ServerStatusSchema,
+  StoreStatusSchema,
+} from '@sluice/wire/gen/query_pb';
+import type { AgentReport, AgentServerView } from '@sluice/wire/gen/uplink_pb';
+
+type ServerStatusInit = MessageInitShape<typeof ServerStatusSchema>;
+type ReceivedNoticeInit = MessageInitShape<typeof ReceivedNoticeSchema>;
+
+/** Notices shown of one server: the latest tell what happens now, the count tells the rest. */
+export const MAX_SHOWN_NOTICES = 50;
+
+/** What the answering server knows first-hand. */
+export interface OwnServer {
+  readonly serverId: string;
+  readonly channels: readonly MessageInitShape<typeof ServerChannelSchema>[];
+  /** Notices that it received, in all its life. */
+  readonly violationsTotal: bigint;
+  /** In any order. */
+  readonly recentNotices: readonly ReceivedNoticeInit[];
+}
+
+export interface ReportingAgent {
+  readonly agentId: string;
+  readonly connected: boolean;
+  readonly lastSeenMs: number;
+  /** The latest report; undefined until one came. */
+  readonly report: AgentReport | undefined;
+}
+
+export interface StatusParts {
+  readonly own: OwnServer;
+  readonly agents: readonly ReportingAgent[];
+  readonly journal?: MessageInitShape<typeof JournalStatusSchema>;
+  readonly store: MessageInitShape<typeof StoreStatusSchema>;
+}
+
+export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStatusResponseSchema> {
+  const { own, agents, journal, store } = parts;
+  const servers = [ownStatus(own, journal), ...seenServers(own.serverId, agents)];
+  return {
+    servers,
+    agents: agents.map(agentStatus),
+    violationsTotal: servers.reduce((sum, server) => sum + (server.violationsTotal ?? 0n), 0n),
+    store,
+  };
+}
+
+function ownStatus(own: OwnServer, journal: StatusParts['journal']): ServerStatusInit {
+  return {
+    serverId: own.serverId,
+    answering: true,
+    state: 'connected',
+    channels: [...own.channels],
+    violationsTotal: own.violationsTotal,
+    recentNotices: latest(own.recentNotices),
+    ...(journal === undefined ? {} : { journal }),
+  };
+}
+
+/**
+ * The servers that only agents tell of. An agent says the total of its notices for all its servers together; of the
+ * others, only the recent ones can be counted, and they are.
+ */
+function seenServers(ownId: string, agents: readonly ReportingAgent[]): ServerStatusInit[] {
+  const seen = new Map<string, SeenServer>();
+  for (const agent of agents) {
+    for (const view of agent.report?.servers ?? []) {
+      // A server that never said its name is known by its address.
+      const serverId = view.serverId === '' ? view.address : view.serverId;
+      if (serverId !== ownId) seenAs(seen, serverId).look(agent, view);
+    }
+    for (const { atMs, serverId, notice } of agent.report?.recentNotices ?? []) {
+      if (serverId === ownId || notice === undefined) continue;
+      seenAs(seen, serverId).notices.push({ atMs, agentId: agent.agentId, notice });
+    }
+  }
+  return [...seen.entries()]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([serverId, server]) => ({
+      serverId,
+      answering: false,
+      state: server.connected ? 'connected' : 'disconnected',
+      channels: server.channels,
+      violationsTotal: BigInt(server.notices.length),
+      recentNotices: latest(server.notices),
+    }));
+}
+
+class SeenServer {
+  connected = false;
+  readonly channels: MessageInitShape<typeof ServerChannelSchema>[] = [];
+  readonly notices: ReceivedNoticeInit[] = [];
+
+  look(agent: ReportingAgent, view: AgentServerView): void {
+    // What an agent that left last said of its channels is over.
+    if (!agent.connected || !view.connected) return;
+    this.connected = true;
+    for (const channel of view.channels) this.channels.push({ agentId: agent.agentId, channel });
+  }
+}
+
+function seenAs(seen: Map<string, SeenServer>, serverId: string): SeenServer {
+  const server = seen.get(serverId) ?? new SeenServer();
+  seen.set(serverId, server);
+  return server;
+}
+
+function agentStatus(agent: ReportingAgent): MessageInitShape<typeof AgentStatusSchema> {
+  return {
+    agentId: agent.agentId,
+    connected: agent.connected,
+    lastSeenMs: BigInt(agent.lastSeenMs),
+    ...(agent.report === undefined ? {} : { report: agent.report }),
+  };
+}
+
+/** The latest notices, newest first. */
+function latest(notices: readonly ReceivedNoticeInit[]): ReceivedNoticeInit[] {
+  return [...notices]
+    .sort((one, other) => Number((other.atMs ?? 0n) - (one.atMs ?? 0n)))
+    .slice(0, MAX_SHOWN_NOTICES);
+}

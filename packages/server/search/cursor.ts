@@ -1,0 +1,71 @@
+/**
+ * The place of a record in the order of a search, as an opaque word. Invariant: the order is total, so a page that
+ * begins behind a cursor repeats and misses nothing, whatever arrives in between.
+ */
+import { Buffer } from 'node:buffer';
+import { SluiceError } from '@sluice/protocol/error';
+import { sqlString } from '@sluice/query/sql-text';
+import { z } from 'zod';
+import { momentSql } from './time-range.ts';
+
+/** The order of every search: newest first, then a fixed order of records of the same time. */
+export const SEARCH_ORDER =
+  'Timestamp DESC, AgentId DESC, BlockEpoch DESC, BlockSequence DESC, RecordNumber DESC';
+
+/** Longest cursor that is looked at: an agent's name has 128 bytes at most. */
+const MAX_CURSOR_LENGTH = 1024;
+
+export interface Place {
+  readonly timestampNanos: bigint;
+  readonly agentId: string;
+  readonly epoch: bigint;
+  readonly sequence: bigint;
+  readonly record: number;
+}
+
+const DIGITS = z.string().regex(/^\d{1,19}$/);
+const CURSOR = z.tuple([
+  z.string().regex(/^-?\d{1,18}$|^\d{19}$/),
+  z.string(),
+  DIGITS,
+  DIGITS,
+  z.number().int().nonnegative(),
+]);
+
+export function writeCursor(place: Place): string {
+  const { timestampNanos, agentId, epoch, sequence, record } = place;
+  return Buffer.from(
+    JSON.stringify([`${timestampNanos}`, agentId, `${epoch}`, `${sequence}`, record]),
+  ).toString('base64url');
+}
+
+/** @throws SluiceError `query_invalid` for anything that no search gave out */
+export function readCursor(cursor: string): Place {
+  try {
+    if (cursor.length > MAX_CURSOR_LENGTH) throw new Error('it is too long');
+    const [timestamp, agentId, epoch, sequence, record] = CURSOR.parse(
+      JSON.parse(Buffer.from(cursor, 'base64url').toString()),
+    );
+    return {
+      timestampNanos: BigInt(timestamp),
+      agentId,
+      epoch: BigInt(epoch),
+      sequence: BigInt(sequence),
+      record,
+    };
+  } catch (error) {
+    throw new SluiceError('query_invalid', 'the cursor is not one that a search gave out', {
+      cause: error,
+      hint: 'Start again without a cursor.',
+    });
+  }
+}
+
+/** SQL condition: behind the place in {@link SEARCH_ORDER}. */
+export function behindSql(place: Place): string {
+  const at = momentSql(place.timestampNanos);
+  return (
+    `Timestamp <= ${at} AND (Timestamp < ${at} OR (toString(AgentId), BlockEpoch, BlockSequence, RecordNumber) < ` +
+    `(${sqlString(place.agentId)}, ${place.epoch}, ${place.sequence}, ${place.record}))`
+  );
+}

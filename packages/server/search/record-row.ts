@@ -1,0 +1,100 @@
+/** The columns of a found record, and a row of them as the API's message. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { LogRecordSchema } from '@sluice/wire/gen/query_pb';
+import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { z } from 'zod';
+import type { Place } from './cursor.ts';
+
+/** Columns of the table that a record is read from; RECORD_VALUES are made of these. */
+export const RECORD_COLUMNS: string =
+  'Timestamp, ObservedTimestamp, SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, ' +
+  'LogAttributes, ResourceAttributes, UrgencyClass, AgentId, BlockEpoch, BlockSequence, RecordNumber, ' +
+  'ServerId, ChannelPriority';
+
+/** The values of one row, in the order of {@link ROW}. Integers of 64 bits as text: JSON has only doubles. */
+export const RECORD_VALUES: string =
+  'toString(toUnixTimestamp64Nano(Timestamp)), toString(toUnixTimestamp64Nano(ObservedTimestamp)), ' +
+  'SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, LogAttributes, ResourceAttributes, ' +
+  'UrgencyClass, AgentId, toString(BlockEpoch), toString(BlockSequence), RecordNumber, ServerId, ChannelPriority';
+
+/** About how many bytes of text a record has, as SQL. */
+export const RECORD_BYTES = "length(Body) + length(arrayStringConcat(mapValues(LogAttributes), '')) + 256";
+
+const ROW = z.tuple(
+  [
+    z.string(),
+    z.string(),
+    z.number(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.record(z.string(), z.string()),
+    z.record(z.string(), z.string()),
+    z.number(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.number(),
+    z.string(),
+    z.number(),
+  ],
+  z.unknown(),
+);
+
+const URGENCY = [
+  UrgencyClass.UNSPECIFIED,
+  UrgencyClass.URGENT,
+  UrgencyClass.ELEVATED,
+  UrgencyClass.NORMAL,
+  UrgencyClass.BULK,
+];
+
+export interface FoundRecord {
+  readonly record: MessageInitShape<typeof LogRecordSchema>;
+  readonly place: Place;
+}
+
+export function readRow(row: readonly unknown[]): FoundRecord {
+  const [
+    timestamp,
+    observed,
+    severityNumber,
+    severityText,
+    serviceName,
+    body,
+    traceId,
+    spanId,
+    attributes,
+    resource,
+    urgency,
+    agentId,
+    epoch,
+    sequence,
+    record,
+    serverId,
+    channelPriority,
+  ] = ROW.parse(row);
+  const timestampNanos = BigInt(timestamp);
+  return {
+    place: { timestampNanos, agentId, epoch: BigInt(epoch), sequence: BigInt(sequence), record },
+    record: {
+      id: `${agentId}.${epoch}.${sequence}.${record}`,
+      timestampUnixNanos: timestampNanos,
+      observedUnixNanos: BigInt(observed),
+      severityNumber,
+      severityText,
+      serviceName,
+      hostName: resource['host.name'] ?? '',
+      body,
+      attributes,
+      resource,
+      traceId,
+      spanId,
+      urgency: URGENCY[urgency] ?? UrgencyClass.UNSPECIFIED,
+      serverId,
+      channelPriority,
+    },
+  };
+}

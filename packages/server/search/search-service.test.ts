@@ -1,0 +1,288 @@
+import { create } from '@bufbuild/protobuf';
+import { QueryError } from '@sluice/query/query-error';
+import {
+  CountRequestSchema,
+  HistogramRequestSchema,
+  SearchRequestSchema,
+  type SearchResponse,
+} from '@sluice/wire/gen/query_pb';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestStore, type TestStore } from '../store/log-fixture.ts';
+import { migrate } from '../store/migrate.ts';
+import { LOG_TABLE } from '../store/schema.ts';
+import { createSearchService, type SearchService } from './search-service.ts';
+import { createSearchStore } from './search-store.ts';
+
+const BASE = 1_790_000_000_000_000_000n;
+const SECOND = 1_000_000_000n;
+
+interface Row {
+  readonly Body: string;
+  readonly at?: bigint;
+  readonly SeverityNumber?: number;
+  readonly SeverityText?: string;
+  readonly ServiceName?: string;
+  readonly LogAttributes?: Record<string, string>;
+  readonly ResourceAttributes?: Record<string, string>;
+  readonly TraceId?: string;
+  readonly UrgencyClass?: number;
+  readonly AgentId?: string;
+}
+
+const HOSTILE = "it's \\' -- {p:String} \u0000 \n`x` ' OR 1=1 /* ";
+
+const ROWS: readonly Row[] = [
+  {
+    Body: 'Connection Timed out: user_id=5 from 10.0.0.1',
+    SeverityNumber: 17,
+    SeverityText: 'ERROR',
+    UrgencyClass: 1,
+  },
+  { Body: 'timed it, then went out', SeverityNumber: 13, SeverityText: 'WARN', ServiceName: 'api' },
+  {
+    Body: 'timeouts happen',
+    SeverityNumber: 9,
+    ServiceName: 'api',
+    LogAttributes: { status: '500', user: 'alice' },
+  },
+  { Body: 'GET /api/v1/users', LogAttributes: { status: '404', user: 'bob', empty: '' } },
+  {
+    Body: '数据库连接超时，正在重试',
+    SeverityNumber: 21,
+    ResourceAttributes: { 'host.name': 'web-1', zone: 'eu' },
+  },
+  {
+    Body: 'ÜBERLAUF im Puffer',
+    LogAttributes: { status: 'unknown' },
+    TraceId: 'abcdef0123456789abcdef0123456789',
+  },
+  { Body: HOSTILE, LogAttributes: { [HOSTILE]: HOSTILE } },
+  { Body: 'from 2005', at: 1_104_537_600n * SECOND },
+];
+
+let started: TestStore;
+let service: SearchService;
+
+async function insert(rows: readonly Row[], sequence: number): Promise<void> {
+  const lines = rows.map(({ at, ...columns }, index) => {
+    const nanos = at ?? BASE + BigInt(index) * SECOND;
+    const time = `${nanos / SECOND}.${String(nanos % SECOND).padStart(9, '0')}`;
+    return JSON.stringify({
+      Timestamp: time,
+      ObservedTimestamp: `${BASE / SECOND}.000000000`,
+      AgentId: 'agent.one',
+      BlockEpoch: 7,
+      BlockSequence: sequence,
+      RecordNumber: index,
+      ...columns,
+    });
+  });
+  await started.client.command(`INSERT INTO ${LOG_TABLE} FORMAT JSONEachRow\n${lines.join('\n')}`);
+}
+
+beforeAll(async () => {
+  started = await startTestStore();
+  await migrate(started.client);
+  await insert(ROWS, 1);
+  service = createSearchService({ store: createSearchStore(started.client) });
+}, 60_000);
+afterAll(async () => {
+  await started.end();
+});
+
+const signal = new AbortController().signal;
+
+async function numbers(query: string): Promise<number[]> {
+  const found = await service.search(
+    create(SearchRequestSchema, { query: `agent:agent.one (${query})`, limit: 100 }),
+    signal,
+  );
+  return (found.records ?? []).map((record) => Number(record.id?.split('.').at(-1))).sort((a, b) => a - b);
+}
+
+test.each<readonly [query: string, records: readonly number[]]>([
+  ['*', [0, 1, 2, 3, 4, 5, 6, 7]],
+  ['timed', [0, 1]],
+  ['TIMED', [0, 1]],
+  ['timeout', []],
+  ['"timed out"', [0]],
+  ['timed out', [0, 1]],
+  ['-timed', [2, 3, 4, 5, 6, 7]],
+  ['NOT (timed OR from)', [2, 3, 4, 5, 6]],
+  ['time*', [0, 1, 2]],
+  ['*outs', [2]],
+  ['t*outs', [2]],
+  ['10.0.0.1', [0]],
+  ['0.0.1', [0]],
+  ['user_id', [0]],
+  ['/api/v1', [3]],
+  ['/api/v', []],
+  ['/api/v1/users', [3]],
+  ['"GET /api"', [3]],
+  ['/v\\d\\/users$/', [3]],
+  ['/(?i)get/', [3]],
+  ['超时', [4]],
+  ['"连接超时"', [4]],
+  ['超*重试', [4]],
+  ['überlauf', [5]],
+  ['über*', [5]],
+  ['severity:error', [0]],
+  ['severity:>=warn', [0, 1, 4]],
+  ['severity:<warn', [2]],
+  ['severity:info..warn', [1, 2]],
+  ['severity:17', [0]],
+  ['severity:unspecified', [3, 5, 6, 7]],
+  ['service:api', [1, 2]],
+  ['service:*', [1, 2]],
+  ['host:web-1', [4]],
+  ['host:web*', [4]],
+  ['zone:eu', [4]],
+  ['resource.zone:eu', [4]],
+  ['attributes.zone:eu', []],
+  ['status:>=500', [2]],
+  ['-status:>=500', [0, 1, 3, 4, 5, 6, 7]],
+  ['status:400..499', [3]],
+  ['status:[400 TO *]', [2, 3]],
+  ['status:*', [2, 3, 5]],
+  ['status:4*', [3]],
+  ['status:(404 OR 500)', [2, 3]],
+  ['user:ali*', [2]],
+  ['user:/^b/', [3]],
+  ['empty:""', [3]],
+  ['empty:*', [3]],
+  ['trace:ABCDEF0123456789abcdef0123456789', [5]],
+  ['urgency:urgent', [0]],
+  ['id:agent.one.7.1.3', [3]],
+  ['body:timed', [0, 1]],
+  ['from AND timed OR 超时', [0, 4]],
+])('the store finds %s', async (query, records) => {
+  expect(await numbers(query)).toEqual(records);
+});
+
+test('a hostile text is found as itself and changes nothing else', async () => {
+  const quoted = `"${HOSTILE.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  expect(await numbers(`${quoted}:${quoted}`)).toEqual([6]);
+});
+
+test('whatever a value is, the engine reads back the same value', async () => {
+  const { sqlString } = await import('@sluice/query/sql-text');
+  const texts = fc.sample(
+    fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({
+        unit: fc.constantFrom("'", '\\', '\0', '\n', '`', '"', '{', '}', '-', '%', 'x', 'é', '😀'),
+      }),
+    ),
+    400,
+  );
+  const hex = texts.map((text) => `hex(${sqlString(text)})`).join(', ');
+  const rows = await createSearchStore(started.client).rows(`SELECT [${hex}]`, 10_000, signal);
+  expect(rows[0]?.[0]).toEqual(texts.map((text) => Buffer.from(text).toString('hex').toUpperCase()));
+});
+
+test('words and attributes are answered by indexes', async () => {
+  const { queryToSql } = await import('@sluice/query/to-sql');
+  const explained = async (query: string): Promise<string> =>
+    await started.client.queryText(
+      `EXPLAIN indexes = 1 SELECT count() FROM ${LOG_TABLE} WHERE ${queryToSql(query)}`,
+      {},
+      { format: 'TabSeparatedRaw' },
+    );
+  expect(await explained('timed')).toContain('body_words');
+  expect(await explained('"timed out"')).toContain('body_words');
+  expect(await explained('status:500')).toContain('log_attribute_values');
+});
+
+test('pages repeat and miss nothing, also among equal times and while records arrive', async () => {
+  const count = 57;
+  const rows = Array.from({ length: count }, (_, index) => ({
+    Body: 'page',
+    AgentId: index % 2 === 0 ? 'pager-a' : 'pager-b',
+    // Groups of equal times; some of them years before.
+    at: BASE - BigInt(index % 5) * 40_000_000n * SECOND,
+  }));
+  await insert(rows.slice(0, 30), 50);
+  await insert(rows.slice(30), 51);
+  const ids: string[] = [];
+  let cursor = '';
+  do {
+    const page = await service.search(
+      create(SearchRequestSchema, { query: 'agent:pager*', limit: 4, cursor }),
+      signal,
+    );
+    const records = page.records ?? [];
+    ids.push(...records.map((record) => `${record.timestampUnixNanos} ${record.id}`));
+    cursor = page.nextCursor ?? '';
+    // News are newer than where the reader is.
+    if (ids.length === 8) await insert([{ Body: 'page', AgentId: 'pager-new', at: BASE + 5n * SECOND }], 60);
+  } while (cursor !== '');
+  expect(new Set(ids).size).toBe(count);
+  expect(ids).toHaveLength(count);
+  const times = ids.map((id) => BigInt(id.split(' ')[0] ?? 0));
+  expect(times).toEqual([...times].sort((a, b) => (a < b ? 1 : a > b ? -1 : 0)));
+});
+
+test('a record comes back whole', async () => {
+  const found = await service.search(create(SearchRequestSchema, { query: 'id:agent.one.7.1.4' }), signal);
+  expect((found as SearchResponse).records).toMatchObject([
+    {
+      id: 'agent.one.7.1.4',
+      timestampUnixNanos: BASE + 4n * SECOND,
+      hostName: 'web-1',
+      severityNumber: 21,
+      body: '数据库连接超时，正在重试',
+      resource: { 'host.name': 'web-1', zone: 'eu' },
+    },
+  ]);
+  expect(found.nextCursor).toBe('');
+});
+
+test('a range includes its start and excludes its end', async () => {
+  const range = { startUnixNanos: BASE, endUnixNanos: BASE + 2n * SECOND };
+  const query = 'agent:agent.one';
+  const { count } = await service.count(create(CountRequestSchema, { query, range }), signal);
+  expect(count).toBe(2n);
+  const empty = { startUnixNanos: BASE, endUnixNanos: BASE };
+  expect((await service.count(create(CountRequestSchema, { query, range: empty }), signal)).count).toBe(0n);
+  expect(
+    (await service.search(create(SearchRequestSchema, { query, range: empty }), signal)).records,
+  ).toEqual([]);
+});
+
+test('a histogram has all buckets, by severity, and adds up', async () => {
+  const query = 'agent:agent.one';
+  const range = { startUnixNanos: BASE, endUnixNanos: BASE + 10n * SECOND };
+  const answer = await service.histogram(
+    create(HistogramRequestSchema, { query, range, buckets: 10 }),
+    signal,
+  );
+  expect(answer.stepNanos).toBe(SECOND);
+  expect(answer.buckets).toHaveLength(10);
+  expect(answer.total).toBe(7n);
+  expect(answer.buckets?.[0]).toMatchObject({ startUnixNanos: BASE, error: 1n, info: 0n });
+  expect(answer.buckets?.[4]).toMatchObject({ fatal: 1n });
+  const open = await service.histogram(create(HistogramRequestSchema, { query, buckets: 50 }), signal);
+  expect(open.total).toBe(8n);
+  expect(open.buckets?.length).toBeLessThanOrEqual(50);
+});
+
+test('a regular expression that the engine refuses is the mistake of the query, with its place', async () => {
+  const asked = service.search(create(SearchRequestSchema, { query: 'a /(x/' }), signal);
+  await expect(asked).rejects.toMatchObject({ code: 'query_invalid', position: 2 });
+  await expect(asked).rejects.toBeInstanceOf(QueryError);
+});
+
+test('limits and cursors are checked', async () => {
+  const search = (fields: { limit?: number; cursor?: string }): Promise<unknown> =>
+    service.search(create(SearchRequestSchema, fields), signal);
+  await expect(search({ limit: 10_001 })).rejects.toMatchObject({ code: 'limit_exceeded' });
+  await expect(search({ cursor: 'bm90IG9uZQ' })).rejects.toMatchObject({ code: 'query_invalid' });
+});
+
+test('a caller that went away ends the search', async () => {
+  const gone = AbortSignal.abort();
+  await expect(service.count(create(CountRequestSchema, {}), gone)).rejects.toMatchObject({
+    message: expect.stringContaining('cancelled'),
+  });
+});
