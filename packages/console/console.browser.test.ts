@@ -213,6 +213,10 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     await detail.waitFor();
     await page.keyboard.press('Escape');
     await detail.waitFor({ state: 'detached' });
+    await page.keyboard.press('t');
+    await page.getByRole('button', { name: 'All time' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'All time' }).waitFor({ state: 'hidden' });
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
@@ -312,6 +316,19 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'db-01' }).click();
     await page.waitForURL(/agent=db-01/);
     await page.getByText('No live channels', { exact: false }).first().waitFor();
+    await page.context().close();
+  });
+
+  it('says when the flow is old because nothing answers, and goes on by itself', async () => {
+    const page = await open('?view=flow');
+    await page.locator('.channels li').first().waitFor();
+    server.trouble = 'store down';
+    await page.route('**/sluice.v1.QueryService/**', (route) => route.abort('connectionrefused'));
+    await page.getByText('what you see is old', { exact: false }).waitFor();
+    expect(await page.locator('.channels li').count()).toBe(4);
+    await page.unroute('**/sluice.v1.QueryService/**');
+    await page.getByText('what you see is old', { exact: false }).waitFor({ state: 'hidden' });
+    server.trouble = 'none';
     await page.context().close();
   });
 

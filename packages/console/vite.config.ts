@@ -19,6 +19,8 @@ export default defineConfig({
     // Nothing may be inlined as a data: address, so that the strictest content security policy holds.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // One file of this size arrives in one round trip; splitting it would only delay the first paint.
+    chunkSizeWarningLimit: 600,
   },
   server: { proxy: { '/sluice.v1.QueryService': 'http://127.0.0.1:8080' } },
 });

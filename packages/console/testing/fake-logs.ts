@@ -90,8 +90,8 @@ export function makeRecords(count: number, nowMs: number, seed: number): LogReco
   const random = randomFrom(seed);
   const totalWeight = TEMPLATES.reduce((sum, template) => sum + template.weight, 0);
   const times = Array.from({ length: count }, (_, index) => {
-    const wave = 1 + 0.5 * Math.sin((index / count) * 18) + 0.4 * random();
-    return (index / count) * 2 * HOUR_MS * (0.97 + 0.03 * wave);
+    const share = (index + random()) / count;
+    return (share + 0.025 * Math.sin(share * 31)) * 2 * HOUR_MS;
   }).sort((a, b) => a - b);
   return times.map((ageMs, index) => {
     const template = chooseTemplate(random() * totalWeight);

@@ -41,6 +41,7 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
     view.range.kind === 'absolute' ? DEFAULT_RANGE : view.range,
   );
   const searchInput = useRef<HTMLInputElement>(null);
+  const timeMenu = useRef<HTMLDetailsElement>(null);
   const { records } = search;
   // Reading and moving list do not go together: live waits until the newest record is in sight again.
   const livePaused = view.live && (!atTop || view.record !== '');
@@ -105,6 +106,12 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
     ArrowUp: up,
     Enter: openSelected,
     Escape: goBack,
+    t: (event) => {
+      event.preventDefault();
+      if (timeMenu.current === null) return;
+      timeMenu.current.open = true;
+      timeMenu.current.querySelector('summary')?.focus();
+    },
     l: toggleLive,
     w: toggleWrap,
     r: runAgain,
@@ -127,6 +134,7 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
           onRun={(query) => (query === view.query ? runAgain() : navigate({ query, record: '' }))}
         />
         <TimePicker
+          ref={timeMenu}
           range={view.range}
           nowMs={run.anchorMs}
           onRange={(range) => navigate({ range, record: '' })}

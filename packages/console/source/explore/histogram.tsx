@@ -124,8 +124,8 @@ function Legend({
       {present.map((severity) => (
         <span key={severity} className="legend-entry">
           <span className={`swatch severity-${severity}`} aria-hidden="true" />
-          {words.severity[severity]}{' '}
-          <b>
+          {words.severity[severity]} {/* As wide as the total, so that moving the pointer moves no words. */}
+          <b style={{ minWidth: `${formatCount(data?.totals[severity] ?? 0).length}ch` }}>
             {formatCount(
               bucket === undefined
                 ? (data?.totals[severity] ?? 0)

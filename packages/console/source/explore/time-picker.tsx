@@ -1,5 +1,5 @@
 /** Chooses the time range: the usual ones at a click, exact times behind the last button. */
-import { useId, useRef, useState } from 'react';
+import { type RefObject, useEffect, useId, useState } from 'react';
 import { formatTime } from '../format/format.ts';
 import { type Dictionary, useWords } from '../i18n/language.ts';
 import { Icon } from '../shell/icons.tsx';
@@ -12,17 +12,30 @@ import {
   toLocalInput,
 } from '../time/time-range.ts';
 
-interface TimePickerProperties {
+interface TimePickerProperties extends ExactTimesProperties {
+  /** The menu; the key of the page that opens it needs it. */
+  readonly ref: RefObject<HTMLDetailsElement | null>;
+}
+
+interface ExactTimesProperties {
   readonly range: TimeRange;
   /** The present of the current run: what the exact times start from. */
   readonly nowMs: number;
   readonly onRange: (range: TimeRange) => void;
 }
 
-export function TimePicker({ range, nowMs, onRange }: TimePickerProperties): React.JSX.Element {
+export function TimePicker({ ref: menu, range, nowMs, onRange }: TimePickerProperties): React.JSX.Element {
   const words = useWords();
-  const menu = useRef<HTMLDetailsElement>(null);
   const shown = formatRange(range);
+  useEffect(() => {
+    const onPointerDown = (event: PointerEvent): void => {
+      const { current } = menu;
+      if (current?.open === true && event.target instanceof Node && !current.contains(event.target))
+        current.open = false;
+    };
+    window.addEventListener('pointerdown', onPointerDown);
+    return () => window.removeEventListener('pointerdown', onPointerDown);
+  }, [menu]);
   const choose = (next: TimeRange): void => {
     if (menu.current !== null) menu.current.open = false;
     onRange(next);
@@ -76,7 +89,7 @@ export function TimePicker({ range, nowMs, onRange }: TimePickerProperties): Rea
 /** How long before now the exact times start when nothing else is known: an hour. */
 const DEFAULT_SPAN_MS = 3_600_000;
 
-function ExactTimes({ range, nowMs, onRange }: TimePickerProperties): React.JSX.Element {
+function ExactTimes({ range, nowMs, onRange }: ExactTimesProperties): React.JSX.Element {
   const words = useWords();
   const id = useId();
   const spanMs = range.kind === 'relative' ? range.seconds * 1000 : DEFAULT_SPAN_MS;

@@ -4,14 +4,12 @@ import type { Dictionary } from './language.ts';
 const UNITS: Readonly<Record<string, string>> = { s: '秒', m: '分钟', h: '小时', d: '天', w: '周' };
 
 export const chinese: Dictionary = {
-  languageName: '简体中文',
   skipToContent: '跳到内容',
   logs: '日志',
   flow: '流向',
   search: '搜索',
   searchPlaceholder: '搜索，例如  severity:error service:api "timed out" -healthcheck',
   searchLabel: '搜索语句',
-  runSearch: '执行搜索',
   clearSearch: '清空语句',
   timeRange: '时间范围',
   rangeName: (text) =>
@@ -43,11 +41,6 @@ export const chinese: Dictionary = {
   },
   results: '结果，最新在前',
   wrap: '自动换行',
-  columnTime: '时间',
-  columnSeverity: '级别',
-  columnService: '服务',
-  columnHost: '主机',
-  columnBody: '内容',
   moreCharacters: (count) => `另有 ${count} 个字符`,
   loadingMore: '正在加载更多…',
   loading: '正在加载…',
@@ -99,9 +92,7 @@ export const chinese: Dictionary = {
   storeDown: '存储不可用',
   serverDown: '服务器没有应答',
   connecting: '正在连接…',
-  theme: '主题',
   themeName: { system: '主题：跟随系统', light: '主题：浅色', dark: '主题：深色' },
-  language: '语言',
   help: '快捷键与搜索语法',
   keysTitle: '快捷键',
   syntaxTitle: '搜索语法',
@@ -112,6 +103,7 @@ export const chinese: Dictionary = {
     next: '下一条',
     previous: '上一条',
     open: '打开记录',
+    time: '选择时间范围',
     live: '开关实时刷新',
     wrap: '开关自动换行',
     refresh: '刷新',
@@ -127,7 +119,6 @@ export const chinese: Dictionary = {
     compare: '数值比较',
     prefix: '以此开头',
   },
-  flowTitle: '流向',
   flowIntro:
     '代理向每台服务器请求发送许可。服务器授予若干信道，每条信道有优先级和配额。无论属于哪台服务器，优先级 1 的信道最先使用。',
   agents: '代理',
@@ -182,7 +173,5 @@ export const chinese: Dictionary = {
   noticesEmpty: '没有：顺序正常。',
   notice: (server, priority) => `已通知 ${server}：信道 ${priority} 越序使用`,
   outranked: (server, highest, held) => `${server} 以 ${highest} 领先，仍持有 ${held}`,
-  noticesTotal: '通知总数',
-  updated: '每秒更新',
   stale: (text) => `已有 ${text}没有应答，显示的是旧数据`,
 };

@@ -17,6 +17,7 @@ export function KeyHelp({ onClose }: { readonly onClose: () => void }): React.JS
     [['j', '↓'], words.keys.next],
     [['k', '↑'], words.keys.previous],
     [['Enter'], words.keys.open],
+    [['t'], words.keys.time],
     [['l'], words.keys.live],
     [['w'], words.keys.wrap],
     [['r'], words.keys.refresh],
