@@ -211,6 +211,7 @@ class IngestRuntime implements HandlerHost {
   disconnected(session: AgentSession): void {
     if (!this.#bySessionId.delete(session.sessionId)) return;
     this.#byAgent.delete(session.agentId);
+    this.#settledBelow.delete(session.agentId);
     for (const inbox of session.channels()) inbox.answers.end();
     this.reports.disconnected(session.agentId, now());
     this.#options.metrics?.agentDisconnected?.(session.agentId);
