@@ -17,7 +17,7 @@ await startPipeline({
     lookIntervalMs: 20,
     rotationWaitMs: 500,
   },
-  recorder: new LineRecorder(queue),
+  recorder: new LineRecorder(),
   queue,
   compress: promisify(zstdCompress),
   logger: { warn: () => undefined, info: () => undefined },

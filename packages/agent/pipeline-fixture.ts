@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompressSync } from 'node:zlib';
-import type { BlockHeader, TimeMs } from '@sluice/protocol/model';
+import type { BlockHeader, BlockId, TimeMs } from '@sluice/protocol/model';
 import type { SealedRawBlock } from '@sluice/wire/block-builder';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
@@ -26,16 +26,11 @@ export interface RecordedLine {
 
 /** Keeps `path NUL line LF` in two builders: lines with "ERROR" are urgent. Bodies are latin1, so bytes survive. */
 export class LineRecorder implements PipelineRecorder {
-  readonly #queue: DurableQueue;
   #urgent: string[] = [];
   #normal: string[] = [];
   #urgentBytes = 0;
   #normalBytes = 0;
   #oldestObservedMs = 0;
-
-  constructor(queue: DurableQueue) {
-    this.#queue = queue;
-  }
 
   forFile(file: string): LineConsumer {
     return {
@@ -65,7 +60,7 @@ export class LineRecorder implements PipelineRecorder {
     return Math.max(this.#urgentBytes, this.#normalBytes);
   }
 
-  cut(nextSequence: () => number): SealedRawBlock[] {
+  cut(nextId: () => BlockId): SealedRawBlock[] {
     const blocks: SealedRawBlock[] = [];
     for (const [urgency, lines] of [
       ['urgent', this.#urgent],
@@ -73,7 +68,7 @@ export class LineRecorder implements PipelineRecorder {
     ] as const) {
       if (lines.length === 0) continue;
       const raw = Buffer.from(lines.join(''), 'latin1');
-      const id = { agentId: this.#queue.agentId, epoch: this.#queue.epoch, sequence: nextSequence() };
+      const id = nextId();
       const oldestObservedMs = this.#oldestObservedMs as TimeMs;
       blocks.push({
         header: { id, urgency, rawBytes: raw.length, recordCount: lines.length, oldestObservedMs },
@@ -149,7 +144,7 @@ export class PipelineFixture {
         rotationWaitMs: 200,
         ...files,
       },
-      recorder: new LineRecorder(queue),
+      recorder: new LineRecorder(),
       queue,
       compress: promisify(zstdCompress),
       logger: { warn: () => undefined, info: () => undefined },

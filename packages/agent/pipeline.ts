@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader } from '@sluice/protocol/model';
+import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
 import { FileSource, type FileSourceOptions } from './source/file-source.ts';
@@ -38,8 +38,8 @@ export interface PipelineRecorder extends LineConsumers {
   /** Whether an urgent record waits. */
   readonly urgentPending: boolean;
   readonly largestBuilderRawBytes: number;
-  /** Seals all builders that hold something. `nextSequence` is called once per block, in order. */
-  cut(nextSequence: () => number): SealedRawBlock[];
+  /** Seals all builders that hold something. `nextId` is called once per block, in order. */
+  cut(nextId: () => BlockId): SealedRawBlock[];
 }
 
 /** The part of a logger that the pipeline uses. */
@@ -193,7 +193,7 @@ class RunningPipeline implements Pipeline {
     this.#cutOverdue = false;
     this.#linesUnchecked = 0;
     const { recorder, queue } = this.#options;
-    const blocks = recorder.cut(() => queue.nextSequence());
+    const blocks = recorder.cut(() => queue.nextId());
     const checkpoints = this.#source.takeCheckpoints();
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;

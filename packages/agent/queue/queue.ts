@@ -134,9 +134,9 @@ export class DurableQueue {
     }
   }
 
-  /** Draws the sequence of the next block. It counts only once {@link commitCut} has it. */
-  nextSequence(): number {
-    return this.#nextSequence++;
+  /** Draws the identity of the next block. It counts only once {@link commitCut} has it. */
+  nextId(): BlockId {
+    return this.#id(this.#nextSequence++);
   }
 
   /**
