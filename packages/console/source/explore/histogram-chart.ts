@@ -104,12 +104,12 @@ function bucketAt(chart: uPlot, left: number): number | undefined {
 }
 
 function yLabels(max: number): number[] {
-  const half = niceHalf(max / 2);
-  return [0, half, half * 2].filter((value) => value <= max);
+  const step = niceStep(max / 2);
+  return Array.from({ length: Math.floor(max / step) + 1 }, (_, index) => index * step);
 }
 
 /** The largest of 1, 2, 2.5, 5 times a power of ten that is not above `value`; whole numbers only. */
-function niceHalf(value: number): number {
+function niceStep(value: number): number {
   if (value <= 1) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   const best = [5, 2.5, 2, 1].find((factor) => factor * power <= value) ?? 1;

@@ -51,7 +51,7 @@ export function layoutFlow(
   const lanesHeight = stackHeight(shown.length, LANE_HEIGHT, LANE_GAP);
   const serversHeight = stackHeight(servers.length, NODE_HEIGHT, NODE_GAP);
   const height = Math.max(MIN_HEIGHT, lanesHeight, serversHeight) + 2 * MARGIN;
-  const nodeWidth = Math.max(76, Math.min(190, width * 0.22));
+  const nodeWidth = Math.max(84, Math.min(190, width * 0.22));
   const laneWidth = Math.max(96, Math.min(300, width * 0.32));
   const agent: Box = { x: MARGIN, y: (height - NODE_HEIGHT) / 2, width: nodeWidth, height: NODE_HEIGHT };
   const serverBoxes = servers.map(

@@ -10,7 +10,7 @@ import { serverColorClass } from './server-color.ts';
 const NARROW_LANE_PIXELS = 150;
 /** About what a character takes, to cut names that do not fit. */
 const TITLE_PIXELS_PER_CHARACTER = 8;
-const DETAIL_PIXELS_PER_CHARACTER = 7;
+const DETAIL_PIXELS_PER_CHARACTER = 6;
 
 interface FlowPictureProperties {
   readonly agent: FlowAgent | undefined;
