@@ -179,11 +179,17 @@ export class ServerConnection {
     stream.send({ header: effect.block, inDoubtAt: effect.inDoubtAt, gate });
   }
 
-  /** Everything on the channel is answered: its stream ends. */
+  /**
+   * The machine is done with the channel: its stream ends. What is unanswered then was given up (the server was silent
+   * for too long), and what of it has not left must not leave any more: it goes to another server.
+   */
   closeChannel(grantId: GrantId, channel: ChannelNumber): void {
     const key = channelKey(grantId, channel);
-    this.#live?.channels.get(key)?.close();
+    const stream = this.#live?.channels.get(key);
+    if (stream === undefined) return;
     this.#live?.channels.delete(key);
+    if (stream.unansweredCount === 0) stream.close();
+    else stream.abort(new SluiceError('not_reachable', 'the server did not answer on this channel in time'));
   }
 
   #push(message: ControlRequest): void {

@@ -29,12 +29,11 @@ export interface ReportExtras {
 /** The report as a message; sizes are bounded by the limits named above. */
 export function buildReport(hostName: string, view: UplinkView, extras: ReportExtras): AgentReport {
   const { machine } = view;
-  const oldestAgeMs = Math.max(0, ...machine.backlog.map((entry) => entry.oldestAgeMs));
   return create(AgentReportSchema, {
     hostName,
     backlog: machine.backlog.map(writeBacklog),
     unreadBytes: count(extras.unreadBytes),
-    lagMs: count(oldestAgeMs),
+    lagMs: count(machine.lagMs),
     servers: view.connections.map((connection) => serverView(connection, machine)),
     recentUses: machine.recentUses.slice(-MAX_REPORTED_USES).map((use) =>
       create(ChannelUseSchema, {

@@ -26,8 +26,8 @@ import { checkServers } from './server-address.ts';
 export interface UplinkOptions {
   readonly servers: readonly ServerAddress[];
   readonly queue: BlockQueue;
-  /** For the state machine. */
-  readonly machine: AgentMachineOptions;
+  /** For the state machine; without a seed it gets a random one. */
+  readonly machine?: AgentMachineOptions;
   readonly hostName: string;
   readonly version: string;
   readonly logger: Logger;
@@ -96,7 +96,7 @@ class UplinkRuntime implements ConnectionHost {
     this.version = options.version;
     this.logger = options.logger;
     this.pingTimes = options.pingTimes;
-    this.#machine = createAgentMachine(options.machine);
+    this.#machine = createAgentMachine({ seed: Math.floor(this.random() * 2 ** 32), ...options.machine });
     this.#connections = options.servers.map((server) => new ServerConnection(server, this));
     this.#reportTimer = setInterval(() => this.#report(), REPORT_INTERVAL_MS);
   }
