@@ -174,7 +174,8 @@ export class DurableQueue {
     this.#restoreBallast();
   }
 
-  /** All blocks in the queue, in ascending sequence: what the uplink is told at start. */
+  /** All blocks in the queue, in ascending sequence: what the uplink is told at start. Read on demand, so removing
+   * blocks while iterating skips them. */
   *blocks(): IterableIterator<QueuedBlock> {
     const { headers, inDoubt, file } = this.#environment;
     for (const sequence of this.#payloadBytes.keys()) {

@@ -77,10 +77,6 @@ export class CheckpointIndex {
     return this.#unreadable;
   }
 
-  get size(): number {
-    return this.#byKey.size;
-  }
-
   entries(): IterableIterator<[string, FileCheckpoint]> {
     return this.#byKey.entries();
   }

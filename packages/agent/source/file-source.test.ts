@@ -228,6 +228,18 @@ describe('file source: rotation and truncation', () => {
     expect(await settle('marker')).toEqual(['one', 'two', 'new', 'longer than ever', 'more']);
   });
 
+  it('reads nothing from another file that got the inode of a rotated one while the agent was down', async () => {
+    write('a.log', 'one\n');
+    await fixture.start();
+    await fixture.lines(1);
+    await fixture.stop();
+    unlinkSync(fixture.file('a.log'));
+    // Most file systems give it the free inode; no pattern names it.
+    write('a.unrelated', 'not a log, but longer than the log\n');
+    await fixture.start();
+    expect(await settle('marker')).toEqual(['one']);
+  });
+
   it('notices a truncation across a restart', async () => {
     write('a.log', 'one\ntwo\n');
     await fixture.start();
@@ -310,6 +322,16 @@ describe('file source: environment', () => {
     await fixture.lines(1);
     expect(await settle('marker')).toEqual(['deep']);
     expect(linesIn(fixture.queue).map((line) => line.path)).toContain(fixture.file('deep/er/a.log'));
+  });
+
+  it('ends in a circle of directory links, and reads through one', async () => {
+    mkdirSync(path.join(fixture.root, 'elsewhere'));
+    writeFileSync(path.join(fixture.root, 'elsewhere/far.log'), 'far\n');
+    symlinkSync(path.join(fixture.root, 'elsewhere'), fixture.file('linked'));
+    symlinkSync(fixture.logs, path.join(fixture.root, 'elsewhere/circle'));
+    await fixture.start();
+    await fixture.lines(1);
+    expect(await settle('marker')).toEqual(['far']);
   });
 
   it('finds a directory that appears later', async () => {

@@ -18,7 +18,6 @@ export function ownOutputFiles(): ReadonlySet<string> {
       if (stats.isFile()) keys.add(fileKey(stats.dev, stats.ino));
     } catch {
       // A closed output is nobody's file.
-      keys.delete('');
     }
   }
   return keys;
