@@ -1,5 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { QueryError } from '@sluice/query/query-error';
+import { sqlString } from '@sluice/query/sql-text';
+import { queryToSql } from '@sluice/query/to-sql';
 import {
   CountRequestSchema,
   HistogramRequestSchema,
@@ -166,7 +168,6 @@ test('a hostile text is found as itself and changes nothing else', async () => {
 });
 
 test('whatever a value is, the engine reads back the same value', async () => {
-  const { sqlString } = await import('@sluice/query/sql-text');
   const texts = fc.sample(
     fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -182,7 +183,6 @@ test('whatever a value is, the engine reads back the same value', async () => {
 });
 
 test('words and attributes are answered by indexes', async () => {
-  const { queryToSql } = await import('@sluice/query/to-sql');
   const explained = async (query: string): Promise<string> =>
     await started.client.queryText(
       `EXPLAIN indexes = 1 SELECT count() FROM ${LOG_TABLE} WHERE ${queryToSql(query)}`,
@@ -221,6 +221,21 @@ test('pages repeat and miss nothing, also among equal times and while records ar
   expect(ids).toHaveLength(count);
   const times = ids.map((id) => BigInt(id.split(' ')[0] ?? 0));
   expect(times).toEqual([...times].sort((a, b) => (a < b ? 1 : a > b ? -1 : 0)));
+});
+
+test('a page of very long records ends early and goes on with the next one', async () => {
+  await started.client.command(
+    `INSERT INTO ${LOG_TABLE} (Timestamp, ObservedTimestamp, AgentId, RecordNumber, Body) ` +
+      "SELECT toDateTime64('2020-01-01 00:00:00', 9), now64(9), 'long', number, repeat('xxxxxx', 1000000) FROM numbers(5)",
+  );
+  const sizes: number[] = [];
+  let cursor = '';
+  do {
+    const page = await service.search(create(SearchRequestSchema, { query: 'agent:long', cursor }), signal);
+    sizes.push(page.records?.length ?? 0);
+    cursor = page.nextCursor ?? '';
+  } while (cursor !== '');
+  expect(sizes).toEqual([3, 2]);
 });
 
 test('a record comes back whole', async () => {
