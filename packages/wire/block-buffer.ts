@@ -58,7 +58,14 @@ export class GrowableBytes {
   /** Appends bytes that are encoded already. */
   appendEncoded(bytes: Buffer): void {
     this.reserve(bytes.length);
-    bytes.copy(this.buffer, this.length);
+    // Prepared attributes are short as a rule: see SHORT_COPY_BYTES.
+    if (bytes.length < 2 * SHORT_COPY_BYTES) {
+      const target = this.buffer;
+      for (let from = 0, at = this.length; from < bytes.length; from += 1, at += 1)
+        target[at] = bytes[from] ?? 0;
+    } else {
+      bytes.copy(this.buffer, this.length);
+    }
     this.length += bytes.length;
   }
 

@@ -133,7 +133,7 @@ function newSyslogAt(line: LineContext, start: number): boolean {
   return true;
 }
 
-/** `HOST PROGRAM(module)[PID]: message`. A severity counts only as the message's first word. */
+/** `HOST PROGRAM(module)[PID]: message`. A severity counts only as the message's first word, in brackets or capitals. */
 function takeHostAndProgram(line: LineContext, start: number): void {
   const { buffer, end, fields, interner } = line;
   const hostEnd = wordEnd(buffer, start, end);
@@ -160,7 +160,11 @@ function takeHostAndProgram(line: LineContext, start: number): void {
       at = digits + 1;
     }
   }
-  if (at < end && byteAt(buffer, at) === COLON) line.takeSeverityFrom(at + 1, 0);
+  if (at >= end || byteAt(buffer, at) !== COLON) return;
+  const message = skipSpaces(buffer, at + 1, end);
+  // In lower case it is how the program words its message (`error: Received disconnect`), not a level.
+  const first = byteAt(buffer, message);
+  if (first < 0x61 || first > 0x7a) line.takeSeverityFrom(message, 0);
 }
 
 /** `17/06/09 20:10:40 INFO ...`. */
