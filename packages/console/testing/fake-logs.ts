@@ -81,7 +81,7 @@ const TEMPLATES: readonly Template[] = [
 /** Body length of the one huge record: what a dumped request looks like. */
 export const HUGE_BODY_CHARACTERS = 200_000;
 /** Attributes of the one record that has very many. */
-export const MANY_ATTRIBUTES = 26_000;
+const MANY_ATTRIBUTES = 26_000;
 
 const HOUR_MS = 3_600_000;
 

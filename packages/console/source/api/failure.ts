@@ -12,7 +12,7 @@ export type Failure =
   | { readonly kind: 'other'; readonly message: string };
 
 /** Metadata that a refused query carries: the offset of the offending character, in UTF-16 units from 0. */
-export const ERROR_POSITION_METADATA = 'sluice-error-position';
+const ERROR_POSITION_METADATA = 'sluice-error-position';
 
 /** Any thrown value as a {@link Failure}. */
 export function toFailure(thrown: unknown): Failure {

@@ -3,7 +3,7 @@
  * comes into sight.
  */
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { formatCount } from '../format/format.ts';
 import { type Dictionary, useWords } from '../i18n/language.ts';
 import { nanosToMs } from '../time/time-range.ts';
@@ -14,7 +14,7 @@ import type { SearchResult } from './use-search.ts';
 const ROW_PIXELS = 26;
 /** On a narrow screen a row has a second line. */
 const NARROW_ROW_PIXELS = 50;
-const NARROW_QUERY = '(max-width: 700px)';
+const narrowScreen = window.matchMedia('(max-width: 700px)');
 /** Rows drawn beyond the edges, so that scrolling shows no gaps. */
 const OVERSCAN_ROWS = 12;
 /** The next page is asked for when this few rows are left below. */
@@ -37,11 +37,12 @@ export function ResultList(properties: ResultListProperties): React.JSX.Element 
   const { records, hasMore, loadMore, pageFailure } = search;
   const words = useWords();
   const scroller = useRef<HTMLDivElement>(null);
+  const narrow = useSyncExternalStore(subscribeToWidth, () => narrowScreen.matches);
   // One row more than records: the line that says what comes next.
   const virtualizer = useVirtualizer({
     count: records.length + 1,
     getScrollElement: () => scroller.current,
-    estimateSize: () => (window.matchMedia(NARROW_QUERY).matches ? NARROW_ROW_PIXELS : ROW_PIXELS),
+    estimateSize: () => (narrow ? NARROW_ROW_PIXELS : ROW_PIXELS),
     overscan: OVERSCAN_ROWS,
     getItemKey: (index) => records[index]?.id ?? 'end',
   });
@@ -56,8 +57,8 @@ export function ResultList(properties: ResultListProperties): React.JSX.Element 
   useEffect(() => {
     if (selectedIndex >= 0) virtualizer.scrollToIndex(selectedIndex, { align: 'auto' });
   }, [selectedIndex, virtualizer]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: heights known for the other way of wrapping are forgotten
-  useEffect(() => virtualizer.measure(), [wrap, virtualizer]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: heights known for another way of wrapping or another width are forgotten
+  useEffect(() => virtualizer.measure(), [wrap, narrow, virtualizer]);
 
   const withDate = spansDays(search);
   if (search.pending) return <ListSkeleton />;
@@ -91,7 +92,8 @@ export function ResultList(properties: ResultListProperties): React.JSX.Element 
             <div
               key={item.key}
               id={`record-${item.index}`}
-              ref={virtualizer.measureElement}
+              // Only wrapped rows differ in height; measuring the others would slow scrolling for nothing.
+              ref={wrap ? virtualizer.measureElement : undefined}
               data-index={item.index}
               className="row"
               style={place}
@@ -109,6 +111,11 @@ export function ResultList(properties: ResultListProperties): React.JSX.Element 
       </div>
     </div>
   );
+}
+
+function subscribeToWidth(listener: () => void): () => void {
+  narrowScreen.addEventListener('change', listener);
+  return () => narrowScreen.removeEventListener('change', listener);
 }
 
 function ListEnd({

@@ -2,7 +2,7 @@
 import { useEffect } from 'react';
 
 /** Quick enough to feel live; slow enough that a search that takes a second still leaves the server half idle. */
-export const LIVE_INTERVAL_MS = 2000;
+const LIVE_INTERVAL_MS = 2000;
 
 export function useLive(active: boolean, runAgain: () => void): void {
   useEffect(() => {

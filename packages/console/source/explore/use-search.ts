@@ -8,7 +8,7 @@ import type { Run } from './use-run.ts';
 
 const PAGE_RECORDS = 200;
 /** Nobody reads more by scrolling, and every record is held in memory; the list says when it stops here. */
-export const MAX_LOADED_RECORDS = 20_000;
+const MAX_LOADED_RECORDS = 20_000;
 
 export interface SearchResult {
   readonly records: readonly LogRecord[];

@@ -4,7 +4,7 @@
  */
 import type { FlowChannel, FlowServer } from './flow-model.ts';
 
-export interface Box {
+interface Box {
   readonly x: number;
   readonly y: number;
   readonly width: number;

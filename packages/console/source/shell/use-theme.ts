@@ -3,7 +3,7 @@ import { useCallback, useLayoutEffect, useState, useSyncExternalStore } from 're
 import { readSetting, writeSetting } from './settings.ts';
 
 const CHOICES = ['system', 'light', 'dark'] as const;
-export type ThemeChoice = (typeof CHOICES)[number];
+type ThemeChoice = (typeof CHOICES)[number];
 
 export interface Theme {
   readonly choice: ThemeChoice;
