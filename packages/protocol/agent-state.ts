@@ -1,0 +1,93 @@
+/**
+ * The agent machine's data: blocks, channels and servers.
+ *
+ * Invariants: a block entry is in exactly one place: waiting for any server, bound to one server, in flight on one
+ * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
+ */
+import type { BlockHeader, ChannelNumber, GrantId, ServerId } from './model.ts';
+
+/** Where a block is. `gone`: acknowledged or set aside; only heaps may still hold it, and skip it. */
+export type BlockPlace = 'waiting' | 'bound' | 'in_flight' | 'gone';
+
+export interface BlockEntry {
+  readonly header: BlockHeader;
+  readonly rank: number;
+  place: BlockPlace;
+  /** The server that it must go to (`bound`). */
+  boundTo: ServerId | undefined;
+  /** The channel that it was sent on (`in_flight`). */
+  channel: Channel | undefined;
+  /** Servers that may have it durable already (U14), latest last. */
+  doubts: ServerId[];
+  /** Which stay in `bound` a release deadline belongs to. */
+  boundCount: number;
+}
+
+/** One logical channel of a live grant. */
+export interface Channel {
+  readonly serverId: ServerId;
+  readonly grant: LiveGrant;
+  readonly channel: ChannelNumber;
+  readonly priority: number;
+  readonly quotaBytes: number;
+  readonly reservedForUrgentBytes: number;
+  usedBytes: number;
+  /** Taken back, given up or broken: never sent on again. */
+  ended: boolean;
+  readonly inFlight: Set<BlockEntry>;
+  /** Time of the latest acknowledgement, or of the first block in flight after none was. */
+  progressAtMs: number;
+  stalled: boolean;
+  /** No sending before this time, after a retryable refusal. */
+  pausedUntilMs: number;
+  /** Its first use was a violation (U9). */
+  violating: boolean;
+}
+
+export interface LiveGrant {
+  readonly grantId: GrantId;
+  /** Counts grants up as they arrive, over all servers: the third tie-break of the channel order. */
+  readonly arrival: number;
+  readonly lifetimeMs: number;
+  readonly expiresAtMs: number;
+  readonly quotaBytes: number;
+  readonly channels: Channel[];
+}
+
+/** Everything known of one server. */
+export interface Server {
+  readonly serverId: ServerId;
+  connected: boolean;
+  readonly grants: Map<GrantId, LiveGrant>;
+  /** Requests of this connection that a grant may answer, oldest first. */
+  askedIds: number[];
+  /** Time of the request that waits for an answer. */
+  waitingSinceMs: number | undefined;
+  /** Most urgent rank that the request that waits for an answer spoke of. */
+  askedRank: number;
+  lastRequestAtMs: number;
+  /** Not to be asked before (after a refusal). */
+  notBeforeMs: number;
+  /** Quota of its latest grant. */
+  latestQuotaBytes: number;
+}
+
+/** Quota bytes left on a channel that may be sent on; 0 on one that ended. */
+export function quotaLeftBytes(channel: Channel): number {
+  return channel.ended ? 0 : channel.quotaBytes - channel.usedBytes;
+}
+
+/** A new server, not connected. */
+export function createServer(serverId: ServerId): Server {
+  return {
+    serverId,
+    connected: false,
+    grants: new Map(),
+    askedIds: [],
+    waitingSinceMs: undefined,
+    askedRank: 0,
+    lastRequestAtMs: Number.NEGATIVE_INFINITY,
+    notBeforeMs: Number.NEGATIVE_INFINITY,
+    latestQuotaBytes: 0,
+  };
+}

@@ -1,0 +1,185 @@
+/**
+ * M1's end: what the agent holds. Blocks wait per class, for any server or bound to one (U14), are in flight, or gone.
+ *
+ * Invariants: each entry is in exactly one place; waiting bytes and records are those of `waiting` and `bound` blocks;
+ * no operation but `unacknowledged` scans the blocks.
+ */
+import type { BlockEntry, Channel } from './agent-state.ts';
+import { BlockHeap } from './block-heap.ts';
+import type { BlockHeader, BlockId, ClassBacklog, ServerId, UrgencyClass } from './model.ts';
+import { blockKey, URGENCY_CLASSES, urgencyRank } from './model.ts';
+
+interface Totals {
+  recordCount: number;
+  rawBytes: number;
+}
+
+export class Backlog {
+  readonly #entries = new Map<string, BlockEntry>();
+  readonly #waiting = URGENCY_CLASSES.map(() => new BlockHeap((entry) => entry.place === 'waiting'));
+  readonly #bound = new Map<ServerId, BlockHeap[]>();
+  /** Unsent blocks by rank. */
+  readonly #unsent: Totals[] = URGENCY_CLASSES.map(() => ({ recordCount: 0, rawBytes: 0 }));
+  readonly #releases: { readonly entry: BlockEntry; readonly count: number; readonly atMs: number }[] = [];
+  #released = 0;
+
+  /** A new block; undefined when it is known already. */
+  add(header: BlockHeader): BlockEntry | undefined {
+    const key = blockKey(header.id);
+    if (this.#entries.has(key)) return undefined;
+    const entry: BlockEntry = {
+      header,
+      rank: urgencyRank(header.urgency),
+      place: 'gone',
+      boundTo: undefined,
+      channel: undefined,
+      doubts: [],
+      boundCount: 0,
+    };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  find(id: BlockId): BlockEntry | undefined {
+    return this.#entries.get(blockKey(id));
+  }
+
+  /** The block may go to any server. */
+  toWaiting(entry: BlockEntry): void {
+    this.#leave(entry);
+    entry.place = 'waiting';
+    this.#count(entry, 1);
+    this.#waiting[entry.rank]?.push(entry);
+  }
+
+  /** The block may be durable at the server: it waits for that server until `releaseAtMs` (U14). */
+  toBound(entry: BlockEntry, serverId: ServerId, releaseAtMs: number): void {
+    this.#leave(entry);
+    entry.place = 'bound';
+    entry.boundTo = serverId;
+    entry.boundCount += 1;
+    addDoubt(entry, serverId);
+    this.#count(entry, 1);
+    let heaps = this.#bound.get(serverId);
+    if (heaps === undefined) {
+      heaps = URGENCY_CLASSES.map(
+        () => new BlockHeap((other) => other.place === 'bound' && other.boundTo === serverId),
+      );
+      this.#bound.set(serverId, heaps);
+    }
+    heaps[entry.rank]?.push(entry);
+    // One timeout for all, so releases come in the order of their times.
+    this.#releases.push({ entry, count: entry.boundCount, atMs: releaseAtMs });
+  }
+
+  toInFlight(entry: BlockEntry, channel: Channel): void {
+    this.#leave(entry);
+    entry.place = 'in_flight';
+    entry.channel = channel;
+    channel.inFlight.add(entry);
+  }
+
+  /** Acknowledged or set aside. */
+  forget(entry: BlockEntry): void {
+    this.#leave(entry);
+    entry.place = 'gone';
+    this.#entries.delete(blockKey(entry.header.id));
+  }
+
+  /** Lets blocks go to any server whose time in doubt is over. */
+  release(nowMs: number): void {
+    for (
+      let next = this.#nextRelease();
+      next !== undefined && next.atMs <= nowMs;
+      next = this.#nextRelease()
+    ) {
+      this.toWaiting(next.entry);
+    }
+  }
+
+  /** When the next block's time in doubt is over; Infinity when none is. */
+  get nextReleaseMs(): number {
+    return this.#nextRelease()?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The oldest block of a class that may go to any server. */
+  firstWaiting(rank: number): BlockEntry | undefined {
+    return this.#waiting[rank]?.first();
+  }
+
+  /** The oldest block of a class that must go to this server. */
+  firstBound(serverId: ServerId, rank: number): BlockEntry | undefined {
+    return this.#bound.get(serverId)?.[rank]?.first();
+  }
+
+  /** Whether the class has unsent blocks. */
+  waits(rank: number): boolean {
+    return (this.#unsent[rank]?.rawBytes ?? 0) > 0;
+  }
+
+  /** What is not sent, per class that waits (U2). */
+  unsent(servers: Iterable<ServerId>, nowMs: number): ClassBacklog[] {
+    const ids = [...servers];
+    const backlog: ClassBacklog[] = [];
+    for (const [rank, urgency] of URGENCY_CLASSES.entries()) {
+      const totals = this.#unsent[rank];
+      if (totals === undefined || totals.rawBytes === 0) continue;
+      let oldestMs = this.firstWaiting(rank)?.header.oldestObservedMs ?? Number.POSITIVE_INFINITY;
+      for (const serverId of ids) {
+        oldestMs = Math.min(
+          oldestMs,
+          this.firstBound(serverId, rank)?.header.oldestObservedMs ?? Number.POSITIVE_INFINITY,
+        );
+      }
+      backlog.push({ urgency, ...totals, oldestAgeMs: Math.max(0, nowMs - Math.min(oldestMs, nowMs)) });
+    }
+    return backlog;
+  }
+
+  /** What no server has acknowledged, per class that has any. Scans: for people to look at. */
+  unacknowledged(nowMs: number): ClassBacklog[] {
+    const sums = new Map<UrgencyClass, ClassBacklog>();
+    for (const { header } of this.#entries.values()) {
+      const before = sums.get(header.urgency);
+      sums.set(header.urgency, {
+        urgency: header.urgency,
+        recordCount: (before?.recordCount ?? 0) + header.recordCount,
+        rawBytes: (before?.rawBytes ?? 0) + header.rawBytes,
+        oldestAgeMs: Math.max(before?.oldestAgeMs ?? 0, nowMs - header.oldestObservedMs),
+      });
+    }
+    return URGENCY_CLASSES.flatMap((urgency) => sums.get(urgency) ?? []);
+  }
+
+  #nextRelease(): { entry: BlockEntry; atMs: number } | undefined {
+    for (;;) {
+      const next = this.#releases[this.#released];
+      if (next === undefined) {
+        this.#releases.length = 0;
+        this.#released = 0;
+        return undefined;
+      }
+      if (next.entry.place === 'bound' && next.entry.boundCount === next.count) return next;
+      this.#released += 1;
+    }
+  }
+
+  #leave(entry: BlockEntry): void {
+    if (entry.place === 'waiting' || entry.place === 'bound') this.#count(entry, -1);
+    entry.channel?.inFlight.delete(entry);
+    entry.channel = undefined;
+    entry.boundTo = undefined;
+  }
+
+  #count(entry: BlockEntry, sign: 1 | -1): void {
+    const totals = this.#unsent[entry.rank];
+    if (totals === undefined) return;
+    totals.recordCount += sign * entry.header.recordCount;
+    totals.rawBytes += sign * entry.header.rawBytes;
+  }
+}
+
+function addDoubt(entry: BlockEntry, serverId: ServerId): void {
+  if (entry.doubts.at(-1) === serverId) return;
+  entry.doubts = [...entry.doubts.filter((other) => other !== serverId), serverId];
+}

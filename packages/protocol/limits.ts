@@ -1,0 +1,69 @@
+/**
+ * The named limits and defaults of both state machines (U19), each with its reason.
+ *
+ * Invariants of this module: constants only.
+ */
+import type { UrgencyClass } from './model.ts';
+import { MAX_BLOCK_RAW_BYTES } from './model.ts';
+
+/** How long a block in doubt waits for its server's return (U14): longer than a restart takes. */
+export const IN_DOUBT_TIMEOUT_MS = 30_000;
+/** A channel without acknowledgement progress for this long is stalled (U13): a slow disk commits sooner. */
+export const STALL_TIMEOUT_MS = 10_000;
+/** A request without an answer for this long is asked again; servers answer deferred ones sooner. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** Slow refresh of the backlog at every server (U2). */
+export const REFRESH_INTERVAL_MS = 10_000;
+/** Least time between two requests to one server, whatever it grants: bounds the requests of a busy agent. */
+export const MIN_REQUEST_INTERVAL_MS = 20;
+/** Ask again when less than this part of the latest grant is left (U2): half leaves a round trip's worth. */
+export const REQUEST_AHEAD_FRACTION = 0.5;
+/** A grant that ends within this part of its lifetime counts as used up when deciding to ask (U2). */
+export const EXPIRY_AHEAD_FRACTION = 0.25;
+/** Least wait after a refusal, so that a server that says 0 is not hammered (U3). */
+export const MIN_RETRY_AFTER_MS = 100;
+/** Longest wait after a refusal that an agent believes: a wrong number must not silence it for ever. */
+export const MAX_RETRY_AFTER_MS = 60_000;
+/** Up to this part of the wait is added at random, so that refused agents do not come back together. */
+export const RETRY_JITTER_FRACTION = 0.5;
+/** A channel rests this long after a retryable refusal: the cause seldom ends sooner. */
+export const REFUSED_PAUSE_MS = 250;
+/** Most channels with quota that an agent keeps of one server; the oldest are given up beyond it. */
+export const MAX_LIVE_CHANNELS_PER_SERVER = 64;
+/** Requests of one server that a grant may still answer. */
+export const MAX_REQUESTS_REMEMBERED = 16;
+/** Uses and notices kept for people to look at. */
+export const MAX_RECENT_USES = 64;
+export const MAX_RECENT_NOTICES = 32;
+
+/** Least part of the bytes for each class while more urgent ones wait (U15). Urgent needs none: it is always first. */
+export const MINIMUM_SHARES: Readonly<Record<UrgencyClass, number>> = {
+  urgent: 0,
+  elevated: 0.1,
+  normal: 0.1,
+  bulk: 0.05,
+};
+/** Most credit that a class saves up (U15): one block, so that a long storm is not followed by a burst. */
+export const MAX_SHARE_CREDIT_BYTES: number = 2 * MAX_BLOCK_RAW_BYTES;
+
+/** How long a grant lives at the agent: short enough that quota of a silent agent comes back soon. */
+export const GRANT_LIFETIME_MS = 20_000;
+/** How much longer a server takes blocks of a grant: transport delay and what is already on its way (U4). */
+export const GRANT_GRACE_MS = 5_000;
+/** Quota of a lane by default: several full blocks in the air cover a round trip. */
+export const LANE_QUOTA_BYTES: number = 16 * 1024 * 1024;
+/** Part of the highest lane that only urgent blocks may use (U8), and its upper bound. */
+export const URGENT_RESERVE_FRACTION = 0.25;
+export const MAX_URGENT_RESERVE_BYTES: number = MAX_BLOCK_RAW_BYTES;
+/** Room for the reserve in the smallest grant, where the lane's quota allows: many urgent blocks of a normal day. */
+export const LEAST_URGENT_RESERVE_BYTES: number = 1024 * 1024;
+/** Granted beyond what waits, so that the next lines need no round trip. */
+export const HEADROOM_BYTES: number = MAX_BLOCK_RAW_BYTES;
+/** A request that no room was found for is refused after this time; below the agent's request timeout. */
+export const DEFER_TIMEOUT_MS = 5_000;
+/** When to ask again after such a refusal. */
+export const RETRY_AFTER_MS = 1_000;
+/** When to ask a draining server again: a restart takes longer. */
+export const DRAINING_RETRY_AFTER_MS = 5_000;
+/** How long a server yields after a notice (U11); then it may lead again. */
+export const YIELD_MEMORY_MS = 60_000;
