@@ -2,8 +2,6 @@
  * A program for pipeline.crash.test.ts: runs the pipeline on the directory in its argument until it is killed.
  */
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { zstdCompress } from 'node:zlib';
 import { startPipeline } from './pipeline.ts';
 import { LineRecorder } from './pipeline-fixture.ts';
 import { DurableQueue } from './queue/queue.ts';
@@ -19,7 +17,6 @@ await startPipeline({
   },
   recorder: new LineRecorder(),
   queue,
-  compress: promisify(zstdCompress),
   logger: { warn: () => undefined, info: () => undefined },
   onBlocks: (blocks) => process.stdout.write(`${blocks.length}\n`),
   urgentCutDelayMs: 1,

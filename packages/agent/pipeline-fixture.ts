@@ -6,8 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { zstdDecompressSync } from 'node:zlib';
 import type { BlockHeader, BlockId, TimeMs } from '@sluice/protocol/model';
 import type { SealedRawBlock } from '@sluice/wire/block-builder';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
@@ -127,7 +126,12 @@ export class PipelineFixture {
     return path.join(this.logs, name);
   }
 
-  async start(files: Partial<FileSourceOptions> = {}, maxBytes?: number, cutDelayMs = 20): Promise<void> {
+  async start(
+    files: Partial<FileSourceOptions> = {},
+    maxBytes?: number,
+    cutDelayMs = 20,
+    recorder: PipelineRecorder = new LineRecorder(),
+  ): Promise<void> {
     const queue = await DurableQueue.open({
       directory: this.data,
       ...(maxBytes === undefined ? {} : { maxBytes }),
@@ -144,9 +148,8 @@ export class PipelineFixture {
         rotationWaitMs: 200,
         ...files,
       },
-      recorder: new LineRecorder(),
+      recorder,
       queue,
-      compress: promisify(zstdCompress),
       logger: { warn: () => undefined, info: () => undefined },
       onBlocks: (blocks) => this.headers.push(...blocks),
       urgentCutDelayMs: cutDelayMs / 4,
@@ -190,7 +193,8 @@ export async function until(reached: () => boolean, what: () => string): Promise
   }
 }
 
-function recordCount(queue: DurableQueue): number {
+/** Records in the queue. */
+export function recordCount(queue: DurableQueue): number {
   let count = 0;
   for (const { header } of queue.blocks()) count += header.recordCount;
   return count;

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { openBlock } from '@sluice/wire/block-validator';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
-import { PipelineFixture, until } from './pipeline-fixture.ts';
+import { PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
+import { Recorder } from './record/recorder.ts';
 
 const cleanups: (() => void)[] = [];
 let fixture: PipelineFixture;
@@ -46,6 +48,27 @@ describe('pipeline', () => {
     expect(new Set(fixture.headers.map((header) => header.urgency))).toEqual(new Set(['urgent', 'normal']));
     // A cut is made in time: the target and what stands between two checks, not whole pieces beyond it.
     for (const header of fixture.headers) expect(header.rawBytes).toBeLessThan(TARGET_BLOCK_RAW_BYTES * 1.1);
+  });
+
+  it('fills the queue with blocks that a server takes, with the real recorder', async () => {
+    const lines = Array.from(
+      { length: 5000 },
+      (_, i) => `2026-01-02T03:04:05Z ${i % 3 === 0 ? 'ERROR' : 'INFO'} ${i}`,
+    );
+    writeFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+    await fixture.start({}, undefined, 20, new Recorder({ hostName: 'host' }));
+    await until(
+      () => recordCount(fixture.queue) === lines.length,
+      () => 'all lines',
+    );
+    for (const { header } of fixture.queue.blocks()) {
+      const { id, urgency, rawBytes, recordCount: records } = header;
+      const payload = fixture.queue.readPayload(id) ?? Buffer.alloc(0);
+      const opened = openBlock(payload, { ...id, urgency, rawBytes, recordCount: records });
+      expect(opened).toBeDefined();
+    }
+    const classes = [...fixture.queue.blocks()].map((block) => block.header.urgency);
+    expect(new Set(classes)).toEqual(new Set(['urgent', 'normal']));
   });
 
   it('makes durable what was read when it stops', async () => {

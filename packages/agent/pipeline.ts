@@ -52,8 +52,6 @@ export interface PipelineOptions {
   readonly files: FileSourceOptions;
   readonly recorder: PipelineRecorder;
   readonly queue: DurableQueue;
-  /** Default: the one that blocks on the wire have. */
-  readonly compress?: (raw: Buffer) => Promise<Buffer>;
   readonly logger: PipelineLogger;
   /** Blocks are durable and may be sent. */
   readonly onBlocks: (blocks: BlockHeader[]) => void;
@@ -82,7 +80,6 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 class RunningPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #source: FileSource;
-  readonly #compressRaw: (raw: Buffer) => Promise<Buffer>;
   readonly #urgentCutDelayMs: number;
   readonly #maxCutDelayMs: number;
   readonly #stopping = new AbortController();
@@ -99,7 +96,6 @@ class RunningPipeline implements Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#compressRaw = options.compress ?? compressBlock;
     this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
     this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
     this.#source = new FileSource(options.files, {
@@ -197,13 +193,9 @@ class RunningPipeline implements Pipeline {
     const checkpoints = this.#source.takeCheckpoints();
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;
-    const compressed = Promise.all(blocks.map((block) => this.#compress(block)));
+    const newBlocks = Promise.all(blocks.map(toNewBlock));
     const previous = this.#lastCommit;
-    this.#lastCommit = this.#land(previous, compressed, checkpoints);
-  }
-
-  async #compress(block: SealedRawBlock): Promise<NewBlock> {
-    return { header: block.header, payload: await this.#compressRaw(block.raw) };
+    this.#lastCommit = this.#land(previous, newBlocks, checkpoints);
   }
 
   async #land(
@@ -249,4 +241,8 @@ class RunningPipeline implements Pipeline {
     this.#cutTimer = undefined;
     this.#urgentTimer = undefined;
   }
+}
+
+async function toNewBlock(block: SealedRawBlock): Promise<NewBlock> {
+  return { header: block.header, payload: await compressBlock(block.raw) };
 }
