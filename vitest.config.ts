@@ -1,6 +1,6 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['packages/**/*.test.ts', 'apptest/**/*.test.ts', 'bench/**/*.test.ts'],
     // Processes, not threads: the engine and LMDB are native and one per process.
@@ -11,3 +11,5 @@ export default defineConfig({
     hookTimeout: 60_000,
   },
 });
+
+export default config;

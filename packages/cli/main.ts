@@ -1,8 +1,6 @@
 /**
  * The `sluice` command. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { isSupervised, tellFailed } from '@sluice/host/child-process';
 import { SluiceError } from '@sluice/protocol/error';
 import { Command, CommanderError } from 'commander';
@@ -14,17 +12,10 @@ import { addStatusCommand } from './commands/status.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addUpCommand } from './commands/up.ts';
 import { endQuietlyOnClosedPipe, printError } from './output/terminal.ts';
+import { projectVersion } from './program.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-
-/** @returns the version of the project, from its package.json */
-function projectVersion(): string {
-  const file = path.join(import.meta.dirname, '..', '..', 'package.json');
-  const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
-  const isVersioned = typeof content === 'object' && content !== null && 'version' in content;
-  return isVersioned ? String(content.version) : 'unknown';
-}
 
 function createProgram(): Command {
   const program = new Command('sluice')
@@ -63,5 +54,5 @@ function isUsage(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'usage';
 }
 
-process.exitCode = await main();
-if (isSupervised()) process.disconnect();
+// Idle connections of HTTP clients would keep the process for some seconds more; everything of ours is closed by now.
+process.exit(await main());

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { createQueryClient, type QueryClient } from '../client.ts';
 import { childLogLines } from '../output/child-log.ts';
 import { printLine } from '../output/terminal.ts';
+import { defaultDataDirectory } from '../program.ts';
 
 /** More servers than this on one machine serve nobody; each is a process. */
 export const MAX_SERVERS = 16;
@@ -30,6 +31,8 @@ interface UpOptions {
   exclude?: string[];
   fromStart?: boolean;
   priorities?: string[];
+  quotaBytes?: string;
+  onNotice?: string;
 }
 
 export function addUpCommand(program: Command): void {
@@ -51,11 +54,9 @@ export function addUpCommand(program: Command): void {
       'channel priorities of the first server; repeat for the second and so on',
       collect,
     )
+    .option('--quota-bytes <size>', 'most uncompressed bytes in one channel of one grant')
+    .option('--on-notice <policy>', 'what a priority violation notice does: yield or ignore')
     .action(up);
-}
-
-function defaultDataDirectory(): string {
-  return path.resolve(import.meta.dirname, '..', '..', '..', '.sluice');
 }
 
 async function up(options: UpOptions): Promise<void> {
@@ -108,6 +109,8 @@ async function startEverything(
     uplinkUrls.push(`http://${HOST}:${uplinkPort}`);
     const priorities = options.priorities?.[index] ?? `${2 * index + 1},${2 * index + 2}`;
     const flags = ['--id', id, '--data', path.join(place.data, id), '--priorities', priorities];
+    if (options.quotaBytes !== undefined) flags.push('--quota-bytes', options.quotaBytes);
+    if (options.onNotice !== undefined) flags.push('--on-notice', options.onNotice);
     const addresses = ['--listen', `${HOST}:${uplinkPort}`, '--api-listen', `${HOST}:${apiPort}`];
     await launch(`server ${id}`, ['server', ...flags, ...addresses, '--store-url', storeUrl], running);
   }

@@ -53,6 +53,7 @@ export interface ServerSettings {
   priorities?: number[];
   quotaBytes?: number;
   grantLifetime?: number;
+  onNotice?: 'ignore' | 'yield';
   journalBytes?: number;
   token?: string;
 }
@@ -205,6 +206,11 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     ),
   },
   grantLifetime: { placeholder: 'TIME', help: 'how long a grant lives (default 30s)', schema: duration },
+  onNotice: {
+    placeholder: 'POLICY',
+    help: 'what a priority violation notice does: yield (rank the next grants lower for a while) or ignore (only count it)',
+    schema: z.enum(['yield', 'ignore']),
+  },
   journalBytes: {
     placeholder: 'SIZE',
     help: 'uncompressed bytes that the journal may hold; grants never exceed it (default 512MiB)',

@@ -1,0 +1,45 @@
+/**
+ * Acceptance on public logs of eight systems, where they are found beside the project (they are no part of it).
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type RunningUp, startUp } from './support/programs.ts';
+
+const LOGS = path.resolve(import.meta.dirname, '..', '..', 'shared', 'data', 'loghub');
+const LINES_PER_SYSTEM = 2000;
+const PATIENCE = { timeout: 60_000, interval: 200 };
+
+describe.skipIf(!existsSync(LOGS))('2,000 lines each of eight systems', () => {
+  let directory: string;
+  let up: RunningUp | undefined;
+
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'sluice-real-'));
+  });
+  afterEach(async () => {
+    await up?.end();
+    up = undefined;
+    rmSync(directory, { recursive: true });
+  });
+
+  test('are found, each line once, in few partitions', async () => {
+    const systems = readdirSync(LOGS).filter((name) => name.endsWith('_2k.log'));
+    expect(systems.length).toBe(8);
+    up = await startUp({
+      data: directory,
+      arguments: ['--servers', '2', '--from-start', '--watch', path.join(LOGS, '*_2k.log')],
+    });
+    await expect.poll(() => up?.count('*').catch(String), PATIENCE).toBe(systems.length * LINES_PER_SYSTEM);
+    for (const system of systems) {
+      expect(await up.count(`log.file.path:"${path.join(LOGS, system)}"`)).toBe(LINES_PER_SYSTEM);
+    }
+    const oldest = await up.search('*', '--until', '2005-07-01T00:00:00Z', '--limit', '10');
+    const newest = await up.search('"mod_jk child workerEnv in error state"', '--all-time', '--limit', '1');
+    expect(oldest.every(({ timestamp }) => String(timestamp) < '2005-07-01')).toBe(true);
+    expect(String(newest[0]?.timestamp)).toMatch(/^2005-12-05T/);
+    // Partitions go by the day of observation: today, and tomorrow when midnight passes meanwhile.
+    expect(readdirSync(path.join(directory, 'store'), { recursive: true }).length).toBeGreaterThan(0);
+  });
+});

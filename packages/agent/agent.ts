@@ -1,0 +1,98 @@
+/**
+ * The agent: files -> records -> blocks -> durable queue -> uplink. This module only joins the parts.
+ */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { type Pipeline, startPipeline } from './pipeline.ts';
+import { DurableQueue } from './queue/queue.ts';
+import { Recorder } from './record/recorder.ts';
+import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
+import { startUplink } from './uplink/uplink.ts';
+
+/** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
+export const STOP_TIMEOUT_MS = 3_000;
+
+export interface AgentOptions {
+  /** Data directory: queue, read positions, identity. */
+  readonly directory: string;
+  /** URLs of the servers. */
+  readonly servers: readonly string[];
+  /** Name of this agent; default: drawn once from the host name. */
+  readonly agentId?: string;
+  /** Globs of files to follow; default: this machine's own logs. */
+  readonly watch?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Whether files that are there at the first start are read from their beginning. */
+  readonly fromStart: boolean;
+  readonly hostName: string;
+  readonly queueBytes?: number;
+  /** Bearer token for the servers. */
+  readonly token?: string;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface Agent {
+  readonly agentId: string;
+  /** Seals what was read, waits a little for acknowledgements, closes everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an agent.
+ *
+ * @throws SluiceError `already_running`, `state_newer`, `state_corrupt`, `config_invalid`, `disk_full`
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { logger } = options;
+  const directory = path.resolve(options.directory);
+  mkdirSync(directory, { recursive: true });
+  const queue = await DurableQueue.open({
+    directory,
+    ...(options.queueBytes === undefined ? {} : { maxBytes: options.queueBytes }),
+    ...(options.agentId === undefined ? {} : { agentId: options.agentId }),
+  });
+  let pipeline: Pipeline | undefined;
+  try {
+    const uplink = startUplink({
+      servers: options.servers.map((address) => ({
+        address,
+        ...(options.token === undefined ? {} : { token: options.token }),
+      })),
+      queue,
+      machine: { seed: queue.epoch },
+      hostName: options.hostName,
+      version: options.version,
+      logger,
+      report: () => ({
+        unreadBytes: pipeline?.unreadBytes ?? 0,
+        problems: pipeline?.problems() ?? [],
+      }),
+    });
+    pipeline = await startPipeline({
+      files: {
+        include: options.watch ?? defaultWatchGlobs(),
+        exclude: [...(options.watch === undefined ? defaultExcludeGlobs() : []), ...(options.exclude ?? [])],
+        fromStart: options.fromStart,
+        ownDirectories: [directory],
+      },
+      recorder: new Recorder({ hostName: options.hostName }),
+      queue,
+      logger,
+      onBlocks: (blocks) => uplink.blocksSealed(blocks),
+    });
+    const started = pipeline;
+    return {
+      agentId: queue.agentId,
+      stop: async () => {
+        await started.stop();
+        await uplink.stop(STOP_TIMEOUT_MS);
+        await queue.close();
+      },
+    };
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+}

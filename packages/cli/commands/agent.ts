@@ -1,0 +1,40 @@
+/** `sluice agent`: follows logs and sends them to servers. */
+import { startAgent } from '@sluice/agent/agent';
+import type { Command } from 'commander';
+import { addSettingFlags } from '../config/flags.ts';
+import { loadSettings } from '../config/load.ts';
+import { AGENT_SETTINGS, type AgentSettings } from '../config/settings.ts';
+import { computerName, createLogger, defaultDataDirectory, projectVersion, runUntilEnd } from '../program.ts';
+
+const DEFAULT_SERVER = 'http://127.0.0.1:4620';
+
+export function addAgentCommand(program: Command): void {
+  const command = program
+    .command('agent')
+    .summary('follow logs and send them to servers')
+    .description('Follows log files, and sends them to servers as these grant it, the most urgent first.')
+    .option('--config <file>', 'YAML file with these settings')
+    .action(async (flags: Record<string, unknown> & { config?: string }) => {
+      const file = flags.config === undefined ? {} : { file: flags.config };
+      await agent(loadSettings(AGENT_SETTINGS, { flags, environment: process.env, ...file }));
+    });
+  addSettingFlags(command, AGENT_SETTINGS);
+}
+
+async function agent(settings: Partial<AgentSettings>): Promise<void> {
+  const logger = createLogger('agent');
+  const running = await startAgent({
+    directory: settings.data ?? defaultDataDirectory('agent'),
+    servers: settings.server ?? [DEFAULT_SERVER],
+    fromStart: settings.fromStart ?? false,
+    hostName: settings.hostName ?? computerName(),
+    version: projectVersion(),
+    logger,
+    ...(settings.id === undefined ? {} : { agentId: settings.id }),
+    ...(settings.watch === undefined ? {} : { watch: settings.watch }),
+    ...(settings.exclude === undefined ? {} : { exclude: settings.exclude }),
+    ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
+    ...(settings.token === undefined ? {} : { token: settings.token }),
+  });
+  await runUntilEnd(running, running.agentId, { agentId: running.agentId }, logger);
+}

@@ -1,0 +1,65 @@
+/** Gathers what a server knows first-hand for the status answer. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { writeNotice } from '@sluice/wire/convert';
+import type { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
+import { mergeStatus } from './api/status.ts';
+import type { Ingest } from './ingest/ingest.ts';
+import type { Journal } from './journal/journal.ts';
+import type { StoreState } from './store/store-monitor.ts';
+
+export interface StatusSources {
+  readonly serverId: string;
+  readonly ingest: Ingest;
+  readonly journal: Journal;
+  /** Records that the store confirmed since the start. */
+  readonly recordsLoaded: number;
+  readonly store: StoreState;
+}
+
+/** @returns the state of this server and, through its agents' reports, of all others that these know */
+export function serverStatus(sources: StatusSources): MessageInitShape<typeof GetStatusResponseSchema> {
+  const { serverId, ingest, journal, store } = sources;
+  const view = ingest.view();
+  // What violates is decided at the agent; a notice names the channel.
+  const violating = new Set(ingest.notices().map(({ notice }) => `${notice.grantId}/${notice.channel}`));
+  const { lanes, heldRawBytes, roomBytes, setAsideBlocks } = journal.statistics;
+  return mergeStatus({
+    own: {
+      serverId,
+      channels: view.agents.flatMap(({ agentId, channels }) =>
+        channels.map((channel) => ({
+          agentId,
+          channel: {
+            grantId: channel.grantId,
+            channel: channel.channel,
+            priority: channel.priority,
+            quotaBytes: BigInt(channel.quotaBytes),
+            usedBytes: BigInt(channel.usedBytes),
+            expiresInMs: BigInt(Math.max(0, Math.round(channel.expiresInMs))),
+            violating: violating.has(`${channel.grantId}/${channel.channel}`),
+          },
+        })),
+      ),
+      violationsTotal: BigInt(ingest.noticesTotal),
+      recentNotices: ingest.notices().map(({ atMs, agentId, notice }) => ({
+        atMs: BigInt(Math.round(atMs)),
+        agentId,
+        notice: writeNotice(notice),
+      })),
+    },
+    agents: ingest.reports().map((agent) => ({
+      agentId: agent.agentId,
+      connected: agent.connected,
+      lastSeenMs: agent.lastSeenMs,
+      report: agent.report,
+    })),
+    journal: {
+      blocks: BigInt(lanes.reduce((sum, lane) => sum + lane.blockCount, 0)),
+      rawBytes: BigInt(heldRawBytes),
+      roomBytes: BigInt(roomBytes),
+      recordsLoadedTotal: BigInt(sources.recordsLoaded),
+      blocksSetAsideTotal: BigInt(setAsideBlocks),
+    },
+    store,
+  });
+}

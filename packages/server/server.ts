@@ -1,0 +1,217 @@
+/**
+ * The server: ingest -> journal -> loader -> store -> search, and the API before it. This module only joins the parts.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
+import type { ServerId } from '@sluice/protocol/model';
+import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
+import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
+import { openBlock } from '@sluice/wire/block-validator';
+import type { Logger } from 'pino';
+import { startApi } from './api/api.ts';
+import { startIngest } from './ingest/ingest.ts';
+import { Journal } from './journal/journal.ts';
+import { startLoader } from './loader/loader.ts';
+import { findStoredBlocks } from './loader/stored-blocks.ts';
+import { ServerMetrics } from './metrics.ts';
+import { createSearchService } from './search/search-service.ts';
+import { createSearchStore } from './search/search-store.ts';
+import { serverStatus } from './server-status.ts';
+import { createStoreClient } from './store/store-client.ts';
+import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
+
+/** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
+export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Credentials {
+  readonly user?: string;
+  readonly password?: string;
+}
+
+/** Where the records go: an engine that this server starts and looks after, or one that is somewhere. */
+export type StoreChoice =
+  | ({ readonly kind: 'embedded'; readonly listen: Listen } & Credentials)
+  | ({ readonly kind: 'url'; readonly url: string } & Credentials);
+
+export interface ServerOptions {
+  /** Unique among the servers. */
+  readonly serverId: string;
+  /** Data directory: the journal, and the embedded store. */
+  readonly directory: string;
+  readonly uplink: Listen;
+  readonly api: Listen;
+  readonly store: StoreChoice;
+  /** Priorities of the channels of each grant. */
+  readonly priorities?: readonly number[];
+  /** Most uncompressed bytes in one channel of one grant. */
+  readonly quotaBytes?: number;
+  readonly grantLifetimeMs?: number;
+  /** What a priority violation notice does: `yield` ranks the next grants lower for a while, `ignore` only counts. */
+  readonly onNotice?: 'ignore' | 'yield';
+  /** Uncompressed bytes that the journal may hold. */
+  readonly journalBytes?: number;
+  /** Bearer token that agents and readers must show. */
+  readonly token?: string;
+  readonly consoleDirectory: string;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+export interface Server {
+  /** Of console and API. */
+  readonly url: string;
+  readonly uplinkPort: number;
+  /** Drains: revokes what is unused, takes what is in flight, closes everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server. The store may be away: the journal takes logs until it comes.
+ *
+ * @throws SluiceError `already_running`, `address_in_use`, `config_invalid`, `state_newer`, `state_corrupt`
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  await using parts = new AsyncDisposableStack();
+  const { logger } = options;
+  const directory = path.resolve(options.directory);
+  mkdirSync(directory, { recursive: true });
+  const journal = await Journal.open({
+    directory: path.join(directory, 'journal'),
+    ...(options.journalBytes === undefined ? {} : { maxRawBytes: options.journalBytes }),
+  });
+  parts.defer(() => journal.close());
+  const metrics = new ServerMetrics({ serverId: options.serverId, journal });
+
+  const embedded = await startEmbeddedStore(options, directory);
+  if (embedded !== undefined) parts.defer(() => embedded.stop());
+  const client = createStoreClient({
+    url: options.store.kind === 'url' ? options.store.url : (embedded?.url ?? ''),
+    ...(options.store.user === undefined ? {} : { user: options.store.user }),
+    ...(options.store.password === undefined ? {} : { password: options.store.password }),
+  });
+  parts.defer(() => client.close());
+  const monitor = startStoreMonitor(client, logger);
+  parts.defer(() => monitor.stop());
+  const loading = startLoadingWhenReady(monitor, { journal, client, options, metrics });
+  parts.defer(() => loading.stop());
+
+  const ingest = await startIngest({
+    host: options.uplink.host,
+    port: options.uplink.port,
+    ...(options.token === undefined ? {} : { token: options.token }),
+    serverId: options.serverId as ServerId,
+    version: options.version,
+    journal,
+    validate: openBlock,
+    machine: machineOptions(options),
+    logger,
+    metrics,
+  });
+  parts.defer(() => ingest.stop());
+
+  const api = await startApi({
+    host: options.api.host,
+    port: options.api.port,
+    consoleDirectory: options.consoleDirectory,
+    search: createSearchService({ store: createSearchStore(client) }),
+    status: () =>
+      serverStatus({
+        serverId: options.serverId,
+        ingest,
+        journal,
+        recordsLoaded: loading.recordsLoaded,
+        store: monitor.state,
+      }),
+    metrics: () => metrics.registry.metrics(),
+    logger,
+    ...(options.token === undefined ? {} : { token: options.token }),
+    notReady: () => (monitor.state.available ? undefined : monitor.state.error),
+  });
+  parts.defer(() => api.stop());
+  parts.defer(() => ingest.drain());
+
+  const running = parts.move();
+  return { url: api.url, uplinkPort: ingest.port, stop: () => running.disposeAsync() };
+}
+
+async function startEmbeddedStore(
+  options: ServerOptions,
+  directory: string,
+): Promise<SupervisedStore | undefined> {
+  const { store, logger } = options;
+  if (store.kind === 'url') return undefined;
+  return await superviseStore({
+    directory: path.join(directory, 'store'),
+    host: store.listen.host,
+    port: store.listen.port,
+    ...(store.user === undefined ? {} : { user: store.user }),
+    ...(store.password === undefined ? {} : { password: store.password }),
+    logger,
+  });
+}
+
+interface Loading {
+  readonly recordsLoaded: number;
+  stop(): Promise<void>;
+}
+
+/** Loading begins when the tables are there; until then blocks wait in the journal. */
+function startLoadingWhenReady(
+  monitor: StoreMonitor,
+  parts: {
+    journal: Journal;
+    client: ReturnType<typeof createStoreClient>;
+    options: ServerOptions;
+    metrics: ServerMetrics;
+  },
+): Loading {
+  const { journal, client, options, metrics } = parts;
+  let recordsLoaded = 0;
+  let loader: ReturnType<typeof startLoader> | undefined;
+  let stopped = false;
+  monitor.ready.then(
+    () => {
+      if (stopped) return;
+      loader = startLoader({
+        journal,
+        storeClient: client,
+        findStored: findStoredBlocks(client),
+        serverId: options.serverId,
+        logger: options.logger,
+        metrics,
+      });
+      loader.onLoaded(({ blocks }) => {
+        for (const { header } of blocks) recordsLoaded += header.recordCount;
+      });
+    },
+    (error: unknown) => options.logger.error({ err: error }, 'the store cannot be used'),
+  );
+  return {
+    get recordsLoaded() {
+      return recordsLoaded;
+    },
+    stop: async () => {
+      stopped = true;
+      await loader?.stop();
+    },
+  };
+}
+
+function machineOptions(options: ServerOptions): Omit<ServerMachineOptions, 'serverId'> {
+  const quotaBytes = options.quotaBytes ?? LANE_QUOTA_BYTES;
+  const priorities = options.priorities ?? DEFAULT_PRIORITIES;
+  return {
+    // Grants of an earlier life of this server must never be taken for ones of this life.
+    instance: `${Date.now().toString(36)}${randomBytes(3).toString('hex')}`,
+    ...(options.grantLifetimeMs === undefined ? {} : { grantLifetimeMs: options.grantLifetimeMs }),
+    channels: priorities.map((priority) => ({ priority, quotaBytes })),
+    ...(options.onNotice === undefined ? {} : { onNotice: options.onNotice }),
+  };
+}
