@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import { block, server, TestAgent } from './machine-fixture.ts';
+
+const requestsTo = (agent: TestAgent): string[] =>
+  agent.effects.flatMap((effect) => (effect.type === 'send_request' ? [String(effect.serverId)] : []));
+
+test('M2 U1 every connected server is asked, a silent one delays no other', () => {
+  const agent = new TestAgent();
+  agent.connect('S1', 'S2');
+  expect(requestsTo(agent)).toEqual(['S1', 'S2']);
+  agent.grant('S2', [2]);
+  agent.seal(block(1));
+  expect(agent.order()).toEqual(['S2/2']);
+});
+
+test('M1 U2 a request says what waits per class', () => {
+  const agent = new TestAgent();
+  agent.seal(block(1, 'bulk'), block(2, 'urgent'), block(3, 'bulk'));
+  agent.connect('S1');
+  const request = agent.effects.find((effect) => effect.type === 'send_request');
+  expect(request?.request.backlog).toEqual([
+    { urgency: 'urgent', recordCount: 1, rawBytes: 100, oldestAgeMs: 1000 },
+    { urgency: 'bulk', recordCount: 2, rawBytes: 200, oldestAgeMs: 1000 },
+  ]);
+});
+
+test('U2 asks ahead when half of the quota is used, and not before', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 400 });
+  agent.nowMs += 100;
+  agent.seal(block(1), block(2));
+  expect(requestsTo(agent)).toEqual(['S1']);
+  agent.seal(block(3));
+  expect(requestsTo(agent)).toEqual(['S1', 'S1']);
+});
+
+test('M3 U3 an answer to no request gives nothing; a refusal is waited out with jitter', () => {
+  const agent = new TestAgent();
+  agent.seal(block(1));
+  agent.connect('S1');
+  const grant = agent.grant('S1', []);
+  agent.step({ type: 'grant_received', serverId: server('S1'), grant: { ...grant, grantId: grant.grantId } });
+  expect(agent.after(99).filter(({ type }) => type === 'send_request')).toEqual([]);
+  expect(agent.after(51).filter(({ type }) => type === 'send_request')).toHaveLength(1);
+  const stray = { ...grant, requestId: grant.requestId };
+  agent.step({ type: 'grant_received', serverId: server('S1'), grant: stray });
+  expect(agent.order()).toEqual([]);
+});
+
+test('U4 nothing is sent after expiry or revocation', () => {
+  const agent = new TestAgent();
+  agent.connect('S1', 'S2');
+  agent.grant('S1', [1], { lifetimeMs: 1000 });
+  agent.grant('S2', [2]);
+  agent.step({ type: 'revoked', serverId: server('S2') });
+  agent.nowMs += 1000;
+  agent.seal(block(1));
+  expect(agent.order()).toEqual([]);
+});
+
+test('U8 only urgent blocks use the reserve', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 200, reservedForUrgentBytes: 100 });
+  agent.seal(block(1, 'bulk'), block(2, 'bulk'), block(3, 'urgent'));
+  expect(agent.sent()).toEqual(['1@S1', '3@S1']);
+});
+
+test('U12 forgotten only when acknowledged; malformed is set aside; retryable is sent again', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  agent.seal(block(1), block(2));
+  expect(agent.acknowledge('S1', 1)[0]).toEqual({ type: 'forget_block', blockId: block(1).id });
+  const refuse = (kind: 'malformed' | 'retryable'): unknown =>
+    agent.step({
+      ...{ type: 'block_refused' as const, serverId: server('S1'), blockId: block(2).id },
+      refusal: { kind, reason: 'because' },
+    })[0];
+  refuse('retryable');
+  agent.after(250);
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '2@S1']);
+  expect(refuse('malformed')).toEqual({ type: 'set_aside_block', blockId: block(2).id, reason: 'because' });
+});
+
+test('U13 a stalled channel is skipped, and used again when it answers', () => {
+  const agent = new TestAgent();
+  agent.connect('S1', 'S2');
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  agent.grant('S2', [2], { quotaBytes: 1000 });
+  agent.seal(block(1));
+  agent.after(10_000);
+  agent.seal(block(2));
+  agent.acknowledge('S1', 1);
+  agent.seal(block(3));
+  expect(agent.sent()).toEqual(['1@S1', '2@S2', '3@S1']);
+});
+
+test('U14 a server that returns in time gets its blocks in doubt first, unmarked', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1]);
+  agent.seal(block(1), block(2));
+  agent.step({ type: 'server_disconnected', serverId: server('S1') });
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  expect(agent.sent()).toEqual(['1@S1', '1@S1', '2@S1']);
+});
+
+test('U15 classes behind an endless storm keep their share', () => {
+  const agent = new TestAgent({ minimumShares: { urgent: 0, elevated: 0.1, normal: 0.1, bulk: 0.05 } });
+  agent.connect('S1');
+  for (let sequence = 1; sequence <= 100; sequence += 1) agent.seal(block(sequence, 'bulk'));
+  for (let sequence = 101; sequence <= 1100; sequence += 1) agent.seal(block(sequence, 'urgent'));
+  agent.grant('S1', [1], { quotaBytes: 100_000 });
+  const bulk = agent.sent().filter((sent) => Number(sent.split('@')[0]) <= 100).length;
+  expect(agent.sent()).toHaveLength(1000);
+  expect(bulk / 1000).toBeCloseTo(0.05, 2);
+});
+
+test('U21 a stopping agent sends and asks nothing more, and still hears acknowledgements', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  agent.seal(block(1));
+  agent.step({ type: 'stopping' });
+  expect(agent.seal(block(2)).filter(({ type }) => type !== 'wake_at')).toEqual([]);
+  expect(agent.acknowledge('S1', 1)[0]?.type).toBe('forget_block');
+});
+
+test('U19 a grant past the limits gives no channel', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant(
+    'S1',
+    Array.from({ length: 17 }, (_, index) => index + 1),
+  );
+  agent.seal(block(1));
+  expect(agent.order()).toEqual([]);
+});

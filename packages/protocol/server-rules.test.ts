@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import { channelNumber, requestId, timeMs } from './brand.ts';
+import { agent, block, server } from './machine-fixture.ts';
+import type { Grant } from './model.ts';
+import { MAX_BLOCK_RAW_BYTES } from './model.ts';
+import type { ServerEffect, ServerEvent } from './server-events.ts';
+import type { ServerMachineOptions } from './server-machine.ts';
+import { createServerMachine } from './server-machine.ts';
+
+type Untimed = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, 'atMs'> : never) : never;
+const A = agent('a');
+
+function start(
+  options: Partial<ServerMachineOptions> = {},
+  roomBytes = 100 * MAX_BLOCK_RAW_BYTES,
+): {
+  step(event: Untimed, atMs?: number): ServerEffect[];
+  ask(id: number, atMs?: number): Grant | undefined;
+} {
+  const machine = createServerMachine({ serverId: server('S2'), instance: 'i', ...options });
+  // The union of events without their time, with it again.
+  const step = (event: Untimed, atMs = 1): ServerEffect[] =>
+    machine.step({ ...event, atMs: timeMs(atMs) } as ServerEvent);
+  step({ type: 'journal_room_changed', roomBytes });
+  step({ type: 'agent_connected', agentId: A });
+  const ask = (id: number, atMs = 1): Grant | undefined =>
+    step({ type: 'request_received', agentId: A, request: { requestId: requestId(id), backlog: [] } }, atMs)
+      .flatMap((effect) => (effect.type === 'send_grant' ? [effect.grant] : []))
+      .at(0);
+  return { step, ask };
+}
+
+const at = (grant: Grant | undefined) => {
+  if (grant === undefined) throw new Error('no grant');
+  return { agentId: A, grantId: grant.grantId, channel: channelNumber(1) };
+};
+
+test('M3 U3 a grant names its request; an idle agent holds quota on every lane', () => {
+  const grant = start().ask(5);
+  expect(grant?.requestId).toBe(5);
+  expect(grant?.channels.map(({ priority }) => priority)).toEqual([1, 2]);
+  expect(grant?.channels[0]?.reservedForUrgentBytes).toBeGreaterThan(0);
+});
+
+test('U17 a request without room waits, is answered when room appears, refused after a while', () => {
+  const server = start({}, 0);
+  expect(server.ask(1)).toBeUndefined();
+  const effects = server.step({ type: 'journal_room_changed', roomBytes: 10 * MAX_BLOCK_RAW_BYTES }, 2);
+  expect(effects[0]).toMatchObject({ type: 'send_grant', grant: { requestId: 1 } });
+  const full = start({}, 0);
+  full.ask(1);
+  expect(full.step({ type: 'woken' }, 5_001)[0]).toMatchObject({
+    grant: { channels: [], refusalReason: 'overloaded', retryAfterMs: 1_000 },
+  });
+});
+
+test('U12 acknowledged when durable, once journaled; known is acknowledged again', () => {
+  const server = start();
+  const place = at(server.ask(1));
+  const arrive = (known: boolean): string | undefined =>
+    server.step({ type: 'block_arrived', ...place, block: block(1), known })[0]?.type;
+  expect(arrive(false)).toBe('journal_block');
+  expect(server.step({ type: 'block_durable', blockId: block(1).id })[0]?.type).toBe('acknowledge_block');
+  expect(arrive(true)).toBe('acknowledge_block');
+});
+
+test('U4 past the quota or without a grant is refused; expired on the way is taken within the grace', () => {
+  const server = start();
+  const place = at(server.ask(1));
+  const arrive = (sequence: number, atMs: number, bytes = 100): ServerEffect | undefined =>
+    server.step(
+      { type: 'block_arrived', ...place, block: block(sequence, 'normal', bytes), known: false },
+      atMs,
+    )[0];
+  expect(arrive(1, 2, 99 * MAX_BLOCK_RAW_BYTES)).toMatchObject({ refusal: { kind: 'retryable' } });
+  expect(arrive(2, 24_999)?.type).toBe('journal_block');
+  expect(arrive(3, 25_001)).toMatchObject({ refusal: { kind: 'retryable' } });
+});
+
+test('M10 U11 a notice makes the next grants rank below what it named, for a while', () => {
+  const lanes = [2, 4].map((priority) => ({ priority, quotaBytes: MAX_BLOCK_RAW_BYTES }));
+  const run = (onNotice: 'ignore' | 'yield', atMs: number): number[] | undefined => {
+    const told = start({ channels: lanes, onNotice });
+    const { grantId, channel } = at(told.ask(1));
+    const outrankedBy = [{ serverId: server('S1'), highestPriority: 1, heldPriorities: [3] }];
+    const notice = { grantId, channel, priority: 2, outrankedBy };
+    expect(told.step({ type: 'notice_received', agentId: A, notice })[0]?.type).toBe('record_notice');
+    return told.ask(2, atMs)?.channels.map(({ priority }) => priority);
+  };
+  expect(run('yield', 2)).toEqual([4, 6]);
+  expect(run('yield', 60_001)).toEqual([2, 4]);
+  expect(run('ignore', 2)).toEqual([2, 4]);
+});
+
+test('U21 a draining server revokes, takes what is on its way, refuses requests', () => {
+  const server = start();
+  const place = at(server.ask(1));
+  expect(server.step({ type: 'draining' })[0]).toEqual({ type: 'revoke', agentId: A });
+  const arrived = server.step({ type: 'block_arrived', ...place, block: block(1), known: false });
+  expect(arrived[0]?.type).toBe('journal_block');
+  expect(server.ask(2)).toMatchObject({ channels: [], refusalReason: 'draining' });
+});
