@@ -105,6 +105,8 @@ export class MemoryJournal extends EventEmitter implements BlockJournal {
 
   async append(block: ArrivedBlock): Promise<void> {
     this.priorities.push(block.priority);
+    this.roomBytes -= block.header.rawBytes;
+    this.emit('room');
     this.emit('asked');
     await this.#hold?.promise;
     const key = blockKey(block.header.id);

@@ -88,7 +88,8 @@ function serverView(connection: ConnectionView, machine: UplinkView['machine']):
   });
 }
 
-/** A count or time as the wire's unsigned integer. */
+/** A count or time as the wire's unsigned integer; what is no number (an extra gone wrong) counts as 0. */
 function count(value: number): bigint {
+  if (!Number.isFinite(value)) return 0n;
   return BigInt(Math.max(0, Math.trunc(value)));
 }
