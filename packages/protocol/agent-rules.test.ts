@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { channelNumber } from './brand.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
 
 const requestsTo = (agent: TestAgent): string[] =>
@@ -40,10 +41,10 @@ test('M3 U3 an answer to no request gives nothing; a refusal is waited out with 
   agent.seal(block(1));
   agent.connect('S1');
   const grant = agent.grant('S1', []);
-  agent.step({ type: 'grant_received', serverId: server('S1'), grant: { ...grant, grantId: grant.grantId } });
   expect(agent.after(99).filter(({ type }) => type === 'send_request')).toEqual([]);
   expect(agent.after(51).filter(({ type }) => type === 'send_request')).toHaveLength(1);
-  const stray = { ...grant, requestId: grant.requestId };
+  const channels = [{ channel: channelNumber(1), priority: 1, quotaBytes: 1000, reservedForUrgentBytes: 0 }];
+  const stray = { ...grant, channels, lifetimeMs: 1000 };
   agent.step({ type: 'grant_received', serverId: server('S1'), grant: stray });
   expect(agent.order()).toEqual([]);
 });
