@@ -159,7 +159,7 @@ const action = fc.oneof(
       priorities: fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 3 }),
       quotaBytes: fc.integer({ min: 0, max: 400 }),
       reservedForUrgentBytes: fc.integer({ min: 0, max: 100 }),
-      lifetimeMs: fc.integer({ min: 1, max: 4_000 }),
+      lifetimeMs: fc.integer({ min: 1, max: 120_000 }),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('acknowledge' as const), pick: fc.nat() }) },
@@ -173,7 +173,7 @@ const action = fc.oneof(
 
 test('M6 M7 M8 M10 U4 U6 U7 U8 U9 U10 U12 property: any events keep the rules', () => {
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
+    fc.property(fc.array(action, { maxLength: 80, size: 'max' }), (actions) => {
       const agent = new TestAgent({
         ...{ minimumShares: { urgent: 0, elevated: 0, normal: 0, bulk: 0 } },
         ...{ stallTimeoutMs: 1e9, inDoubtTimeoutMs: 1e9 },

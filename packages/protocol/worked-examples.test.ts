@@ -31,6 +31,13 @@ const ROWS: [string, Record<string, number[]>, number, string[]][] = [
   ],
   ['U6 U9 equal priorities violate nothing', { S1: [1], S2: [1] }, MANY, ['S1/1', 'S2/1']],
   ['U9 the other way round', { S1: [2], S2: [1, 3] }, MANY, ['S2/1', '!S1/2', 'S1/2', 'S2/3']],
+  [
+    'U9 equal highest priorities violate nothing',
+    { S1: [1, 3], S2: [1, 2] },
+    MANY,
+    ['S1/1', 'S2/1', 'S2/2', 'S1/3'],
+  ],
+  ['U9 an equal lower priority violates nothing', { S1: [2], S2: [1, 2] }, MANY, ['S2/1', 'S1/2', 'S2/2']],
   ['M8 little log stays on the highest channel', { S1: [1, 3], S2: [2, 4] }, 1, ['S1/1']],
 ];
 
