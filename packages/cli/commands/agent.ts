@@ -1,5 +1,4 @@
 /** `sluice agent`: follows logs and sends them to servers. */
-import { startAgent } from '@sluice/agent/agent';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
@@ -22,6 +21,8 @@ export function addAgentCommand(program: Command): void {
 }
 
 async function agent(settings: Partial<AgentSettings>): Promise<void> {
+  // Loaded here, not above: other commands start faster without it.
+  const { startAgent } = await import('@sluice/agent/agent');
   const logger = createLogger('agent');
   const running = await startAgent({
     directory: settings.data ?? defaultDataDirectory('agent'),

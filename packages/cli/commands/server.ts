@@ -1,6 +1,5 @@
 /** `sluice server`: grants channels to agents, makes their logs durable, stores them, answers searches. */
 import path from 'node:path';
-import { startServer } from '@sluice/server/server';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
@@ -27,6 +26,8 @@ export function addServerCommand(program: Command): void {
 }
 
 async function server(settings: Partial<ServerSettings>): Promise<void> {
+  // Loaded here, not above: other commands start faster without it.
+  const { startServer } = await import('@sluice/server/server');
   const logger = createLogger('server');
   const credentials = {
     ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),

@@ -1,5 +1,4 @@
 /** `sluice store`: the embedded ClickHouse, served over ClickHouse's HTTP interface. */
-import { startStore } from '@sluice/store/store';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
@@ -24,6 +23,8 @@ export function addStoreCommand(program: Command): void {
 }
 
 async function store(settings: Partial<StoreSettings>): Promise<void> {
+  // Loaded here, not above: other commands start faster without it.
+  const { startStore } = await import('@sluice/store/store');
   const logger = createLogger('store');
   const listen = settings.listen ?? DEFAULT_LISTEN;
   const running = await startStore({

@@ -15,6 +15,8 @@ import { defaultDataDirectory } from '../program.ts';
 export const MAX_SERVERS = 16;
 /** How long the parts may take to find each other before `up` gives up with the reason. */
 export const READY_TIMEOUT_MS = 60_000;
+/** Ports that others may take from under us before we give up. */
+const MAX_PORT_ATTEMPTS = 5;
 /** How often it is asked whether the agent holds a grant; a person waits for the answer. */
 const READY_POLL_MS = 100;
 
@@ -97,22 +99,32 @@ async function startEverything(
   place: { data: string; apiPort: number; serverCount: number },
   running: SupervisedChild[],
 ): Promise<string> {
-  const storePort = await pickPort(HOST, STORE_PORT);
-  const storeUrl = `http://${HOST}:${storePort}`;
-  const storeDirectory = path.join(place.data, 'store');
-  await launch('store', ['store', '--data', storeDirectory, '--listen', `${HOST}:${storePort}`], running);
+  const storeUrl = await onFreePort(STORE_PORT, async (port) => {
+    const flags = ['--data', path.join(place.data, 'store'), '--listen', `${HOST}:${port}`];
+    await launch('store', ['store', ...flags], running);
+  });
   const uplinkUrls: string[] = [];
   for (let index = 0; index < place.serverCount; index += 1) {
     const id = `s${index + 1}`;
-    const uplinkPort = await pickPort(HOST, UPLINK_PORT + index);
-    const apiPort = index === 0 ? place.apiPort : await pickPort(HOST, place.apiPort + index);
-    uplinkUrls.push(`http://${HOST}:${uplinkPort}`);
     const priorities = options.priorities?.[index] ?? `${2 * index + 1},${2 * index + 2}`;
-    const flags = ['--id', id, '--data', path.join(place.data, id), '--priorities', priorities];
+    const flags = [
+      '--id',
+      id,
+      '--data',
+      path.join(place.data, id),
+      '--priorities',
+      priorities,
+      '--store-url',
+      storeUrl,
+    ];
     if (options.quotaBytes !== undefined) flags.push('--quota-bytes', options.quotaBytes);
     if (options.onNotice !== undefined) flags.push('--on-notice', options.onNotice);
-    const addresses = ['--listen', `${HOST}:${uplinkPort}`, '--api-listen', `${HOST}:${apiPort}`];
-    await launch(`server ${id}`, ['server', ...flags, ...addresses, '--store-url', storeUrl], running);
+    const uplinkUrl = await onFreePort(UPLINK_PORT + index, async (port) => {
+      const apiPort = index === 0 ? place.apiPort : await pickPort(HOST, place.apiPort + index);
+      const addresses = ['--listen', `${HOST}:${port}`, '--api-listen', `${HOST}:${apiPort}`];
+      await launch(`server ${id}`, ['server', ...flags, ...addresses], running);
+    });
+    uplinkUrls.push(uplinkUrl);
   }
   const agentFlags = [
     ...uplinkUrls.flatMap((url) => ['--server', url]),
@@ -124,6 +136,25 @@ async function startEverything(
   const url = `http://${HOST}:${place.apiPort}`;
   await untilGranted(createQueryClient(url, process.env.SLUICE_TOKEN), place.serverCount);
   return url;
+}
+
+/**
+ * Starts a part on the preferred port, or on another when that is taken: also when somebody takes it between the look
+ * and the start.
+ *
+ * @returns the URL of the port
+ */
+async function onFreePort(preferred: number, start: (port: number) => Promise<void>): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await pickPort(HOST, attempt === 1 ? preferred : 0);
+    try {
+      await start(port);
+      return `http://${HOST}:${port}`;
+    } catch (error) {
+      const taken = error instanceof SluiceError && error.code === 'address_in_use';
+      if (!taken || attempt === MAX_PORT_ATTEMPTS) throw error;
+    }
+  }
 }
 
 async function launch(name: string, argumentsOfChild: string[], running: SupervisedChild[]): Promise<void> {
