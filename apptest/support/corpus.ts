@@ -46,3 +46,10 @@ export function* corpusLines(count: number, seed: number): Generator<string> {
     if (shape !== undefined) yield shape(new Date(startMs + number * 3), number);
   }
 }
+
+/** @returns the number of a corpus line, from the body of its record (the message alone, where the line was JSON) */
+export function lineNumber(body: unknown): number {
+  const number = /\bline-(\d+)\b/.exec(String(body))?.[1];
+  if (number === undefined) throw new Error(`not a line of the corpus: ${String(body)}`);
+  return Number(number);
+}
