@@ -54,5 +54,10 @@ function isUsage(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'usage';
 }
 
+const exitCode = await main();
+// What was written may still be on its way into a pipe.
+for (const stream of [process.stdout, process.stderr]) {
+  await new Promise<void>((resolve) => stream.write('', () => resolve()));
+}
 // Idle connections of HTTP clients would keep the process for some seconds more; everything of ours is closed by now.
-process.exit(await main());
+process.exit(exitCode);
