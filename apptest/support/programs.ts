@@ -99,7 +99,7 @@ export interface RunningUp extends RunningProgram {
 }
 
 /** What the tests look at in `status --json`. */
-export interface StatusJson {
+interface StatusJson {
   servers: {
     id: string;
     state: string;

@@ -14,7 +14,7 @@ import { startIngest } from '@sluice/server/ingest/ingest';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 
-export const silent: Logger = pino({ level: process.env.SLUICE_TEST_LOG ?? 'silent' });
+const silent: Logger = pino({ level: process.env.SLUICE_TEST_LOG ?? 'silent' });
 
 /** A queue in memory; emits `changed`. */
 export class MemoryQueue extends EventEmitter implements BlockQueue {

@@ -130,6 +130,9 @@ async function startEverything(
     ...uplinkUrls.flatMap((url) => ['--server', url]),
     ...(options.watch ?? []).flatMap((glob) => ['--watch', path.resolve(glob)]),
     ...(options.exclude ?? []).flatMap((glob) => ['--exclude', path.resolve(glob)]),
+    // What the parts write themselves must never be followed: it would feed itself.
+    '--exclude',
+    path.join(place.data, '**'),
     ...(options.fromStart === true || options.watch === undefined ? ['--from-start'] : []),
   ];
   await launch('agent', ['agent', '--data', path.join(place.data, 'agent'), ...agentFlags], running);
