@@ -51,6 +51,16 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
     if (view.record !== '') setSelectedId(view.record);
   }, [view.record]);
 
+  // Who opens the bare page wants to see logs: on a machine that was quiet for the last hour, those of all time.
+  const bare = useRef(window.location.search === '');
+  useEffect(() => {
+    if (!bare.current || search.pending) return;
+    bare.current = false;
+    if (search.failure === undefined && records.length === 0) {
+      navigate({ range: { kind: 'all' } }, { replace: true });
+    }
+  }, [navigate, records.length, search.failure, search.pending]);
+
   const toggleWrap = useCallback(() => {
     setWrap((on) => {
       writeSetting('wrap', on ? 'no' : 'yes');
