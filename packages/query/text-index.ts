@@ -7,7 +7,7 @@
  */
 import { regexLiteral, sqlString } from './sql-text.ts';
 
-/** The body as patterns see it: `lower` folds ASCII, as the index does. */
+/** The body as patterns see it, and the very expression that the index is over: `lower` folds ASCII. */
 const FOLDED_BODY = 'lower(Body)';
 /** Tokens that one call of the engine's function takes. */
 const MAX_TOKENS_PER_CALL = 64;
@@ -32,7 +32,7 @@ export function hasTokens(tokens: readonly string[]): string {
   const calls: string[] = [];
   for (let start = 0; start < different.length; start += MAX_TOKENS_PER_CALL) {
     const some = different.slice(start, start + MAX_TOKENS_PER_CALL);
-    calls.push(`hasAllTokens(Body, [${some.map(sqlString).join(', ')}])`);
+    calls.push(`hasAllTokens(${FOLDED_BODY}, [${some.map(sqlString).join(', ')}])`);
   }
   return calls.join(' AND ');
 }

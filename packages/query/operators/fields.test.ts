@@ -9,7 +9,10 @@ test.each([
   ['attributes.a:""', "(mapContains(LogAttributes, 'a') AND LogAttributes['a'] = '')"],
   ['attributes.a:x*_', "LogAttributes['a'] LIKE 'x%\\\\_'"],
   ['attributes.a:*', "mapContains(LogAttributes, 'a')"],
-  ['attributes.a:/x/', "(mapContains(LogAttributes, 'a') AND match(LogAttributes['a'], 'x'))"],
+  [
+    'attributes.a:/x/',
+    "(mapContains(LogAttributes, 'a') AND (match('', 'x') >= 0 AND match(LogAttributes['a'], 'x')))",
+  ],
   ['host:>=5', 'ifNull(toFloat64OrNull(toString(HostName)) >= 5, false)'],
   [
     'host:1..2',

@@ -4,7 +4,7 @@ import { wordSql } from './word.ts';
 
 test('a phrase asks the index for its words and the text for their order', () => {
   const sql = phraseSql(' Timed  OUT ');
-  expect(sql).toContain("hasAllTokens(Body, ['timed', 'out']) AND match(lower(Body), ");
+  expect(sql).toContain("hasAllTokens(lower(Body), ['timed', 'out']) AND match(lower(Body), ");
   expect(sql).toContain('timed[');
 });
 

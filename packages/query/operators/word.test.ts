@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { wordSql } from './word.ts';
 
 test('a word is one token of the index', () => {
-  expect(wordSql('TimeOut')).toBe("hasAllTokens(Body, ['timeout'])");
+  expect(wordSql('TimeOut')).toBe("hasAllTokens(lower(Body), ['timeout'])");
 });
 
 test('a word with punctuation is its tokens and its very text between boundaries', () => {
   const sql = wordSql('10.0.0.1');
-  expect(sql).toContain("hasAllTokens(Body, ['10', '0', '1'])");
+  expect(sql).toContain("hasAllTokens(lower(Body), ['10', '0', '1'])");
   expect(sql).toContain('10\\\\.0\\\\.0\\\\.1');
 });
 

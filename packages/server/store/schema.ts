@@ -91,12 +91,13 @@ const COLUMNS: readonly (readonly [name: string, definition: string])[] = [
 ];
 
 /**
- * Words of the body: runs of letters and digits, without regard to case. `hasAllTokens(Body, ...)`,
- * `hasAnyTokens(Body, ...)` and `hasPhrase(Body, ...)` are answered from it (docs/decisions/0002-text-index.md).
+ * Words of the body: runs of letters and digits (every character outside of ASCII counts as a letter), without regard
+ * to the case of ASCII. `hasAllTokens(lower(Body), ['word'])`, `hasAnyTokens`, `hasPhrase` and `hasToken` on exactly this
+ * expression are answered from it, and mean the same where it is not used (docs/decisions/0002-text-index.md).
  * Attributes: `LogAttributes['key'] = 'value'` is answered from the indexes of keys and values together.
  */
 const INDEXES: readonly string[] = [
-  "INDEX body_words Body TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lowerUTF8(Body))",
+  "INDEX body_words lower(Body) TYPE text(tokenizer = 'splitByNonAlpha')",
   "INDEX log_attribute_keys mapKeys(LogAttributes) TYPE text(tokenizer = 'array')",
   "INDEX log_attribute_values mapValues(LogAttributes) TYPE text(tokenizer = 'array')",
   "INDEX resource_attribute_keys mapKeys(ResourceAttributes) TYPE text(tokenizer = 'array')",
