@@ -2,9 +2,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CHROMIUM_ARGUMENTS, findChromium } from '@sluice/console/testing/chromium';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { CHROMIUM_ARGUMENTS, findChromium } from './support/chromium.ts';
 import { corpusLines } from './support/corpus.ts';
 import { type RunningUp, startUp } from './support/programs.ts';
 

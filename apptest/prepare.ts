@@ -3,7 +3,7 @@
  * otherwise says what to install and fails.
  */
 import { spawnSync } from 'node:child_process';
-import { CHROMIUM_CANDIDATES, findChromium } from './support/chromium.ts';
+import { CHROMIUM_CANDIDATES, findChromium } from '../packages/console/testing/chromium.ts';
 
 if (findChromium() === undefined) {
   const mayInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0;

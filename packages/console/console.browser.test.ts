@@ -7,34 +7,23 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CHROMIUM_ARGUMENTS, findChromium } from './testing/chromium.ts';
 import { HUGE_BODY_CHARACTERS } from './testing/fake-logs.ts';
 import { type FakeServer, startFakeServer } from './testing/fake-server.ts';
 
 const DIRECTORY = import.meta.dirname;
 const DIST = path.join(DIRECTORY, 'dist');
-const CHROMIUM = '/usr/bin/chromium';
-const CHROMIUM_ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 let browser: Browser;
 let server: FakeServer;
 /** What went wrong in the page besides what the test looks at; empty at the end of each test. */
 let complaints: string[] = [];
 
 beforeAll(async () => {
-  if (!existsSync(CHROMIUM))
-    throw new Error(`${CHROMIUM} is missing; install it with: apt-get install chromium`);
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error("no Chromium; install the package 'chromium'");
   if (isStale()) buildConsole();
   server = await startFakeServer(DIST);
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+  browser = await chromium.launch({ executablePath, args: [...CHROMIUM_ARGUMENTS] });
 }, 120_000);
 
 afterAll(async () => {

@@ -1,14 +1,18 @@
 /**
  * Keeps a second process away from a data directory.
  *
- * The lock is an exclusive transaction on an empty SQLite file, which is a lock of the operating system on that file:
- * the kernel releases it when the holder ends, however it ends. So there is nothing stale to clean up after `kill -9`,
- * no process id that could be taken by another program, and no race between two that start at once.
+ * LMDB and the engine let (or nearly let) several processes write to the same files, so two agents on one directory
+ * would send every line twice. Node has no `flock`, a pid file survives a crash, and a listening socket is bound to a
+ * network namespace that containers do not share. SQLite, which is part of Node, locks a file the way that is needed:
+ * an exclusive transaction on an empty database is a lock of the operating system, which the kernel releases when the
+ * holder ends, however it ends. So there is nothing stale to clean up after `kill -9`, and no race between two that
+ * start at once.
  *
- * Invariant: at most one DirectoryLock per directory is held, in this process or any other on the same kernel.
+ * Invariants: at most one DirectoryLock per directory is held, in this process or any other on the same kernel; nothing
+ * is ever written to the lock file.
  */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '@sluice/protocol/error';
 
@@ -24,45 +28,43 @@ export interface DirectoryLock {
 }
 
 /**
- * Locks `directory`, which is created when missing.
- * Throws SluiceError `already_running` when another holder has it, `internal` when the file cannot be used.
+ * Locks `directory`, which is created when missing, for this user alone.
+ *
+ * @throws SluiceError `already_running` when another holder has it, `config_invalid` when it cannot be written
  */
 export function lockDirectory(directory: string): DirectoryLock {
-  mkdirSync(directory, { recursive: true });
-  const path = join(directory, LOCK_FILE_NAME);
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
-    database.exec('BEGIN EXCLUSIVE');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    database = new DatabaseSync(path.join(directory, LOCK_FILE_NAME), { timeout: 0 });
+    database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database?.close();
-    if (isHeld(error)) {
-      throw new SluiceError('already_running', `another process uses the data directory ${directory}`, {
-        cause: error,
-        hint: 'Stop the other process, or give this one a directory of its own.',
-      });
-    }
-    throw new SluiceError('internal', `cannot lock the data directory ${directory}: ${messageOf(error)}`, {
-      cause: error,
-      hint: `Check that ${path} is a file that this user may write, on a file system with locks.`,
-    });
+    throw lockFailure(directory, error);
   }
   const held = database;
-  let released = false;
   return {
     release(): void {
-      if (released) return;
-      released = true;
-      held.close();
+      if (held.isOpen) held.close();
     },
   };
+}
+
+function lockFailure(directory: string, cause: unknown): SluiceError {
+  if (isHeld(cause)) {
+    return new SluiceError('already_running', `another process uses the data directory ${directory}`, {
+      cause,
+      hint: 'Stop the other process, or give this one a data directory of its own.',
+    });
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SluiceError('config_invalid', `the data directory ${directory} cannot be used: ${reason}`, {
+    cause,
+    hint: 'Choose a data directory on a local disk that this user can write to.',
+  });
 }
 
 function isHeld(error: unknown): boolean {
   if (!(error instanceof Error) || !('errcode' in error)) return false;
   return typeof error.errcode === 'number' && HELD_CODES.includes(error.errcode & 0xff);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,9 +10,9 @@
  * - A write that fails has changed nothing and may be tried again.
  */
 import path from 'node:path';
+import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import {
   commit,
   dropBallast,

@@ -13,6 +13,7 @@ import type { BlockId } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
 import { BlockBuilder, type SealedRawBlock } from '@sluice/wire/block-builder';
 import { type PreparedAttributes, prepareAttributes } from '@sluice/wire/block-record';
+import type { LineConsumer } from '../source/line-consumer.ts';
 import { Calendar, TimeZone } from './calendar.ts';
 import { serviceFromPath } from './file-names.ts';
 import { MAX_JSON_ATTRIBUTES, MAX_JSON_KEY_LENGTH } from './json-line.ts';
@@ -33,16 +34,6 @@ const MAX_RECORD_OVERHEAD_BYTES: number = 4096 + MAX_JSON_ATTRIBUTES * (3 * MAX_
 const MAX_RECORD_LINE_BYTES: number = Math.floor(
   (MAX_BLOCK_RAW_BYTES - 2 * MAX_RECORD_OVERHEAD_BYTES) / MAX_RECORD_GROWTH,
 );
-
-/** Takes the lines of one stream, in order. */
-export interface LineConsumer {
-  /**
-   * One line without its terminator (LF or CRLF). The bytes are used only during the call.
-   *
-   * @param observedMs when the bytes were read, in milliseconds since 1970.
-   */
-  line(buffer: Buffer, start: number, end: number, observedMs: number): void;
-}
 
 export interface RecorderOptions {
   /** The host of lines that name none. */
