@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 import { Recorder } from './record/recorder.ts';
+import type { UrgencyRule } from './record/urgency.ts';
 import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
 import { startUplink } from './uplink/uplink.ts';
 
@@ -26,6 +27,8 @@ export interface AgentOptions {
   /** Whether files that are there at the first start are read from their beginning. */
   readonly fromStart: boolean;
   readonly hostName: string;
+  /** Classes of urgency that do not follow from severity; a rule without conditions fits everything. */
+  readonly urgencyRules?: readonly UrgencyRule[];
   readonly queueBytes?: number;
   /** Bearer token for the servers. */
   readonly token?: string;
@@ -77,7 +80,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         fromStart: options.fromStart,
         ownDirectories: [directory],
       },
-      recorder: new Recorder({ hostName: options.hostName }),
+      recorder: new Recorder({
+        hostName: options.hostName,
+        ...(options.urgencyRules === undefined ? {} : { urgencyRules: options.urgencyRules }),
+      }),
       queue,
       logger,
       onBlocks: (blocks) => uplink.blocksSealed(blocks),

@@ -291,6 +291,13 @@ describe('urgency', () => {
     expect(record('ERROR: x', options, '/var/log/noisy/a.log').urgency).toBe('bulk');
     expect(record('ERROR: x', options).urgency).toBe('urgent');
   });
+
+  test('a rule without conditions makes all alike', () => {
+    const options: RecorderOptions = { ...OPTIONS, urgencyRules: [{ urgency: 'normal' }] };
+    for (const line of ['ERROR: x', 'WARN: x', 'DEBUG: x', 'x']) {
+      expect(record(line, options).urgency).toBe('normal');
+    }
+  });
 });
 
 describe('cuts', () => {

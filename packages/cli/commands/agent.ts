@@ -34,6 +34,7 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
     ...(settings.id === undefined ? {} : { agentId: settings.id }),
     ...(settings.watch === undefined ? {} : { watch: settings.watch }),
     ...(settings.exclude === undefined ? {} : { exclude: settings.exclude }),
+    urgencyRules: settings.urgency === 'off' ? [{ urgency: 'normal' }] : [],
     ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });

@@ -66,6 +66,7 @@ export interface AgentSettings {
   exclude?: string[];
   fromStart?: boolean;
   hostName?: string;
+  urgency?: 'severity' | 'off';
   queueBytes?: number;
   token?: string;
 }
@@ -253,6 +254,11 @@ export const AGENT_SETTINGS: SettingsTable<AgentSettings> = {
     placeholder: 'NAME',
     help: "this computer's name in the records (default: its host name)",
     schema: z.string().min(1).max(255),
+  },
+  urgency: {
+    placeholder: 'RULE',
+    help: 'what goes first: severity (errors before warnings before the rest), or off (all alike, in the order of reading)',
+    schema: z.enum(['severity', 'off']),
   },
   queueBytes: {
     placeholder: 'SIZE',
