@@ -26,7 +26,7 @@ const UPLINK_PORT = 4620;
 const STORE_PORT = 8123;
 
 interface UpOptions {
-  data: string;
+  data?: string;
   port: string;
   servers: string;
   watch?: string[];
@@ -43,9 +43,9 @@ export function addUpCommand(program: Command): void {
     .command('up')
     .summary('run everything on this machine')
     .description(
-      "Starts a store, servers and an agent on this machine, until Ctrl-C.\nWithout --watch the agent follows this machine's own logs.",
+      "Starts a store, servers and an agent on this machine, until Ctrl-C.\nWithout --watch the agent reads and follows this machine's own logs.",
     )
-    .option('--data <dir>', 'directory for durable state', process.env.SLUICE_DATA ?? defaultDataDirectory())
+    .option('--data <dir>', 'directory for durable state (default: .sluice beside the launcher) [SLUICE_DATA]')
     .option('--port <port>', 'port of console and API', String(CONSOLE_PORT))
     .option('--servers <n>', 'how many servers', '1')
     .option('--watch <glob>', 'files to follow; repeat for several', collect)
@@ -70,7 +70,7 @@ async function up(options: UpOptions): Promise<void> {
       `--priorities is given more often than there are servers (${serverCount})`,
     );
   }
-  const data = path.resolve(options.data);
+  const data = path.resolve(options.data ?? process.env.SLUICE_DATA ?? defaultDataDirectory());
   const apiPort = consolePort === 0 ? await pickPort(HOST, 0) : consolePort;
   if (!(await isPortFree(HOST, apiPort))) {
     throw new SluiceError('address_in_use', `port ${apiPort} on ${HOST} is in use by another program`, {

@@ -206,7 +206,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
       `is less than a full block (${MAX_BLOCK_RAW_BYTES} bytes)`,
     ),
   },
-  grantLifetime: { placeholder: 'TIME', help: 'how long a grant lives (default 30s)', schema: duration },
+  grantLifetime: { placeholder: 'TIME', help: 'how long a grant lives (default 20s)', schema: duration },
   onNotice: {
     placeholder: 'POLICY',
     help: 'what a priority violation notice does: yield (rank the next grants lower for a while) or ignore (only count it)',
