@@ -2,11 +2,13 @@
 import { run as codec } from './codec.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
+import { run as storm } from './storm.ts';
 
 const BENCHES: Readonly<Record<string, (argumentsOfBench: readonly string[]) => Promise<void>>> = {
   pipeline,
   record,
   codec,
+  storm,
 };
 
 const [name, ...rest] = process.argv.slice(2);

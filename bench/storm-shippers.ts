@@ -1,0 +1,128 @@
+/**
+ * Shippers that know no priorities, in the same storm: each follows the same kind of file into a receiver that takes
+ * as many lines per second as the server's cap lets through.
+ *
+ * Measured: from the write of an ERROR line to its arrival at the receiver (not until it is found in a store).
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Flood } from './storm-flood.ts';
+import { latenciesOf, type StormOutcome, type StormPlan } from './storm-outcome.ts';
+import { CappedReceiver } from './storm-receiver.ts';
+
+/** How long a shipper may take to find its file before the flood starts. */
+const START_MS = 2000;
+const CHECK_MS = 200;
+
+/** How a shipper is configured and started. */
+interface Shipper {
+  readonly program: string;
+  configure(place: { readonly directory: string; readonly file: string; readonly port: number }): {
+    readonly configuration: string;
+    readonly arguments: readonly string[];
+  };
+}
+
+const SHIPPERS: Readonly<Record<string, Shipper>> = {
+  rsyslog: {
+    program: 'rsyslogd',
+    configure: ({ directory, file, port }) => ({
+      configuration: `global(workDirectory="${directory}" maxMessageSize="64k")
+module(load="imfile")
+template(name="line" type="string" string="%msg%\\n")
+input(type="imfile" File="${file}" Tag="storm:" freshStartTail="off")
+action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" template="line" action.resumeRetryCount="-1"
+       queue.type="LinkedList" queue.filename="storm" queue.maxDiskSpace="4g" queue.saveOnShutdown="on")
+`,
+      arguments: [
+        '-n',
+        '-f',
+        path.join(directory, 'configuration'),
+        '-i',
+        path.join(directory, 'rsyslog.pid'),
+      ],
+    }),
+  },
+  'fluent-bit': {
+    program: 'fluent-bit',
+    configure: ({ directory, file, port }) => ({
+      configuration: `[SERVICE]
+    flush 1
+    storage.path ${directory}
+    storage.backlog.mem_limit 64M
+[INPUT]
+    name tail
+    path ${file}
+    read_from_head on
+    storage.type filesystem
+[OUTPUT]
+    name tcp
+    match *
+    host 127.0.0.1
+    port ${port}
+    format json_lines
+    retry_limit no_limits
+`,
+      arguments: ['-c', path.join(directory, 'configuration'), '-q'],
+    }),
+  },
+};
+
+/** Names of the shippers that can be compared with. */
+export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS);
+
+/** @returns the outcome, or why there is none */
+export async function stormShipper(name: string, plan: StormPlan): Promise<StormOutcome | string> {
+  const shipper = SHIPPERS[name];
+  if (shipper === undefined) return `${name}: not known`;
+  const program = findProgram(shipper.program);
+  if (program === undefined) return `${name}: ${shipper.program} is not on the PATH, left out`;
+  const directory = path.join(plan.directory, name);
+  mkdirSync(directory, { recursive: true });
+  const file = path.join(directory, 'storm.log');
+  const flood = new Flood(file, plan.floodBytesPerSecond);
+  const receiver = new CappedReceiver(plan.linesPerSecond);
+  const port = await receiver.start();
+  const { configuration, arguments: argumentsOfShipper } = shipper.configure({ directory, file, port });
+  writeFileSync(path.join(directory, 'configuration'), configuration);
+  const child = spawn(program, argumentsOfShipper, { stdio: ['ignore', 'ignore', 'inherit'] });
+  try {
+    await sleep(START_MS);
+    if (child.exitCode !== null) return `${name}: ended with ${child.exitCode}`;
+    await flood.run(plan.seconds);
+    const backlogLines = flood.linesWritten - receiver.linesReceived;
+    const deadlineMs = Date.now() + plan.afterSeconds * 1000;
+    while (Date.now() < deadlineMs && receiver.arrivedMs.size < flood.errors.length) await sleep(CHECK_MS);
+    const latencies = latenciesOf(flood.errors, receiver.arrivedMs, Date.now());
+    return { shipper: name, latencies, backlogLines, remarks: [] };
+  } finally {
+    await end(child);
+    await receiver.stop();
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  // What it still holds does not matter any more, and writing it out would take long.
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+/** System daemons are often not on a user's PATH. */
+function findProgram(program: string): string | undefined {
+  const directories = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin'];
+  return directories
+    .map((directory) => path.join(directory, program))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}

@@ -1,0 +1,102 @@
+/**
+ * The incident: a file takes DEBUG and INFO lines at ten times what the receiving side takes, and one ERROR line each
+ * second. How long until the ERROR line is there?
+ *
+ * Measured, for Sluice with and without priorities: from the write of each ERROR line until a search finds it; for
+ * other shippers, where they are installed: until it arrives at a receiver with the same cap. And that with Sluice every
+ * line is there once in the end. Not measured: networks, several agents, searches by many people meanwhile.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseBytes } from '@sluice/cli/config/units';
+import { measureShape } from './storm-flood.ts';
+import { formatTable, percentile, type StormOutcome, type StormPlan } from './storm-outcome.ts';
+import { SHIPPER_NAMES, stormShipper } from './storm-shippers.ts';
+import { stormSluice } from './storm-sluice.ts';
+
+const DEFAULT_SECONDS = 60;
+/** Ten times this is what two cores that also run the store, the server and the bench can write, read and seal. */
+const DEFAULT_INGEST_LIMIT = '1MB/s';
+/** How much more is written than is taken. */
+const FLOOD_FACTOR = 10;
+const GOAL_P50_MS = 1000;
+const GOAL_P99_MS = 2000;
+
+/** @param argumentsOfBench `--seconds N`, `--ingest-limit SIZE/s`, `--only sluice|flat|rsyslog|fluent-bit` */
+export async function run(argumentsOfBench: readonly string[]): Promise<void> {
+  const seconds = Number(flag(argumentsOfBench, '--seconds') ?? DEFAULT_SECONDS);
+  const limit = flag(argumentsOfBench, '--ingest-limit') ?? DEFAULT_INGEST_LIMIT;
+  const only = flag(argumentsOfBench, '--only');
+  const names = ['sluice', 'flat', ...SHIPPER_NAMES].filter((name) => only === undefined || only === name);
+  if (names.length === 0 || !(seconds > 0)) {
+    throw new Error(`--only is one of sluice, flat, ${SHIPPER_NAMES.join(', ')}; --seconds is a number`);
+  }
+  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-storm-'));
+  try {
+    const plan = planOf(parseBytes(limit.replace(/\/s$/, '')), seconds, directory);
+    const outcomes: StormOutcome[] = [];
+    const remarks: string[] = [];
+    for (const name of names) {
+      print(`${name}: ${seconds} s`);
+      const outcome =
+        name === 'sluice' || name === 'flat' ? await stormSluice(name, plan) : await stormShipper(name, plan);
+      if (typeof outcome === 'string') remarks.push(outcome);
+      else {
+        outcomes.push(outcome);
+        remarks.push(...outcome.remarks.map((remark) => `${name}: ${remark}`));
+      }
+    }
+    print(`\n${formatTable(outcomes)}\n`);
+    for (const remark of remarks) print(remark);
+    judge(outcomes);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function planOf(rawBytesPerSecond: number, seconds: number, directory: string): StormPlan {
+  const shape = measureShape();
+  const linesPerSecond = rawBytesPerSecond / shape.rawBytes;
+  const plan = {
+    ...{ seconds, directory, rawBytesPerSecond, linesPerSecond, rawBytesPerLine: shape.rawBytes },
+    afterSeconds: seconds,
+    floodBytesPerSecond: FLOOD_FACTOR * linesPerSecond * shape.lineBytes,
+  };
+  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB/s`;
+  print(
+    `cap: ${megabytes(rawBytesPerSecond)} in blocks = ${Math.round(linesPerSecond)} lines/s = ` +
+      `${megabytes(linesPerSecond * shape.lineBytes)} of lines (${shape.lineBytes.toFixed(0)} bytes each, ` +
+      `${(shape.rawBytes / shape.lineBytes).toFixed(2)} times as much in a block)`,
+  );
+  print(
+    `flood: ${megabytes(FLOOD_FACTOR * rawBytesPerSecond)} in blocks = ` +
+      `${Math.round(FLOOD_FACTOR * linesPerSecond)} lines/s = ${megabytes(plan.floodBytesPerSecond)} of lines`,
+  );
+  return plan;
+}
+
+function judge(outcomes: readonly StormOutcome[]): void {
+  const own = outcomes.find(({ shipper }) => shipper === 'sluice');
+  if (own === undefined) return;
+  const [p50, p99] = [percentile(own.latencies, 0.5), percentile(own.latencies, 0.99)];
+  const met = p50.milliseconds <= GOAL_P50_MS && p99.milliseconds <= GOAL_P99_MS && !p99.atLeast;
+  print(`goal (p50 <= ${GOAL_P50_MS} ms, p99 <= ${GOAL_P99_MS} ms): ${met ? 'met' : 'missed'}`);
+  for (const other of outcomes) {
+    if (other === own) continue;
+    const theirs = percentile(other.latencies, 0.5);
+    const ratio = theirs.milliseconds / p50.milliseconds;
+    print(
+      `p50 of ${other.shipper}: ${theirs.atLeast ? 'at least ' : ''}${ratio.toFixed(0)} times that of sluice`,
+    );
+  }
+}
+
+function flag(argumentsOfBench: readonly string[], name: string): string | undefined {
+  const at = argumentsOfBench.indexOf(name);
+  return at === -1 ? undefined : argumentsOfBench[at + 1];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
