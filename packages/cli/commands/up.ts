@@ -45,7 +45,10 @@ export function addUpCommand(program: Command): void {
     .description(
       "Starts a store, servers and an agent on this machine, until Ctrl-C.\nWithout --watch the agent reads and follows this machine's own logs.",
     )
-    .option('--data <dir>', 'directory for durable state (default: .sluice beside the launcher) [SLUICE_DATA]')
+    .option(
+      '--data <dir>',
+      'directory for durable state (default: .sluice beside the launcher) [SLUICE_DATA]',
+    )
     .option('--port <port>', 'port of console and API', String(CONSOLE_PORT))
     .option('--servers <n>', 'how many servers', '1')
     .option('--watch <glob>', 'files to follow; repeat for several', collect)
