@@ -71,6 +71,11 @@ test('the bare address shows the logs that are there, however old', async () => 
 
 test('a search finds the line and no other', async () => {
   const { page, complaints } = await open('?range=all');
+  // The key works once the page does; a line on the screen says that it does.
+  await page
+    .getByText(/line-\d+/)
+    .first()
+    .waitFor();
   await page.keyboard.press('/');
   await page.keyboard.type('"line-4242"');
   await page.keyboard.press('Enter');
