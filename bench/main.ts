@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [ARGUMENTS]`: runs one benchmark, or lists them. */
+import { run as agents } from './agents.ts';
 import { run as codec } from './codec.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (argumentsOfBench: readonly string[]) => 
   record,
   codec,
   storm,
+  agents,
 };
 
 const [name, ...rest] = process.argv.slice(2);

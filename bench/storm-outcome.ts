@@ -58,7 +58,7 @@ export function percentile(latencies: readonly Latency[], part: number): Latency
   return { milliseconds, atLeast: sorted.slice(0, index + 1).some(({ atLeast }) => atLeast) };
 }
 
-export function formatLatency({ milliseconds, atLeast }: Latency): string {
+function formatLatency({ milliseconds, atLeast }: Latency): string {
   return `${atLeast ? '> ' : ''}${(milliseconds / 1000).toFixed(2)} s`;
 }
 

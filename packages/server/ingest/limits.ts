@@ -6,8 +6,11 @@ export const PROTOCOL_MAJOR = 1;
 /** Counts additions that an older peer may ignore. */
 export const PROTOCOL_MINOR = 0;
 
-/** Most connections at once; an agent has one. Each costs a socket, an HTTP/2 session and its windows. */
-export const MAX_AGENTS = 4096;
+/**
+ * Most connections at once; an agent has one. Each costs a socket, an HTTP/2 session and its windows: about 150 KiB, so
+ * that this many take about 1.5 GiB (`npm run bench -- agents`). More agents need more servers.
+ */
+export const MAX_AGENTS = 10_000;
 /** A connection has this long from its first byte to a good Hello; strangers do not hold sockets. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A Send stream has this long to name its channel. */

@@ -1,0 +1,153 @@
+/**
+ * A process that is many agents at once, for `agents.ts`: each has the real connection and the real state machine of an
+ * agent, with nothing to send.
+ *
+ * Invariants: one TCP connection per agent; reconnects, requests and reports at the agent's own pace; ends with its
+ * parent.
+ */
+import { ServerConnection } from '@sluice/agent/uplink/connection';
+import { REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from '@sluice/agent/uplink/limits';
+import { buildReport } from '@sluice/agent/uplink/report';
+import type { AgentEvent } from '@sluice/protocol/agent-events';
+import { type AgentMachine, createAgentMachine } from '@sluice/protocol/agent-machine';
+import type { AgentId, TimeMs } from '@sluice/protocol/model';
+import { pino } from 'pino';
+
+/** How often the parent is told. */
+const TELL_MS = 250;
+/** Agents that are started in one go; the next ones follow when the event loop has turned. */
+const START_AT_ONCE = 20;
+
+/** What a process tells about its agents. */
+export interface AgentsTold {
+  readonly connected: number;
+  /** Agents that got a grant with channels on their present connection. */
+  readonly granted: number;
+  /** From request to its answer, since the last time. */
+  readonly answersMs: readonly number[];
+  /** Answers that were refusals, since the last time. */
+  readonly refusals: number;
+  /** Requests since the last time. */
+  readonly requests: number;
+}
+
+const logger = pino({ level: 'silent' });
+const told = {
+  connected: 0,
+  granted: 0,
+  answersMs: [] as number[],
+  refusals: 0,
+  requests: 0,
+};
+
+class OneAgent {
+  readonly #machine: AgentMachine;
+  readonly #connection: ServerConnection;
+  readonly #askedMs = new Map<number, number>();
+  #isGranted = false;
+  #changed = true;
+  #reportedMs = 0;
+  #wakeTimer: NodeJS.Timeout | undefined;
+  #events: AgentEvent[] = [];
+
+  constructor(address: string, number: number) {
+    this.#machine = createAgentMachine({ seed: number });
+    const connection = new ServerConnection(
+      { address },
+      {
+        queue: {
+          // A name as the configuration makes it.
+          agentId: `bench-${number}` as AgentId,
+          epoch: number,
+          settledBelowSequence: 1,
+          blocks: () => [],
+          readPayload: () => undefined,
+          remove: () => undefined,
+          setAside: () => undefined,
+        },
+        ...{ hostName: `host-${number}`, version: 'bench', logger, pingTimes: undefined },
+        dispatch: (event) => this.#dispatch({ ...event, atMs: now() } as AgentEvent),
+        claim: () => undefined,
+        release: () => undefined,
+        random: Math.random,
+      },
+    );
+    this.#connection = connection;
+    connection.start();
+    setInterval(() => this.#report(), REPORT_INTERVAL_MS);
+  }
+
+  /** One event after the other: an effect may bring the next one. */
+  #dispatch(event: AgentEvent): void {
+    this.#events.push(event);
+    if (this.#events.length > 1) return;
+    for (let next = this.#events[0]; next !== undefined; next = this.#events[0]) {
+      this.#note(next);
+      for (const effect of this.#machine.step(next)) {
+        if (effect.type === 'send_request') {
+          told.requests += 1;
+          this.#askedMs.set(effect.request.requestId, performance.now());
+          this.#connection.sendControl(effect);
+        } else if (effect.type === 'wake_at') {
+          clearTimeout(this.#wakeTimer);
+          const waitMs = Math.max(0, effect.atMs - now());
+          this.#wakeTimer = setTimeout(() => this.#dispatch({ type: 'woken', atMs: now() }), waitMs);
+        } else if (effect.type === 'close_channel') {
+          this.#connection.closeChannel(effect.grantId, effect.channel);
+        }
+      }
+      this.#events.shift();
+    }
+  }
+
+  #note(event: AgentEvent): void {
+    if (event.type !== 'woken') this.#changed = true;
+    if (event.type === 'server_connected') told.connected += 1;
+    else if (event.type === 'server_disconnected') {
+      told.connected -= 1;
+      if (this.#isGranted) told.granted -= 1;
+      this.#isGranted = false;
+      this.#askedMs.clear();
+    } else if (event.type === 'grant_received') {
+      const { requestId, channels } = event.grant;
+      const askedMs = this.#askedMs.get(requestId);
+      if (askedMs !== undefined) told.answersMs.push(performance.now() - askedMs);
+      this.#askedMs.delete(requestId);
+      if (channels.length === 0) told.refusals += 1;
+      else if (!this.#isGranted) {
+        this.#isGranted = true;
+        told.granted += 1;
+      }
+    }
+  }
+
+  /** As the agent's uplink does it. */
+  #report(): void {
+    const nowMs = now();
+    if (!this.#changed && nowMs - this.#reportedMs < REPORT_REFRESH_MS) return;
+    this.#changed = false;
+    this.#reportedMs = nowMs;
+    const connection = this.#connection.view();
+    const view = { machine: this.#machine.view(nowMs), connections: [connection], problems: [] };
+    this.#connection.sendReport(buildReport('bench', view, { unreadBytes: 0, problems: [] }));
+  }
+}
+
+function now(): TimeMs {
+  // The shell is where time enters; the brand is made here.
+  return Date.now() as TimeMs;
+}
+
+const [address, first, count] = process.argv.slice(2);
+process.on('disconnect', () => process.exit());
+setInterval(() => {
+  const message: AgentsTold = { ...told };
+  process.send?.(message);
+  told.answersMs = [];
+  told.refusals = 0;
+  told.requests = 0;
+}, TELL_MS);
+for (let number = Number(first); number < Number(first) + Number(count); number += 1) {
+  new OneAgent(address ?? '', number);
+  if (number % START_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+}
