@@ -201,6 +201,7 @@ class Machine implements AgentMachine {
       case 'block_sealed': {
         const entry = this.#backlog.add(event.block);
         if (entry === undefined) return;
+        entry.foundInDoubtAt = event.inDoubtAt;
         if (event.inDoubtAt === undefined) this.#backlog.toWaiting(entry);
         else this.#backlog.toBound(entry, event.inDoubtAt, this.#nowMs + this.#inDoubtTimeoutMs);
         return;
@@ -317,8 +318,7 @@ class Machine implements AgentMachine {
       this.#effects.push({ type: 'set_aside_block', blockId: event.blockId, reason: event.refusal.reason });
     } else {
       channel.pausedUntilMs = this.#nowMs + REFUSED_PAUSE_MS;
-      // A server that knew the block would have acknowledged it.
-      entry.doubts = entry.doubts.filter((serverId) => serverId !== event.serverId);
+      // Its doubts stay: a refusal may come from the own queue, while an earlier send of the block still is unanswered.
       this.#backlog.toWaiting(entry);
     }
     this.#closeIfDone(channel);
@@ -412,7 +412,7 @@ class Machine implements AgentMachine {
     const { serverId, grant, priority } = channel;
     const block = entry.header;
     if (channel.usedBytes === 0) this.#notify(channel);
-    const inDoubtAt = entry.doubts.findLast((doubt) => doubt !== serverId);
+    const inDoubtAt = entry.doubts.findLast((doubt) => doubt !== serverId) ?? entry.foundInDoubtAt;
     if (channel.inFlight.size === 0) channel.progressAtMs = this.#nowMs;
     channel.usedBytes += block.rawBytes;
     this.#backlog.toInFlight(entry, channel);

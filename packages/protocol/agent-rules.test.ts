@@ -140,3 +140,28 @@ test('U19 a grant past the limits gives no channel', () => {
   agent.seal(block(1));
   expect(agent.order()).toEqual([]);
 });
+
+test('U14 a block found in doubt at the start is marked also at the server of the note', () => {
+  const agent = new TestAgent();
+  // The note names the latest server only: it was at another one before, perhaps.
+  agent.step({ type: 'block_sealed', block: block(1), inDoubtAt: server('S2') });
+  agent.connect('S2');
+  agent.grant('S2', [1]);
+  expect(agent.sent()).toEqual(['1@S2?S2']);
+});
+
+test('U14 a refusal takes back no doubt of an earlier send', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.seal(block(1));
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  agent.step({ type: 'server_disconnected', serverId: server('S1') });
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 1000 });
+  // From the own queue, which could not note the second send: the first one may have arrived.
+  const refusal = { kind: 'retryable' as const, reason: 'the queue failed' };
+  agent.step({ type: 'block_refused', serverId: server('S1'), blockId: block(1).id, refusal });
+  agent.connect('S2');
+  agent.grant('S2', [1], { quotaBytes: 1000 });
+  expect(agent.sent()).toEqual(['1@S1', '1@S1', '1@S2?S1']);
+});

@@ -19,6 +19,11 @@ export interface BlockEntry {
   channel: Channel | undefined;
   /** Servers that may have it durable already (U14), latest last. */
   doubts: ServerId[];
+  /**
+   * The queue's note from an earlier life. It names the latest server only, so others before it may have the block too:
+   * it is sent marked wherever it goes.
+   */
+  foundInDoubtAt: ServerId | undefined;
   /** Which stay in `bound` a release deadline belongs to. */
   boundCount: number;
 }

@@ -34,6 +34,7 @@ export class Backlog {
       boundTo: undefined,
       channel: undefined,
       doubts: [],
+      foundInDoubtAt: undefined,
       boundCount: 0,
     };
     this.#entries.set(key, entry);
