@@ -8,6 +8,7 @@ import { addAgentCommand } from './commands/agent.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addSearchCommand } from './commands/search.ts';
 import { addServerCommand } from './commands/server.ts';
+import { addSimCommand } from './commands/sim.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -30,6 +31,7 @@ function createProgram(): Command {
   addServerCommand(program);
   addStoreCommand(program);
   addConfigCommand(program);
+  addSimCommand(program);
   for (const command of program.commands) command.exitOverride();
   return program;
 }

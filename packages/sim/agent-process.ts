@@ -1,0 +1,168 @@
+/**
+ * One life of an agent: the production state machine in a shell that behaves as packages/agent/uplink does (order of
+ * effects, reconnects, the note "may be there" before the first byte, the notice before its block, channel streams).
+ *
+ * Invariants: the machine is stepped with one event at a time; a block leaves the queue only after the machine said so;
+ * a dead process does nothing more, also in the middle of the effects of one step.
+ */
+import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentMachine } from '@sluice/protocol/agent-machine';
+import type { BlockHeader, ServerId } from '@sluice/protocol/model';
+import type { QueueDisk } from './agent-queue.ts';
+import { AgentQueue } from './agent-queue.ts';
+import type { LinkHost, OpenRoute } from './server-link.ts';
+import { ServerLink } from './server-link.ts';
+import type { World } from './world.ts';
+
+export type UntimedAgentEvent = AgentEvent extends infer E
+  ? E extends AgentEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never;
+
+/** How long a stopping agent waits for answers. */
+const STOP_TIMEOUT_MS = 5_000;
+const QUIET_CHECK_MS = 50;
+
+export class AgentProcess implements LinkHost {
+  readonly queue: AgentQueue;
+  readonly #world: World;
+  readonly #machine: AgentMachine;
+  readonly #links: readonly ServerLink[];
+  readonly #onEnd: () => void;
+  #events: UntimedAgentEvent[] = [];
+  #isStepping = false;
+  readonly #cuts: (readonly BlockHeader[])[] = [];
+  #toRemove: number[] = [];
+  #wakes = 0;
+  #isDead = false;
+
+  /** @param onEnd called once when the process is over, however it ended. */
+  constructor(world: World, disk: QueueDisk, routes: readonly OpenRoute[], seed: number, onEnd: () => void) {
+    this.#world = world;
+    this.#onEnd = onEnd;
+    world.observe({ type: 'agent_started', agentId: disk.agentId });
+    this.queue = new AgentQueue(world, disk);
+    this.#machine = world.machines.createAgentMachine({ seed });
+    this.#links = routes.map((route) => new ServerLink(world, this, route));
+    for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
+      this.dispatch({
+        type: 'block_sealed',
+        block: header,
+        ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+      });
+    }
+    for (const link of this.#links) link.start();
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get links(): readonly ServerLink[] {
+    return this.#links;
+  }
+
+  /** Dies at once. */
+  kill(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.queue.kill();
+    for (const link of this.#links) link.kill();
+    this.#world.observe({ type: 'agent_ended', agentId: this.queue.disk.agentId });
+    this.#onEnd();
+  }
+
+  /** Sends nothing new, waits for answers a while, ends. */
+  stop(): void {
+    this.dispatch({ type: 'stopping' });
+    const untilMs = this.#world.nowMs + STOP_TIMEOUT_MS;
+    const check = (): void => {
+      if (this.#isDead) return;
+      const isQuiet = this.#links.every((link) => link.unansweredCount === 0);
+      if (isQuiet || this.#world.nowMs >= untilMs) this.kill();
+      else this.#world.after(QUIET_CHECK_MS, check);
+    };
+    check();
+  }
+
+  /** A cut of the pipeline. */
+  seal(headers: readonly BlockHeader[]): void {
+    this.#cuts.push(headers);
+    if (this.#cuts.length === 1) this.#commitCuts();
+  }
+
+  /** One cut after the other: the queue takes them in the order of their sequences. */
+  #commitCuts(): void {
+    const headers = this.#cuts[0];
+    if (headers === undefined) return;
+    this.queue.commitCut(headers, () => {
+      this.#cuts.shift();
+      for (const block of headers) this.dispatch({ type: 'block_sealed', block });
+      this.#commitCuts();
+    });
+  }
+
+  dispatch(event: UntimedAgentEvent): void {
+    if (this.#isDead) return;
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    const { agentId } = this.queue.disk;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      // The union of events without their time, with it again.
+      const timed = { ...next, atMs: this.#world.nowMs } as AgentEvent;
+      const effects = this.#machine.step(timed);
+      this.#world.observe({ type: 'agent_step', agentId, event: timed, effects });
+      for (const effect of effects) {
+        if (this.#isDead) return;
+        this.#execute(effect);
+        const { isFaulty, chance, options } = this.#world;
+        if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
+      }
+    }
+    this.#isStepping = false;
+  }
+
+  #execute(effect: AgentEffect): void {
+    switch (effect.type) {
+      case 'send_request':
+        this.#linkTo(effect.serverId)?.sendRequest(effect.request);
+        return;
+      case 'send_notice':
+        this.#linkTo(effect.serverId)?.sendNotice(effect.notice);
+        return;
+      case 'send_block':
+        this.#linkTo(effect.serverId)?.sendBlock(effect);
+        return;
+      case 'close_channel':
+        this.#linkTo(effect.serverId)?.closeChannel(effect.grantId, effect.channel);
+        return;
+      case 'forget_block':
+      case 'set_aside_block':
+        this.#toRemove.push(effect.blockId.sequence);
+        if (this.#toRemove.length === 1) this.#world.after(0, () => this.#flushRemovals());
+        return;
+      case 'wake_at': {
+        this.#wakes += 1;
+        const wish = this.#wakes;
+        this.#world.after(Math.max(0, effect.atMs - this.#world.nowMs), () => {
+          if (wish === this.#wakes) this.dispatch({ type: 'woken' });
+        });
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #flushRemovals(): void {
+    if (this.#isDead) return;
+    this.queue.remove(this.#toRemove);
+    this.#toRemove = [];
+  }
+
+  #linkTo(serverId: ServerId): ServerLink | undefined {
+    return this.#links.find((link) => link.serverId === serverId);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Everything that makes one simulated world different from another, in one struct: sizes, speeds and the probability
+ * of each fault. Drawn from the seed, so that seeds differ in scale and in what goes wrong.
+ *
+ * Invariants: same seed, same options; times in virtual ms, sizes in uncompressed bytes.
+ */
+import type { Lane } from '@sluice/protocol/lanes';
+import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
+import { Random } from './random.ts';
+
+export interface ServerShape {
+  readonly lanes: readonly Lane[];
+  readonly journalBytes: number;
+  readonly onNotice: 'ignore' | 'yield';
+  readonly grantLifetimeMs: number;
+  /** From a block's arrival in a lane of the journal to its batch. */
+  readonly gatherMs: number;
+}
+
+/** How often each kind of fault happens, or how likely it is at each occasion. All are 0 in a world without faults. */
+export interface FaultMix {
+  readonly agentCrashesPerMinute: number;
+  readonly serverCrashesPerMinute: number;
+  /** A process dies between two effects of one step, per step. */
+  readonly crashBetweenEffects: number;
+  readonly agentStopsPerMinute: number;
+  readonly serverDrainsPerMinute: number;
+  readonly connectionDropsPerMinute: number;
+  readonly streamResetsPerMinute: number;
+  readonly partitionsPerMinute: number;
+  /** Per message: it takes much longer. */
+  readonly delaySpikes: number;
+  /** Per commit, at agents and servers: nothing was written. */
+  readonly failedSyncs: number;
+  /** Per commit: it takes seconds. */
+  readonly slowSyncs: number;
+  /** Per insert: the store says no, having applied it or not. */
+  readonly storeFailures: number;
+  /** Per insert and lookup: the store takes seconds. */
+  readonly storeDelays: number;
+}
+
+export interface SimOptions {
+  readonly seed: number;
+  readonly agents: number;
+  readonly servers: readonly ServerShape[];
+  /** How long faults and new blocks come. */
+  readonly faultPhaseMs: number;
+  /** How long everything may take to drain after that. */
+  readonly drainLimitMs: number;
+  /** Events after which the first phase ends, whatever the time. */
+  readonly maxSteps: number;
+  readonly blocksPerAgent: number;
+  readonly cutIntervalMs: number;
+  readonly mostBlockBytes: number;
+  /** Blocks that each agent has at the start. */
+  readonly backlogBlocks: number;
+  /** Weight of each class, by rank. */
+  readonly classWeights: readonly number[];
+  readonly leastDelayMs: number;
+  readonly mostDelayMs: number;
+  readonly bytesPerMs: number;
+  readonly mostSyncMs: number;
+  readonly mostInsertMs: number;
+  readonly faults: FaultMix;
+}
+
+export const NO_FAULTS: FaultMix = {
+  agentCrashesPerMinute: 0,
+  serverCrashesPerMinute: 0,
+  crashBetweenEffects: 0,
+  agentStopsPerMinute: 0,
+  serverDrainsPerMinute: 0,
+  connectionDropsPerMinute: 0,
+  streamResetsPerMinute: 0,
+  partitionsPerMinute: 0,
+  delaySpikes: 0,
+  failedSyncs: 0,
+  slowSyncs: 0,
+  storeFailures: 0,
+  storeDelays: 0,
+};
+
+const MIB = 1024 * 1024;
+
+/** The world of a seed. */
+export function drawOptions(seed: number): SimOptions {
+  const random = new Random(seed, 'options');
+  const agents = random.chance(0.1) ? random.int(8, 24) : random.int(1, 5);
+  const servers = Array.from({ length: random.int(1, 4) }, () => drawServer(random));
+  return {
+    seed,
+    agents,
+    servers,
+    faultPhaseMs: random.int(10_000, 150_000),
+    drainLimitMs: 400_000,
+    maxSteps: 40_000,
+    blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > 5 ? 4 : 1)),
+    cutIntervalMs: random.skewed(50, 8_000),
+    mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
+    backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
+    classWeights: [random.int(0, 4), random.int(0, 4), random.int(0, 4), random.int(1, 4)],
+    leastDelayMs: random.int(0, 5),
+    mostDelayMs: random.skewed(6, 400),
+    bytesPerMs: random.skewed(2_000, 100_000),
+    mostSyncMs: random.skewed(1, 200),
+    mostInsertMs: random.skewed(2, 800),
+    faults: drawFaults(random),
+  };
+}
+
+function drawServer(random: Random): ServerShape {
+  const priorities = new Set<number>();
+  for (let count = random.int(1, 3); count > 0; count -= 1) priorities.add(random.int(1, 6));
+  return {
+    lanes: [...priorities].map((priority) => ({
+      priority,
+      quotaBytes: random.pick([1, 1.25, 2, 4]) * MAX_BLOCK_RAW_BYTES,
+    })),
+    journalBytes: random.skewed(8, 128) * MIB,
+    onNotice: random.chance(0.7) ? 'yield' : 'ignore',
+    grantLifetimeMs: random.pick([20_000, 20_000, 5_000, 1_500]),
+    gatherMs: random.skewed(5, 1_000),
+  };
+}
+
+/** Some seeds know no fault, most know a few kinds, some know all. */
+function drawFaults(random: Random): FaultMix {
+  const density = random.pick([0, 0.3, 0.6, 1]);
+  const often = (most: number): number => (random.chance(density) ? random.next() * most : 0);
+  return {
+    agentCrashesPerMinute: often(6),
+    serverCrashesPerMinute: often(6),
+    crashBetweenEffects: often(0.004),
+    agentStopsPerMinute: often(3),
+    serverDrainsPerMinute: often(3),
+    connectionDropsPerMinute: often(20),
+    streamResetsPerMinute: often(20),
+    partitionsPerMinute: often(6),
+    delaySpikes: often(0.02),
+    failedSyncs: often(0.1),
+    slowSyncs: often(0.02),
+    storeFailures: often(0.2),
+    storeDelays: often(0.03),
+  };
+}

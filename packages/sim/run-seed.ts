@@ -1,0 +1,32 @@
+/** Runs one seed with the production machines (or others) and all checkers. */
+import { createAgentMachine } from '@sluice/protocol/agent-machine';
+import { createServerMachine } from '@sluice/protocol/server-machine';
+import { createCheckers } from './checkers/all.ts';
+import type { SimOptions } from './options.ts';
+import { drawOptions } from './options.ts';
+import type { Outcome } from './simulation.ts';
+import { simulate } from './simulation.ts';
+import { Trace } from './trace.ts';
+import type { Machines } from './world.ts';
+
+export const PRODUCTION: Machines = { createAgentMachine, createServerMachine };
+
+export interface SeedRun {
+  readonly outcome: Outcome;
+  readonly trace: Trace;
+}
+
+/** @param print called with each line of the trace. */
+export function runOptions(
+  options: SimOptions,
+  machines: Machines = PRODUCTION,
+  print?: (line: string) => void,
+): SeedRun {
+  const trace = new Trace(print);
+  const outcome = simulate(options, machines, createCheckers(), trace);
+  return { outcome, trace };
+}
+
+export function runSeed(seed: number, machines: Machines = PRODUCTION): SeedRun {
+  return runOptions(drawOptions(seed), machines);
+}

@@ -1,0 +1,143 @@
+/**
+ * `npm run sim:scale [-- --agents N --servers N]`: very many agents, and an outage of all servers together that ends.
+ *
+ * Reports, in virtual time: what comes at the servers when they return (connections, requests, refusals, requests that
+ * wait for room), how long it takes until everything is in, how fairly the agents are served meanwhile, and how long
+ * urgent blocks take through it. And in real time: what a step of a server's machine costs with so many agents.
+ */
+import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
+
+const DEFAULTS: ScaleOptions = {
+  seed: 1,
+  agents: 10_000,
+  servers: 10,
+  serversPerAgent: 3,
+  journalBytes: 512 * 1024 * 1024,
+  loadedBytesPerSecond: 20e6,
+  blockBytes: 100_000,
+  blockIntervalMs: 10_000,
+  urgentPart: 0.05,
+  outageFromMs: 60_000,
+  outageMs: 180_000,
+  productionMs: 600_000,
+  limitMs: 1_800_000,
+};
+/** How often a line is printed, in virtual seconds, and how often right after the return. */
+const LINES_APART = 60;
+const LINES_APART_AT_RETURN = 2;
+const RETURN_SECONDS = 20;
+
+/** Jain's index: 1 when all have the same, 1/n when one has all. */
+export function jainIndex(values: readonly number[]): number {
+  const sum = values.reduce((total, value) => total + value, 0);
+  const squares = values.reduce((total, value) => total + value * value, 0);
+  return squares === 0 ? 1 : (sum * sum) / (values.length * squares);
+}
+
+/** Runs and prints. */
+export function runScale(options: ScaleOptions, print: (line: string) => void): void {
+  const world = new ScaleWorld(options);
+  const startMs = performance.now();
+  const drained = world.run();
+  const { agents, servers, serversPerAgent, outageFromMs, outageMs } = options;
+  print(
+    `${agents} agents, ${servers} servers, ${serversPerAgent} per agent; all servers away from ` +
+      `${outageFromMs / 1000} s to ${(outageFromMs + outageMs) / 1000} s`,
+  );
+  print('   s   connects  requests  most at one  refusals  unanswered  journals MiB  at agents MiB');
+  const returnSecond = Math.floor((outageFromMs + outageMs) / 1000);
+  for (const [second, row] of world.seconds.entries()) {
+    const sinceReturn = second - returnSecond;
+    const apart = sinceReturn >= 0 && sinceReturn < RETURN_SECONDS ? LINES_APART_AT_RETURN : LINES_APART;
+    if (second % apart === 0) print(lineOf(second, row));
+  }
+  report(world, drained, print);
+  const wallSeconds = (performance.now() - startMs) / 1000;
+  print(
+    `${world.serverSteps} steps of servers, ${((world.serverWallMs / world.serverSteps) * 1000).toFixed(1)} us each; ` +
+      `${world.agentSteps} of agents; ${wallSeconds.toFixed(0)} s of real time`,
+  );
+}
+
+function lineOf(second: number, row: Second): string {
+  const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+  const cells: readonly [string, number][] = [
+    [String(second), 5],
+    [String(row.connections), 10],
+    [String(row.requests), 9],
+    [String(row.mostRequestsAtOneServer), 12],
+    [String(row.refusals), 9],
+    [String(row.deferred), 11],
+    [mebibytes(row.heldBytes), 13],
+    [mebibytes(row.waitingBytes), 14],
+  ];
+  return cells.map(([text, width]) => text.padStart(width)).join(' ');
+}
+
+function report(world: ScaleWorld, drained: boolean, print: (line: string) => void): void {
+  const { agents, outageFromMs, outageMs } = world.options;
+  const returnMs = outageFromMs + outageMs;
+  const old = world.deliveries.filter(({ sealedMs }) => sealedMs >= outageFromMs && sealedMs < returnMs);
+  const lastMs = old.reduce((latest, { acknowledgedMs }) => Math.max(latest, acknowledgedMs), returnMs);
+  print(
+    `what was sealed in the outage is all in ${((lastMs - returnMs) / 1000).toFixed(1)} s after the return`,
+  );
+
+  // What an agent has of its own old blocks in when half of the time is over.
+  const halfMs = (returnMs + lastMs) / 2;
+  const whole = new Array<number>(agents).fill(0);
+  const half = new Array<number>(agents).fill(0);
+  for (const { agent, rawBytes, acknowledgedMs } of old) {
+    whole[agent] = (whole[agent] ?? 0) + rawBytes;
+    if (acknowledgedMs <= halfMs) half[agent] = (half[agent] ?? 0) + rawBytes;
+  }
+  const parts = half.flatMap((bytes, agent) =>
+    (whole[agent] ?? 0) > 0 ? [bytes / (whole[agent] ?? 1)] : [],
+  );
+  print(
+    `fairness when half of that time is over (Jain's index over the part of its old blocks that each agent has in): ` +
+      `${jainIndex(parts).toFixed(3)}`,
+  );
+  print(`urgent blocks of the outage, from the return: ${spread(since(old, returnMs))}`);
+  const later = world.deliveries.filter(({ sealedMs }) => sealedMs >= returnMs && sealedMs < lastMs);
+  print(`urgent blocks sealed while the old ones came in: ${spread(since(later, 0))}`);
+  const quiet = world.deliveries.filter(({ acknowledgedMs }) => acknowledgedMs < outageFromMs);
+  print(`urgent blocks before the outage: ${spread(since(quiet, 0))}`);
+  print(
+    `${world.blocksMade} blocks made, ${world.deliveries.length} acknowledged once; ${drained ? 'drained' : 'NOT drained'}`,
+  );
+}
+
+/** How long urgent blocks took, from their sealing or from `fromMs`, whichever is later. */
+function since(deliveries: ScaleWorld['deliveries'], fromMs: number): number[] {
+  return deliveries
+    .filter(({ urgency }) => urgency === 'urgent')
+    .map(({ sealedMs, acknowledgedMs }) => acknowledgedMs - Math.max(sealedMs, fromMs));
+}
+
+function spread(values: readonly number[]): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part: number): string =>
+    (sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN).toFixed(0);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms (${sorted.length})`;
+}
+
+/** Numbers of the command line in place of the defaults: `--agents 100000`. */
+export function readOptions(argumentsOfRun: readonly string[]): ScaleOptions {
+  const given: Record<string, number> = {};
+  for (let index = 0; index < argumentsOfRun.length; index += 2) {
+    const name = (argumentsOfRun[index] ?? '')
+      .replace(/^--/, '')
+      .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const value = Number(argumentsOfRun[index + 1]);
+    if (!(name in DEFAULTS) || Number.isNaN(value)) {
+      throw new Error(`options are ${Object.keys(DEFAULTS).join(', ')}, each with a number`);
+    }
+    given[name] = value;
+  }
+  return { ...DEFAULTS, ...given };
+}
+
+if (import.meta.main) {
+  runScale(readOptions(process.argv.slice(2)), (line) => process.stdout.write(`${line}\n`));
+}

@@ -1,0 +1,332 @@
+/**
+ * One life of a server: the production state machine in a shell that behaves as packages/server/ingest does (order of
+ * effects, sessions, channel streams, one block of a stream at a time, no block appended twice), over a journal and a
+ * loader.
+ *
+ * Invariants: the machine is stepped with one event at a time; a dead process does nothing more, also in the middle of
+ * the effects of one step.
+ */
+import type {
+  AgentId,
+  BlockHeader,
+  BlockRefusal,
+  ChannelNumber,
+  Grant,
+  GrantId,
+  ServerId,
+} from '@sluice/protocol/model';
+import { blockKey, URGENCY_CLASSES } from '@sluice/protocol/model';
+import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerMachine } from '@sluice/protocol/server-machine';
+import type { AgentLink, AgentStream } from './agent-link.ts';
+import type { Connection } from './connection.ts';
+import { LoaderLane } from './loader-model.ts';
+import type { ServerShape } from './options.ts';
+import type { JournalDisk } from './server-journal.ts';
+import { ServerJournal } from './server-journal.ts';
+import type { StoreModel } from './store-model.ts';
+import type { World } from './world.ts';
+
+type Untimed = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, 'atMs'> : never) : never;
+
+/** Longest time that the validation of one block takes. */
+const MOST_VALIDATION_MS = 4;
+/** A draining server stops after this time even when something is unanswered (packages/server/ingest/limits.ts: 10 s). */
+const DRAIN_TIMEOUT_MS = 10_000;
+/** How often a draining server looks whether it is idle. */
+const IDLE_CHECK_MS = 50;
+
+/** One connected agent. */
+export interface Session {
+  readonly agentId: AgentId;
+  readonly connection: Connection;
+  readonly link: AgentLink;
+  readonly granted: Map<GrantId, ReadonlySet<ChannelNumber>>;
+  readonly inboxes: Map<string, Inbox>;
+}
+
+/** The server's end of one channel stream. */
+interface Inbox {
+  readonly stream: AgentStream;
+  readonly waiting: { readonly header: BlockHeader; readonly inDoubtAt: ServerId | undefined }[];
+  isReading: boolean;
+  isOpen: boolean;
+  inputEnded: boolean;
+  unanswered: number;
+}
+
+export class ServerProcess {
+  readonly serverId: ServerId;
+  readonly journal: ServerJournal;
+  readonly #world: World;
+  readonly #machine: ServerMachine;
+  readonly #loaders: readonly LoaderLane[];
+  readonly #sessions = new Map<AgentId, Session>();
+  /** Blocks between their append and its end, with who waits for that. */
+  readonly #appending = new Map<string, (() => void)[]>();
+  readonly #onEnd: () => void;
+  #arriving: { readonly header: BlockHeader; readonly inDoubtAt: ServerId | undefined } | undefined;
+  #events: Untimed[] = [];
+  #isStepping = false;
+  #wakes = 0;
+  #isDead = false;
+
+  /** @param onEnd called once when the process is over, however it ended. */
+  constructor(
+    world: World,
+    shape: ServerShape,
+    disk: JournalDisk,
+    store: StoreModel,
+    life: number,
+    onEnd: () => void,
+  ) {
+    this.#world = world;
+    this.serverId = disk.serverId;
+    this.#onEnd = onEnd;
+    world.observe({ type: 'server_started', serverId: disk.serverId, journalBytes: shape.journalBytes });
+    this.journal = new ServerJournal(world, disk, shape.journalBytes, () => this.#tellRoom());
+    this.#machine = world.machines.createServerMachine({
+      serverId: disk.serverId,
+      instance: `${disk.serverId}.${life}`,
+      channels: shape.lanes,
+      onNotice: shape.onNotice,
+      grantLifetimeMs: shape.grantLifetimeMs,
+    });
+    this.#loaders = URGENCY_CLASSES.map(
+      (_, lane) => new LoaderLane(world, this.journal, store, lane, shape.gatherMs * (lane + 1)),
+    );
+    this.#tellRoom();
+  }
+
+  /** Dies at once. */
+  kill(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.journal.kill();
+    for (const loader of this.#loaders) loader.kill();
+    this.#world.observe({ type: 'server_ended', serverId: this.serverId });
+    for (const { connection } of this.#sessions.values()) connection.close('up');
+    this.#onEnd();
+  }
+
+  /** Revokes, takes what is in flight, says goodbye, ends. */
+  drain(): void {
+    if (this.#isDead) return;
+    this.#dispatch({ type: 'draining' });
+    const untilMs = this.#world.nowMs + DRAIN_TIMEOUT_MS;
+    const check = (): void => {
+      if (this.#isDead) return;
+      const isIdle =
+        this.#appending.size === 0 && [...this.#sessions.values()].every(({ inboxes }) => inboxes.size === 0);
+      if (isIdle || this.#world.nowMs >= untilMs) this.kill();
+      else this.#world.after(IDLE_CHECK_MS, check);
+    };
+    check();
+  }
+
+  /** An agent shook hands. */
+  accept(agentId: AgentId, settledBelow: number, connection: Connection, link: AgentLink): void {
+    if (this.#isDead) {
+      connection.close('up');
+      return;
+    }
+    const earlier = this.#sessions.get(agentId);
+    if (earlier !== undefined) {
+      this.#leave(earlier);
+      earlier.connection.close('up');
+    }
+    const session: Session = { agentId, connection, link, granted: new Map(), inboxes: new Map() };
+    this.#sessions.set(agentId, session);
+    connection.send('down', 'control', 0, () => link.welcomed(connection, session, this));
+    this.#dispatch({ type: 'agent_connected', agentId });
+    this.journal.settleBelow(agentId, settledBelow);
+  }
+
+  /** A connection ended, seen from here. */
+  closed(connection: Connection): void {
+    for (const session of this.#sessions.values())
+      if (session.connection === connection) this.#leave(session);
+  }
+
+  requested(
+    session: Session,
+    request: Extract<ServerEvent, { type: 'request_received' }>['request'],
+    settledBelow: number,
+  ): void {
+    if (!this.#isCurrent(session)) return;
+    this.journal.settleBelow(session.agentId, settledBelow);
+    this.#dispatch({ type: 'request_received', agentId: session.agentId, request });
+  }
+
+  noticed(session: Session, notice: Extract<ServerEvent, { type: 'notice_received' }>['notice']): void {
+    if (this.#isCurrent(session))
+      this.#dispatch({ type: 'notice_received', agentId: session.agentId, notice });
+  }
+
+  /** A block came in on a channel stream; the first one opens it. */
+  arrived(session: Session, stream: AgentStream, header: BlockHeader, inDoubtAt: ServerId | undefined): void {
+    if (!this.#isCurrent(session)) return;
+    let inbox = session.inboxes.get(stream.key);
+    if (inbox === undefined || inbox.stream !== stream) {
+      if (session.granted.get(stream.grantId)?.has(stream.channel) !== true) {
+        throw new Error(
+          `${session.agentId} opened channel ${stream.key}, which ${this.serverId} never gave to it`,
+        );
+      }
+      inbox = { stream, waiting: [], isReading: false, isOpen: true, inputEnded: false, unanswered: 0 };
+      session.inboxes.set(stream.key, inbox);
+    }
+    inbox.waiting.push({ header, inDoubtAt });
+    this.#read(session, inbox);
+  }
+
+  /** The agent's half of a stream ended, in order or by a break. */
+  streamEnded(session: Session, stream: AgentStream, isBroken: boolean): void {
+    const inbox = session.inboxes.get(stream.key);
+    if (inbox?.stream !== stream) return;
+    inbox.inputEnded = true;
+    if (isBroken) inbox.isOpen = false;
+    if (isBroken || (inbox.unanswered === 0 && inbox.waiting.length === 0))
+      session.inboxes.delete(stream.key);
+  }
+
+  #isCurrent(session: Session): boolean {
+    return !this.#isDead && this.#sessions.get(session.agentId) === session;
+  }
+
+  #leave(session: Session): void {
+    if (!this.#isCurrent(session)) return;
+    this.#sessions.delete(session.agentId);
+    for (const inbox of session.inboxes.values()) inbox.isOpen = false;
+    this.#dispatch({ type: 'agent_disconnected', agentId: session.agentId });
+  }
+
+  /** One block of a stream after the other: wait for the same block's append, validate, hand to the machine. */
+  #read(session: Session, inbox: Inbox): void {
+    if (inbox.isReading) return;
+    const next = inbox.waiting.shift();
+    if (next === undefined) return;
+    inbox.isReading = true;
+    inbox.unanswered += 1;
+    const key = blockKey(next.header.id);
+    const take = (): void => {
+      const running = this.#appending.get(key);
+      if (running !== undefined) {
+        running.push(take);
+        return;
+      }
+      inbox.isReading = false;
+      if (!this.#isCurrent(session) || !inbox.isOpen) return;
+      this.#arriving = next;
+      const { grantId, channel } = inbox.stream;
+      this.#dispatch({
+        ...{ type: 'block_arrived', agentId: session.agentId, grantId, channel },
+        ...{ block: next.header, known: this.journal.knows(next.header) },
+      });
+      this.#read(session, inbox);
+    };
+    this.#world.after(this.#world.chance.network.int(0, MOST_VALIDATION_MS), take);
+  }
+
+  #tellRoom(): void {
+    // The first change comes while the machine is being made.
+    this.#world.after(0, () =>
+      this.#dispatch({ type: 'journal_room_changed', roomBytes: this.journal.roomBytes }),
+    );
+  }
+
+  #dispatch(event: Untimed): void {
+    if (this.#isDead) return;
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      // The union of events without their time, with it again.
+      const timed = { ...next, atMs: this.#world.nowMs } as ServerEvent;
+      const effects = this.#machine.step(timed);
+      this.#world.observe({ type: 'server_step', serverId: this.serverId, event: timed, effects });
+      for (const effect of effects) {
+        if (this.#isDead) return;
+        this.#execute(effect);
+        const { isFaulty, chance, options } = this.#world;
+        if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
+      }
+    }
+    this.#isStepping = false;
+  }
+
+  #execute(effect: ServerEffect): void {
+    switch (effect.type) {
+      case 'send_grant':
+        this.#sendGrant(effect.agentId, effect.grant);
+        return;
+      case 'revoke': {
+        const session = this.#sessions.get(effect.agentId);
+        const { grantId, channel } = effect;
+        session?.connection.send('down', 'control', 0, () => session.link.revoked(session, grantId, channel));
+        return;
+      }
+      case 'journal_block':
+        this.#append(blockKey(effect.blockId));
+        return;
+      case 'acknowledge_block':
+      case 'refuse_block': {
+        const refusal = effect.type === 'refuse_block' ? effect.refusal : undefined;
+        const session = this.#sessions.get(effect.agentId);
+        const inbox = session?.inboxes.get(`${effect.channel}/${effect.grantId}`);
+        if (session !== undefined && inbox !== undefined) {
+          this.#answer(session, inbox, effect.blockId.sequence, refusal);
+        }
+        return;
+      }
+      case 'record_notice':
+        return;
+      case 'wake_at': {
+        this.#wakes += 1;
+        const wish = this.#wakes;
+        this.#world.after(Math.max(0, effect.atMs - this.#world.nowMs), () => {
+          if (wish === this.#wakes) this.#dispatch({ type: 'woken' });
+        });
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #sendGrant(agentId: AgentId, grant: Grant): void {
+    const session = this.#sessions.get(agentId);
+    if (session === undefined) return;
+    session.granted.set(grant.grantId, new Set(grant.channels.map(({ channel }) => channel)));
+    session.connection.send('down', 'control', 0, () => session.link.granted(session, grant));
+  }
+
+  #append(key: string): void {
+    const arriving = this.#arriving;
+    if (arriving === undefined || blockKey(arriving.header.id) !== key) {
+      throw new Error(`the machine journals a block that did not just arrive: ${key}`);
+    }
+    this.#arriving = undefined;
+    const { header, inDoubtAt } = arriving;
+    this.#appending.set(key, []);
+    this.journal.append(header, inDoubtAt, (failure) => {
+      if (this.#isDead) return;
+      const waiters = this.#appending.get(key) ?? [];
+      this.#appending.delete(key);
+      if (failure === undefined) {
+        this.#loaders[URGENCY_CLASSES.indexOf(header.urgency)]?.blockAppended();
+        this.#dispatch({ type: 'block_durable', blockId: header.id });
+      } else this.#dispatch({ type: 'block_not_durable', blockId: header.id, reason: failure });
+      for (const wake of waiters) wake();
+    });
+  }
+
+  #answer(session: Session, inbox: Inbox, sequence: number, refusal: BlockRefusal | undefined): void {
+    if (!inbox.isOpen) return;
+    inbox.unanswered -= 1;
+    const { stream } = inbox;
+    session.connection.send('down', stream.key, 0, () => stream.answered(sequence, refusal));
+    if (inbox.inputEnded && inbox.unanswered === 0 && inbox.waiting.length === 0)
+      session.inboxes.delete(stream.key);
+  }
+}

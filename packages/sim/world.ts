@@ -1,0 +1,63 @@
+/**
+ * What the simulated processes may see of the world around them: its clock, its chance, and who looks on. The machines
+ * come from outside, so that the same world can run deliberately broken ones.
+ */
+import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
+import type { AgentId, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
+import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
+import type { SimOptions } from './options.ts';
+import type { Random } from './random.ts';
+
+/** The machines under test. */
+export interface Machines {
+  readonly createAgentMachine: (options: AgentMachineOptions) => AgentMachine;
+  readonly createServerMachine: (options: ServerMachineOptions) => ServerMachine;
+}
+
+/** What checkers and the trace get to see, in the order in which it happens. */
+export type Observation =
+  | { readonly type: 'agent_started'; readonly agentId: AgentId }
+  | { readonly type: 'agent_ended'; readonly agentId: AgentId }
+  | {
+      readonly type: 'agent_step';
+      readonly agentId: AgentId;
+      readonly event: AgentEvent;
+      readonly effects: readonly AgentEffect[];
+    }
+  | { readonly type: 'server_started'; readonly serverId: ServerId; readonly journalBytes: number }
+  | { readonly type: 'server_ended'; readonly serverId: ServerId }
+  | {
+      readonly type: 'server_step';
+      readonly serverId: ServerId;
+      readonly event: ServerEvent;
+      readonly effects: readonly ServerEffect[];
+    }
+  /** Durable in an agent's queue: from now on it must not be lost. */
+  | { readonly type: 'block_queued'; readonly header: BlockHeader }
+  | { readonly type: 'block_removed'; readonly key: string }
+  | { readonly type: 'block_journaled'; readonly serverId: ServerId; readonly header: BlockHeader }
+  | { readonly type: 'block_unjournaled'; readonly serverId: ServerId; readonly header: BlockHeader }
+  | { readonly type: 'blocks_stored'; readonly token: string; readonly keys: readonly string[] }
+  | { readonly type: 'fault'; readonly what: string }
+  /** Faults and new blocks have ended; all must drain now. */
+  | { readonly type: 'calm' };
+
+export interface World {
+  readonly nowMs: TimeMs;
+  readonly options: SimOptions;
+  readonly machines: Machines;
+  /** False once faults have ended. */
+  readonly isFaulty: boolean;
+  readonly chance: {
+    readonly network: Random;
+    readonly disk: Random;
+    readonly store: Random;
+    readonly production: Random;
+    readonly faults: Random;
+  };
+  /** Calls `action` after so many ms. */
+  after(ms: number, action: () => void): void;
+  observe(observation: Observation): void;
+}
