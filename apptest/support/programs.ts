@@ -55,10 +55,12 @@ export async function startProgram(
   argumentsOfCommand: readonly string[],
   word: string,
   environment: Readonly<Record<string, string>> = {},
+  user: { readonly uid?: number; readonly gid?: number } = {},
 ): Promise<RunningProgram & { readonly line: string }> {
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(LAUNCHER, argumentsOfCommand, {
     cwd: PROJECT,
     env: { ...process.env, TZ: 'UTC', ...environment },
+    ...user,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
@@ -115,7 +117,7 @@ interface StatusJson {
     connected: boolean;
     unreadBytes: number;
     backlog: Record<string, { records: number; rawBytes: number }>;
-    servers: { id: string; connected: boolean; channels: { priority: number }[] }[];
+    servers: { address: string; id: string; connected: boolean; channels: { priority: number }[] }[];
     uses: { server: string; priority: number; violating: boolean; urgency: string }[];
     notices: { server: string; priority: number }[];
     violations: number;

@@ -11,10 +11,11 @@
  * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
  * - One process per directory.
  */
-
+import path from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
+import { DiskSpace } from './disk-space.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
   checkAgentId,
@@ -25,7 +26,7 @@ import {
   LOWEST_LANE,
   type SetAsideBlock,
 } from './journal-records.ts';
-import { JournalStore } from './journal-store.ts';
+import { JOURNAL_FILE_NAME, JournalStore } from './journal-store.ts';
 import { KnownBlocks } from './known-blocks.ts';
 import { KnownChanges } from './known-changes.ts';
 import { SetAsideShelf } from './set-aside.ts';
@@ -105,6 +106,9 @@ export class Journal {
   readonly #laneTotals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
   readonly #listeners = new Set<JournalListener>();
   #dirty = new KnownChanges();
+  readonly #space: DiskSpace;
+  /** Payload bytes of all blocks that are held. */
+  #payloadBytes = 0;
   #nextBlock = 1;
   /** Blocks with a smaller number are of an earlier life. */
   #firstNewBlock = 1;
@@ -117,6 +121,11 @@ export class Journal {
 
   private constructor(options: JournalOptions, lock: DirectoryLock, store: JournalStore) {
     this.#lock = lock;
+    this.#space = new DiskSpace({
+      file: path.join(options.directory, JOURNAL_FILE_NAME),
+      heldBytes: () => this.#payloadBytes + this.#setAside.payloadBytes,
+      onChanged: () => this.#tellRoom(),
+    });
     this.#store = store;
     this.maxRawBytes = options.maxRawBytes ?? DEFAULT_MAX_RAW_BYTES;
     this.instanceId = store.instanceId;
@@ -155,7 +164,8 @@ export class Journal {
 
   /** Raw bytes that may still come, beyond what is held and being written. Never negative. */
   get roomBytes(): number {
-    return Math.max(0, this.maxRawBytes - this.#costBytes);
+    // What cannot be written must not be granted.
+    return this.#space.isFull ? 0 : Math.max(0, this.maxRawBytes - this.#costBytes);
   }
 
   get statistics(): JournalStatistics {
@@ -228,6 +238,7 @@ export class Journal {
           },
         );
       }
+      this.#space.reserve(payload.length);
     } catch (error) {
       // `append` has to note the promise before it may be taken out again.
       await Promise.resolve();
@@ -261,6 +272,8 @@ export class Journal {
       this.#writing.delete(key);
       this.#changeCost(-costBytes);
       throw error;
+    } finally {
+      this.#space.written(payload.length);
     }
     this.#writing.delete(key);
     this.#waiting[lane]?.set(number, journaled);
@@ -378,6 +391,7 @@ export class Journal {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#space.stop();
     await this.#group.idle();
     // An empty write takes along what only waits for the next commit.
     if (!this.#dirty.isEmpty) await this.#submit(0);
@@ -466,14 +480,17 @@ export class Journal {
     if (totals === undefined) return;
     totals.blockCount += sign;
     totals.rawBytes += sign * block.header.rawBytes;
+    this.#payloadBytes += sign * block.payloadBytes;
   }
 
   #changeCost(bytes: number): void {
     const before = this.roomBytes;
     this.#costBytes += bytes;
-    const after = this.roomBytes;
-    if (before === after) return;
-    for (const listener of this.#listeners) listener.onRoomChanged?.(after);
+    if (before !== this.roomBytes) this.#tellRoom();
+  }
+
+  #tellRoom(): void {
+    for (const listener of this.#listeners) listener.onRoomChanged?.(this.roomBytes);
   }
 
   #checkOpen(): void {

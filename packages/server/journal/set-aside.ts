@@ -15,6 +15,11 @@ export class SetAsideShelf {
   readonly #blocks = new Map<number, SetAsideBlock>();
   #bytes = 0;
 
+  /** Payload bytes of all of them. */
+  get payloadBytes(): number {
+    return this.#bytes;
+  }
+
   get size(): number {
     return this.#blocks.size;
   }
