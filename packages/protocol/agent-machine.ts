@@ -318,8 +318,11 @@ class Machine implements AgentMachine {
       this.#effects.push({ type: 'set_aside_block', blockId: event.blockId, reason: event.refusal.reason });
     } else {
       channel.pausedUntilMs = this.#nowMs + REFUSED_PAUSE_MS;
-      // Its doubts stay: a refusal may come from the own queue, while an earlier send of the block still is unanswered.
-      this.#backlog.toWaiting(entry);
+      // A refusal may come from the own queue while an earlier send of the block is still unanswered at that server: the
+      // doubt stays, and what is left of its time.
+      if (entry.doubts.includes(event.serverId) && entry.doubtUntilMs > this.#nowMs) {
+        this.#backlog.toBound(entry, event.serverId, entry.doubtUntilMs);
+      } else this.#backlog.toWaiting(entry);
     }
     this.#closeIfDone(channel);
   }

@@ -160,8 +160,15 @@ test('U14 a refusal takes back no doubt of an earlier send', () => {
   agent.grant('S1', [1], { quotaBytes: 1000 });
   // From the own queue, which could not note the second send: the first one may have arrived.
   const refusal = { kind: 'retryable' as const, reason: 'the queue failed' };
-  agent.step({ type: 'block_refused', serverId: server('S1'), blockId: block(1).id, refusal });
   agent.connect('S2');
   agent.grant('S2', [1], { quotaBytes: 1000 });
-  expect(agent.sent()).toEqual(['1@S1', '1@S1', '1@S2?S1']);
+  agent.after(10_000);
+  agent.step({ type: 'block_refused', serverId: server('S1'), blockId: block(1).id, refusal });
+  expect(agent.sent()).toEqual(['1@S1', '1@S1']);
+  agent.after(250);
+  expect(agent.sent()).toEqual(['1@S1', '1@S1', '1@S1']);
+  agent.after(20_000);
+  agent.step({ type: 'block_refused', serverId: server('S1'), blockId: block(1).id, refusal });
+  // The time in doubt counts from the loss of the connection, not from the refusals.
+  expect(agent.sent()).toEqual(['1@S1', '1@S1', '1@S1', '1@S2?S1']);
 });

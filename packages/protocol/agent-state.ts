@@ -19,6 +19,8 @@ export interface BlockEntry {
   channel: Channel | undefined;
   /** Servers that may have it durable already (U14), latest last. */
   doubts: ServerId[];
+  /** When the time in doubt of the latest one is over. */
+  doubtUntilMs: number;
   /**
    * The queue's note from an earlier life. It names the latest server only, so others before it may have the block too:
    * it is sent marked wherever it goes.

@@ -34,6 +34,7 @@ export class Backlog {
       boundTo: undefined,
       channel: undefined,
       doubts: [],
+      doubtUntilMs: Number.NEGATIVE_INFINITY,
       foundInDoubtAt: undefined,
       boundCount: 0,
     };
@@ -69,8 +70,11 @@ export class Backlog {
       this.#bound.set(serverId, heaps);
     }
     heaps[entry.rank]?.push(entry);
-    // One timeout for all, so releases come in the order of their times.
-    this.#releases.push({ entry, count: entry.boundCount, atMs: releaseAtMs });
+    entry.doubtUntilMs = releaseAtMs;
+    // One timeout for all, so releases come in the order of their times; but for a block that keeps an earlier one.
+    let index = this.#releases.length;
+    while (index > this.#released && (this.#releases[index - 1]?.atMs ?? 0) > releaseAtMs) index -= 1;
+    this.#releases.splice(index, 0, { entry, count: entry.boundCount, atMs: releaseAtMs });
   }
 
   toInFlight(entry: BlockEntry, channel: Channel): void {
