@@ -3,38 +3,12 @@
  */
 import { isSupervised, tellFailed } from '@sluice/host/child-process';
 import { SluiceError } from '@sluice/protocol/error';
-import { Command, CommanderError } from 'commander';
-import { addAgentCommand } from './commands/agent.ts';
-import { addConfigCommand } from './commands/config.ts';
-import { addSearchCommand } from './commands/search.ts';
-import { addServerCommand } from './commands/server.ts';
-import { addSimCommand } from './commands/sim.ts';
-import { addStatusCommand } from './commands/status.ts';
-import { addStoreCommand } from './commands/store.ts';
-import { addUpCommand } from './commands/up.ts';
+import { CommanderError } from 'commander';
+import { createProgram } from './command-tree.ts';
 import { endQuietlyOnClosedPipe, printError } from './output/terminal.ts';
-import { projectVersion } from './program.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-
-function createProgram(): Command {
-  const program = new Command('sluice')
-    .description('Collects the logs of computers; the important line never waits.')
-    .version(projectVersion())
-    .configureHelp({ showGlobalOptions: true })
-    .exitOverride();
-  addUpCommand(program);
-  addSearchCommand(program);
-  addStatusCommand(program);
-  addAgentCommand(program);
-  addServerCommand(program);
-  addStoreCommand(program);
-  addConfigCommand(program);
-  addSimCommand(program);
-  for (const command of program.commands) command.exitOverride();
-  return program;
-}
 
 async function main(): Promise<number> {
   endQuietlyOnClosedPipe(process.stdout);
