@@ -83,7 +83,7 @@ export class ServerProcess {
     this.#world = world;
     this.serverId = disk.serverId;
     this.#onEnd = onEnd;
-    world.observe({ type: 'server_started', serverId: disk.serverId, journalBytes: shape.journalBytes });
+    world.observe({ type: 'server_started', serverId: disk.serverId, shape });
     this.journal = new ServerJournal(world, disk, shape.journalBytes, () => this.#tellRoom());
     this.#machine = world.machines.createServerMachine({
       serverId: disk.serverId,

@@ -7,7 +7,7 @@ import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-m
 import type { AgentId, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
 import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
-import type { SimOptions } from './options.ts';
+import type { ServerShape, SimOptions } from './options.ts';
 import type { Random } from './random.ts';
 
 /** The machines under test. */
@@ -26,7 +26,7 @@ export type Observation =
       readonly event: AgentEvent;
       readonly effects: readonly AgentEffect[];
     }
-  | { readonly type: 'server_started'; readonly serverId: ServerId; readonly journalBytes: number }
+  | { readonly type: 'server_started'; readonly serverId: ServerId; readonly shape: ServerShape }
   | { readonly type: 'server_ended'; readonly serverId: ServerId }
   | {
       readonly type: 'server_step';

@@ -1,0 +1,338 @@
+/**
+ * An agent's uplink as SPEC.md tells it, written a second time and in another way: slow and plain, everything is looked
+ * up afresh. It follows the events that the machine was given and says what the machine must send next.
+ *
+ * Invariants: it reads events only; effects change it in `sent` alone.
+ */
+
+import type { AgentEvent } from '@sluice/protocol/agent-events';
+import {
+  IN_DOUBT_TIMEOUT_MS,
+  MAX_LIVE_CHANNELS_PER_SERVER,
+  MAX_SHARE_CREDIT_BYTES,
+  MINIMUM_SHARES,
+  REFUSED_PAUSE_MS,
+  STALL_TIMEOUT_MS,
+} from '@sluice/protocol/limits';
+import type { BlockHeader, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
+
+export interface ModelChannel {
+  readonly serverId: ServerId;
+  readonly grantId: string;
+  readonly number: number;
+  readonly priority: number;
+  readonly quotaBytes: number;
+  readonly reserveBytes: number;
+  readonly arrival: number;
+  readonly expiresAtMs: number;
+  usedBytes: number;
+  hasEnded: boolean;
+  isStalled: boolean;
+  pausedUntilMs: number;
+  progressAtMs: number;
+}
+
+export interface ModelBlock {
+  readonly header: BlockHeader;
+  readonly rank: number;
+  /** In flight on it; undefined while it waits. */
+  channel: ModelChannel | undefined;
+  /** Waits for this server only, until then. */
+  boundTo: ServerId | undefined;
+  boundUntilMs: number;
+  doubts: ServerId[];
+  doubtUntilMs: number;
+  readonly foundInDoubtAt: ServerId | undefined;
+}
+
+/** What must be sent next, and on which channel. */
+export interface ExpectedSend {
+  readonly block: ModelBlock;
+  readonly channel: ModelChannel;
+  readonly overtakes: boolean;
+}
+
+export class AgentModel {
+  readonly blocks = new Map<number, ModelBlock>();
+  readonly asked = new Map<ServerId, Set<number>>();
+  isStopping = false;
+  #channels: ModelChannel[] = [];
+  readonly #connected = new Set<ServerId>();
+  readonly #credit = URGENCY_CLASSES.map(() => 0);
+  #arrivals = 0;
+
+  /** Time passes, then the event happens. */
+  take(event: AgentEvent, nowMs: number): void {
+    this.#passTime(nowMs);
+    switch (event.type) {
+      case 'server_connected':
+        this.#lose(event.serverId, nowMs);
+        this.#connected.add(event.serverId);
+        this.asked.set(event.serverId, new Set());
+        return;
+      case 'server_disconnected':
+        this.#lose(event.serverId, nowMs);
+        this.#connected.delete(event.serverId);
+        this.asked.delete(event.serverId);
+        return;
+      case 'grant_received':
+        this.#grant(event.serverId, event.grant, nowMs);
+        return;
+      case 'revoked':
+      case 'channel_broken':
+        for (const channel of this.#channels) {
+          if (channel.serverId !== event.serverId) continue;
+          if (event.grantId !== undefined && event.grantId !== channel.grantId) continue;
+          if (event.channel !== undefined && event.channel !== channel.number) continue;
+          channel.hasEnded = true;
+          if (event.type === 'revoked') continue;
+          for (const block of this.#inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
+        }
+        return;
+      case 'block_sealed': {
+        const { block: header, inDoubtAt } = event;
+        const block: ModelBlock = {
+          ...{ header, rank: urgencyRank(header.urgency), channel: undefined, boundTo: undefined },
+          ...{ boundUntilMs: 0, doubts: [], doubtUntilMs: 0, foundInDoubtAt: inDoubtAt },
+        };
+        this.blocks.set(header.id.sequence, block);
+        if (inDoubtAt !== undefined) this.#bind(block, inDoubtAt, nowMs);
+        return;
+      }
+      case 'block_acknowledged': {
+        const block = this.blocks.get(event.blockId.sequence);
+        if (block === undefined) return;
+        if (block.channel?.serverId === event.serverId) heard(block.channel, nowMs);
+        this.blocks.delete(event.blockId.sequence);
+        return;
+      }
+      case 'block_refused': {
+        const block = this.blocks.get(event.blockId.sequence);
+        const channel = block?.channel;
+        if (block === undefined || channel?.serverId !== event.serverId) return;
+        heard(channel, nowMs);
+        if (event.refusal.kind === 'malformed') {
+          this.blocks.delete(event.blockId.sequence);
+          return;
+        }
+        channel.pausedUntilMs = nowMs + REFUSED_PAUSE_MS;
+        block.channel = undefined;
+        if (block.doubts.includes(event.serverId) && block.doubtUntilMs > nowMs) {
+          block.boundTo = event.serverId;
+          block.boundUntilMs = block.doubtUntilMs;
+        } else block.boundTo = undefined;
+        return;
+      }
+      case 'stopping':
+        this.isStopping = true;
+        return;
+      case 'woken':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** The next send by U6, U7, U8, U15; undefined when nothing may be sent. */
+  expected(nowMs: number): ExpectedSend | undefined {
+    if (this.isStopping) return undefined;
+    const fits = URGENCY_CLASSES.map((_, rank) => this.#firstFit(rank, nowMs));
+    const firstWaiting = URGENCY_CLASSES.findIndex((_, rank) => this.#waits(rank));
+    for (const [rank, fit] of fits.entries()) {
+      if (fit === undefined || rank <= firstWaiting) continue;
+      if ((this.#credit[rank] ?? 0) >= fit.block.header.rawBytes) return { ...fit, overtakes: true };
+    }
+    const fit = fits.find((candidate) => candidate !== undefined);
+    return fit === undefined ? undefined : { ...fit, overtakes: false };
+  }
+
+  /** The expected send was made. */
+  sent({ block, channel, overtakes }: ExpectedSend, nowMs: number): void {
+    if (this.#inFlight(channel).length === 0) channel.progressAtMs = nowMs;
+    const { rawBytes } = block.header;
+    channel.usedBytes += rawBytes;
+    block.channel = channel;
+    block.boundTo = undefined;
+    if (overtakes) this.#credit[block.rank] = (this.#credit[block.rank] ?? 0) - rawBytes;
+    for (let rank = block.rank + 1; rank < URGENCY_CLASSES.length; rank += 1) {
+      const share = MINIMUM_SHARES[URGENCY_CLASSES[rank] ?? 'bulk'];
+      const earned = Math.min((this.#credit[rank] ?? 0) + rawBytes * share, MAX_SHARE_CREDIT_BYTES);
+      this.#credit[rank] = this.#waits(rank) ? earned : 0;
+    }
+  }
+
+  /** U9, before the bytes of the first use are counted: who outranks the channel's server and still holds a lower one. */
+  outranking(used: ModelChannel, nowMs: number): OutrankingServer[] {
+    const own = this.#highest(used.serverId, nowMs);
+    const outranking: OutrankingServer[] = [];
+    for (const serverId of this.#connected) {
+      if (serverId === used.serverId) continue;
+      const highestPriority = this.#highest(serverId, nowMs);
+      const heldPriorities = [
+        ...new Set(
+          this.#live(serverId, nowMs)
+            .filter((channel) => left(channel) > 0 && !channel.isStalled)
+            .map(({ priority }) => priority),
+        ),
+      ].sort((a, b) => a - b);
+      if (highestPriority >= own || !heldPriorities.some((held) => held > used.priority)) continue;
+      outranking.push({ serverId, highestPriority, heldPriorities });
+    }
+    return outranking.sort(
+      (a, b) => a.highestPriority - b.highestPriority || (a.serverId < b.serverId ? -1 : 1),
+    );
+  }
+
+  /** Whom a send to this server must name as one that may have the block too (U14). */
+  doubtFor(block: ModelBlock, serverId: ServerId): ServerId | undefined {
+    return block.doubts.findLast((doubt) => doubt !== serverId) ?? block.foundInDoubtAt;
+  }
+
+  /** What is not sent, in bytes by rank (U2). */
+  unsentBytes(): number[] {
+    const sums = URGENCY_CLASSES.map(() => 0);
+    for (const { header, rank, channel } of this.blocks.values()) {
+      if (channel === undefined) sums[rank] = (sums[rank] ?? 0) + header.rawBytes;
+    }
+    return sums;
+  }
+
+  #passTime(nowMs: number): void {
+    for (const channel of this.#channels) {
+      if (!channel.hasEnded && channel.expiresAtMs <= nowMs) channel.hasEnded = true;
+      const inFlight = this.#inFlight(channel);
+      if (inFlight.length === 0) continue;
+      const silentMs = nowMs - channel.progressAtMs;
+      if (silentMs >= STALL_TIMEOUT_MS && !channel.hasEnded) channel.isStalled = true;
+      if (silentMs < IN_DOUBT_TIMEOUT_MS) continue;
+      channel.hasEnded = true;
+      for (const block of inFlight) {
+        this.#bind(block, channel.serverId, nowMs);
+        block.boundTo = undefined;
+      }
+    }
+    this.#channels = this.#channels.filter(
+      (channel) => !channel.hasEnded || this.#inFlight(channel).length > 0,
+    );
+    for (const block of this.blocks.values()) {
+      if (block.boundTo !== undefined && block.boundUntilMs <= nowMs) block.boundTo = undefined;
+    }
+  }
+
+  #grant(serverId: ServerId, grant: Grant, nowMs: number): void {
+    const asked = this.asked.get(serverId);
+    if (asked?.has(grant.requestId) !== true) return;
+    for (const id of asked) if (id <= grant.requestId) asked.delete(id);
+    if (grant.channels.length === 0) return;
+    this.#arrivals += 1;
+    for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
+      this.#channels.push({
+        ...{ serverId, grantId: grant.grantId, number: channel, priority, quotaBytes },
+        ...{ reserveBytes: reservedForUrgentBytes, arrival: this.#arrivals, usedBytes: 0, hasEnded: false },
+        ...{ expiresAtMs: nowMs + grant.lifetimeMs, isStalled: false, pausedUntilMs: 0, progressAtMs: nowMs },
+      });
+    }
+    const live = this.#channels.filter(
+      (channel) =>
+        channel.serverId === serverId &&
+        !channel.hasEnded &&
+        (left(channel) > 0 || this.#inFlight(channel).length > 0),
+    );
+    live.sort((a, b) => a.arrival - b.arrival || b.number - a.number);
+    for (const channel of live.slice(0, Math.max(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)))
+      channel.hasEnded = true;
+  }
+
+  #lose(serverId: ServerId, nowMs: number): void {
+    for (const block of this.blocks.values()) {
+      if (block.channel?.serverId === serverId) this.#bind(block, serverId, nowMs);
+    }
+    this.#channels = this.#channels.filter((channel) => channel.serverId !== serverId);
+  }
+
+  #bind(block: ModelBlock, serverId: ServerId, nowMs: number): void {
+    block.channel = undefined;
+    block.boundTo = serverId;
+    block.boundUntilMs = nowMs + IN_DOUBT_TIMEOUT_MS;
+    block.doubtUntilMs = block.boundUntilMs;
+    block.doubts = [...block.doubts.filter((doubt) => doubt !== serverId), serverId];
+  }
+
+  #waits(rank: number): boolean {
+    for (const block of this.blocks.values())
+      if (block.rank === rank && block.channel === undefined) return true;
+    return false;
+  }
+
+  #inFlight(channel: ModelChannel): ModelBlock[] {
+    const inFlight: ModelBlock[] = [];
+    for (const block of this.blocks.values()) if (block.channel === channel) inFlight.push(block);
+    return inFlight;
+  }
+
+  #live(serverId: ServerId, nowMs: number): ModelChannel[] {
+    return this.#channels.filter(
+      (channel) => channel.serverId === serverId && !channel.hasEnded && channel.expiresAtMs > nowMs,
+    );
+  }
+
+  /** Over the grants that have quota left on any channel; used-up channels of these count. */
+  #highest(serverId: ServerId, nowMs: number): number {
+    const live = this.#live(serverId, nowMs);
+    const grants = new Set(live.filter((channel) => left(channel) > 0).map(({ grantId }) => grantId));
+    return Math.min(...live.filter(({ grantId }) => grants.has(grantId)).map(({ priority }) => priority));
+  }
+
+  /** The oldest of the class's candidates that has a channel, with the highest one. */
+  #firstFit(rank: number, nowMs: number): { block: ModelBlock; channel: ModelChannel } | undefined {
+    const candidates = new Map<ServerId | undefined, ModelBlock>();
+    for (const block of this.blocks.values()) {
+      if (block.rank !== rank || block.channel !== undefined) continue;
+      const first = candidates.get(block.boundTo);
+      if (first === undefined || block.header.id.sequence < first.header.id.sequence)
+        candidates.set(block.boundTo, block);
+    }
+    const ordered = [...candidates.values()].sort((a, b) => a.header.id.sequence - b.header.id.sequence);
+    for (const block of ordered) {
+      const channel = this.#highestFit(block, nowMs);
+      if (channel !== undefined) return { block, channel };
+    }
+    return undefined;
+  }
+
+  #highestFit(block: ModelBlock, nowMs: number): ModelChannel | undefined {
+    let highest: ModelChannel | undefined;
+    for (const channel of this.#channels) {
+      if (
+        channel.hasEnded ||
+        channel.isStalled ||
+        channel.expiresAtMs <= nowMs ||
+        channel.pausedUntilMs > nowMs
+      )
+        continue;
+      if (block.boundTo !== undefined && block.boundTo !== channel.serverId) continue;
+      const reserveBytes = block.rank === 0 ? 0 : channel.reserveBytes;
+      if (left(channel) - reserveBytes < block.header.rawBytes) continue;
+      if (highest === undefined || isHigher(channel, highest)) highest = channel;
+    }
+    return highest;
+  }
+}
+
+/** U6. */
+function isHigher(a: ModelChannel, b: ModelChannel): boolean {
+  if (a.priority !== b.priority) return a.priority < b.priority;
+  if (a.serverId !== b.serverId) return a.serverId < b.serverId;
+  if (a.arrival !== b.arrival) return a.arrival < b.arrival;
+  return a.number < b.number;
+}
+
+function left(channel: ModelChannel): number {
+  return channel.quotaBytes - channel.usedBytes;
+}
+
+function heard(channel: ModelChannel, nowMs: number): void {
+  channel.progressAtMs = nowMs;
+  channel.isStalled = false;
+}

@@ -1,0 +1,132 @@
+/**
+ * U4, U6, U7, U8, U9, U10, U13, U14, U15, U2: every send, notice and request of every agent against the model of
+ * agent-model.ts, which decides each of them anew.
+ */
+
+import type { AgentEffect } from '@sluice/protocol/agent-events';
+import { MIN_REQUEST_INTERVAL_MS, MIN_RETRY_AFTER_MS } from '@sluice/protocol/limits';
+import type { AgentId, ServerId } from '@sluice/protocol/model';
+import { URGENCY_CLASSES } from '@sluice/protocol/model';
+import type { Observation } from '../world.ts';
+import type { ExpectedSend } from './agent-model.ts';
+import { AgentModel } from './agent-model.ts';
+import type { Checker } from './checker.ts';
+import { CheckFailure } from './checker.ts';
+
+export class SendingChecker implements Checker {
+  readonly #models = new Map<AgentId, AgentModel>();
+  /** By agent and server: not to be asked before. */
+  readonly #notBeforeMs = new Map<string, number>();
+
+  observe(observation: Observation, nowMs: number): void {
+    if (observation.type === 'agent_started') {
+      this.#models.set(observation.agentId, new AgentModel());
+      for (const key of this.#notBeforeMs.keys()) {
+        if (key.startsWith(`${observation.agentId} `)) this.#notBeforeMs.delete(key);
+      }
+    }
+    if (observation.type === 'agent_step') this.#step(observation, nowMs);
+  }
+
+  #step({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>, nowMs: number): void {
+    const model = this.#models.get(agentId);
+    if (model === undefined) return;
+    if (event.type === 'server_connected') this.#notBeforeMs.delete(`${agentId} ${event.serverId}`);
+    if (event.type === 'grant_received' && event.grant.channels.length === 0) {
+      if (model.asked.get(event.serverId)?.has(event.grant.requestId) === true) {
+        const waitMs = Math.max(MIN_RETRY_AFTER_MS, event.grant.retryAfterMs ?? 0);
+        this.#notBeforeMs.set(`${agentId} ${event.serverId}`, nowMs + waitMs);
+      }
+    }
+    model.take(event, nowMs);
+    let notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined;
+    for (const effect of effects) {
+      if (effect.type === 'send_notice') {
+        if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
+        notice = effect;
+      } else if (effect.type === 'send_block') {
+        this.#send(agentId, model, effect, notice, nowMs);
+        notice = undefined;
+      } else if (effect.type === 'send_request') this.#request(agentId, model, effect, nowMs);
+    }
+    if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
+    const missed = model.expected(nowMs);
+    if (missed !== undefined) fail('order', `${agentId} idles, but could send ${describe(missed)}`);
+  }
+
+  #send(
+    agentId: AgentId,
+    model: AgentModel,
+    effect: Extract<AgentEffect, { type: 'send_block' }>,
+    notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined,
+    nowMs: number,
+  ): void {
+    const expected = model.expected(nowMs);
+    const { serverId, grantId, channel } = effect;
+    const sent = `block ${effect.block.id.sequence} on ${serverId}/${grantId}/${channel}`;
+    if (expected === undefined || describe(expected) !== sent) {
+      fail(
+        'order',
+        `${agentId} sent ${sent}, expected was ${expected === undefined ? 'nothing' : describe(expected)}`,
+      );
+    }
+    const doubt = model.doubtFor(expected.block, serverId);
+    if (effect.inDoubtAt !== doubt)
+      fail('doubt', `${agentId} sent ${sent} marked ${effect.inDoubtAt}, not ${doubt}`);
+    const outrankedBy = expected.channel.usedBytes === 0 ? model.outranking(expected.channel, nowMs) : [];
+    const told = notice === undefined ? [] : notice.notice.outrankedBy;
+    if (JSON.stringify(told) !== JSON.stringify(outrankedBy)) {
+      fail(
+        'notice',
+        `${agentId} told ${JSON.stringify(told)} at ${sent}, not ${JSON.stringify(outrankedBy)}`,
+      );
+    }
+    if (notice !== undefined) {
+      const { notice: content } = notice;
+      const isRight =
+        notice.serverId === serverId &&
+        content.grantId === grantId &&
+        content.channel === channel &&
+        content.priority === effect.priority;
+      if (!isRight)
+        fail('notice', `${agentId} told ${notice.serverId} of ${JSON.stringify(content)} at ${sent}`);
+    }
+    model.sent(expected, nowMs);
+  }
+
+  #request(
+    agentId: AgentId,
+    model: AgentModel,
+    { serverId, request }: Extract<AgentEffect, { type: 'send_request' }>,
+    nowMs: number,
+  ): void {
+    const asked = model.asked.get(serverId);
+    if (asked === undefined) fail('request', `${agentId} asks ${serverId}, which is not connected`);
+    asked.add(request.requestId);
+    const key = `${agentId} ${serverId}`;
+    if (nowMs < (this.#notBeforeMs.get(key) ?? 0)) fail('request', `${agentId} asks ${serverId} too soon`);
+    this.#notBeforeMs.set(key, nowMs + MIN_REQUEST_INTERVAL_MS);
+    const unsent = model.unsentBytes();
+    const told = URGENCY_CLASSES.map(
+      (name) => request.backlog.find(({ urgency }) => urgency === name)?.rawBytes ?? 0,
+    );
+    if (unsent.join() !== told.join()) {
+      fail(
+        'request',
+        `${agentId} tells ${serverId} of ${told.join()} bytes by class, but ${unsent.join()} wait`,
+      );
+    }
+  }
+}
+
+function describe({ block, channel }: ExpectedSend): string {
+  return `block ${block.header.id.sequence} on ${serverName(channel.serverId)}/${channel.grantId}/${channel.number}`;
+}
+
+function serverName(serverId: ServerId): string {
+  return serverId;
+}
+
+function fail(checker: string, message: string): never {
+  throw new CheckFailure(checker, message);
+}
