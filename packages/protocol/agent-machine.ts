@@ -28,6 +28,8 @@ import {
   REQUEST_TIMEOUT_MS,
   RETRY_JITTER_FRACTION,
   STALL_TIMEOUT_MS,
+  URGENT_WINDOW_BYTES,
+  WINDOW_BYTES,
 } from './limits.ts';
 import type {
   BlockId,
@@ -42,6 +44,7 @@ import type {
 } from './model.ts';
 import { URGENCY_CLASSES } from './model.ts';
 import { createRandom, nextRandom } from './random.ts';
+import type { Need } from './request-policy.ts';
 import { requestDueMs } from './request-policy.ts';
 import { noticeFor } from './violation.ts';
 
@@ -53,6 +56,8 @@ export interface AgentMachineOptions {
   readonly stallTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly refreshIntervalMs?: number;
+  /** Raw bytes sent and not acknowledged at one server, beyond which nothing but urgent blocks is sent (U7). */
+  readonly windowBytes?: number;
   /** Least part of the bytes per class while more urgent ones wait (U15), 0..1. */
   readonly minimumShares?: Readonly<Record<UrgencyClass, number>>;
 }
@@ -123,6 +128,9 @@ class Machine implements AgentMachine {
   readonly #inDoubtTimeoutMs: number;
   readonly #stallTimeoutMs: number;
   readonly #times: { readonly requestTimeoutMs: number; readonly refreshIntervalMs: number };
+  readonly #windowBytes: number;
+  /** Raw bytes in flight per server, but for stalled channels: while blocks are sent. */
+  readonly #inFlightBytes = new Map<ServerId, number>();
   readonly #random: { value: number };
   readonly #shares: ReturnType<typeof createClassShares>;
   readonly #servers = new Map<ServerId, Server>();
@@ -144,6 +152,7 @@ class Machine implements AgentMachine {
   #effects: AgentEffect[] = [];
 
   constructor(options: AgentMachineOptions) {
+    this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.#inDoubtTimeoutMs = options.inDoubtTimeoutMs ?? IN_DOUBT_TIMEOUT_MS;
     this.#stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
     this.#times = {
@@ -366,8 +375,15 @@ class Machine implements AgentMachine {
     if (server?.grants.get(grant.grantId) === grant) server.grants.delete(grant.grantId);
   }
 
-  /** U7: blocks go out until no class has one that fits a channel. */
+  /** U7: blocks go out until no class has one that fits a channel and its server's window. */
   #sendBlocks(): void {
+    this.#inFlightBytes.clear();
+    for (const channels of [this.#order, this.#ending]) {
+      for (const { serverId, stalled, inFlightBytes } of channels) {
+        if (stalled) continue;
+        this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + inFlightBytes);
+      }
+    }
     while (this.#order.length > 0) {
       const next = this.#next();
       if (next === undefined) return;
@@ -403,7 +419,10 @@ class Machine implements AgentMachine {
     let found: { entry: BlockEntry; channel: Channel } | undefined;
     const consider = (entry: BlockEntry | undefined): void => {
       if (entry === undefined || (found !== undefined && isOlder(found.entry, entry))) return;
-      const channel = chooseChannel(this.#order, entry, entry.boundTo, this.#nowMs);
+      const windowBytes = this.#windowBytes + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
+      const hasWindow = ({ serverId }: Channel): boolean =>
+        (this.#inFlightBytes.get(serverId) ?? 0) < windowBytes;
+      const channel = chooseChannel(this.#order, entry, entry.boundTo, this.#nowMs, hasWindow);
       if (channel !== undefined) found = { entry, channel };
     };
     consider(this.#backlog.firstWaiting(rank));
@@ -419,6 +438,7 @@ class Machine implements AgentMachine {
     if (channel.inFlight.size === 0) channel.progressAtMs = this.#nowMs;
     channel.usedBytes += block.rawBytes;
     this.#backlog.toInFlight(entry, channel);
+    this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + block.rawBytes);
     const use = { serverId, grantId: grant.grantId, channel: channel.channel, priority };
     this.#effects.push({
       type: 'send_block',
@@ -448,28 +468,36 @@ class Machine implements AgentMachine {
 
   #sendRequests(): void {
     for (const server of this.#servers.values()) {
-      const unfitRank = server.connected ? this.#unfitRank(server) : undefined;
-      if (requestDueMs(server, { unfitRank }, this.#times, this.#nowMs) > this.#nowMs) continue;
+      const need = this.#need(server);
+      if (requestDueMs(server, need, this.#times, this.#nowMs) > this.#nowMs) continue;
       this.#requests += 1;
       server.askedIds.push(this.#requests);
       if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
       server.waitingSinceMs = this.#nowMs;
       server.lastRequestAtMs = this.#nowMs;
-      server.askedRank = unfitRank ?? URGENCY_CLASSES.length;
+      server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
       const backlog = this.#backlog.unsent(this.#servers.keys(), this.#nowMs);
       const request = { requestId: requestId(this.#requests), backlog };
       this.#effects.push({ type: 'send_request', serverId: server.serverId, request });
     }
   }
 
-  /** Most urgent class with a first block that finds no room at this server (it was just tried, so any unsent one). */
-  #unfitRank(server: Server): number | undefined {
-    for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
+  /** What the server should be asked for: the most urgent class whose first block fits none of its quota, if any. */
+  #need(server: Server): Need {
+    if (!server.connected) return { unfitRank: undefined };
+    let unfitRank: number | undefined;
+    for (let rank = 0; rank < URGENCY_CLASSES.length && unfitRank === undefined; rank += 1) {
       if (!this.#backlog.waits(rank)) continue;
-      if (this.#backlog.firstWaiting(rank) !== undefined) return rank;
-      if (this.#backlog.firstBound(server.serverId, rank) !== undefined) return rank;
+      const firsts = [this.#backlog.firstWaiting(rank), this.#backlog.firstBound(server.serverId, rank)];
+      const isUnfit = (entry: BlockEntry | undefined): boolean =>
+        entry !== undefined && chooseChannel(this.#order, entry, server.serverId, this.#nowMs) === undefined;
+      if (firsts.some(isUnfit)) unfitRank = rank;
     }
-    return undefined;
+    let quotaBytes = 0;
+    for (const grant of server.grants.values()) {
+      for (const channel of grant.channels) quotaBytes += quotaLeftBytes(channel);
+    }
+    return { unfitRank, runsOut: quotaBytes < Math.min(this.#backlog.unsentBytes, this.#windowBytes) };
   }
 
   #wake(): void {
@@ -487,8 +515,7 @@ class Machine implements AgentMachine {
     }
     if (!this.#stopping) {
       for (const server of this.#servers.values()) {
-        const unfitRank = server.connected ? this.#unfitRank(server) : undefined;
-        wakeMs = Math.min(wakeMs, requestDueMs(server, { unfitRank }, this.#times, this.#nowMs));
+        wakeMs = Math.min(wakeMs, requestDueMs(server, this.#need(server), this.#times, this.#nowMs));
       }
     }
     // An earlier wish that stands is good enough: waking early costs little, wishing at each event costs more.

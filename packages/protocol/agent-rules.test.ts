@@ -172,3 +172,37 @@ test('U14 a refusal takes back no doubt of an earlier send', () => {
   // The time in doubt counts from the loss of the connection, not from the refusals.
   expect(agent.sent()).toEqual(['1@S1', '1@S1', '1@S1', '1@S2?S1']);
 });
+
+test('U7 U8 the window: bulk waits in the machine when it is full, an urgent block goes at once', () => {
+  const agent = new TestAgent({ windowBytes: 250 });
+  agent.connect('S1', 'S2');
+  agent.grant('S1', [1], { quotaBytes: 10_000 });
+  agent.grant('S2', [2], { quotaBytes: 10_000 });
+  for (let sequence = 1; sequence <= 5; sequence += 1) agent.seal(block(sequence, 'bulk'));
+  // The third one brings it past the window; a lower channel takes nothing meanwhile.
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S1']);
+  agent.seal(block(6, 'urgent'));
+  expect(agent.sent().at(-1)).toBe('6@S1');
+  agent.acknowledge('S1', 6);
+  expect(agent.sent()).toHaveLength(4);
+  agent.acknowledge('S1', 1);
+  expect(agent.sent().at(-1)).toBe('4@S1');
+});
+
+test('U7 a full window lets a channel of equal priority at another server take the block', () => {
+  const agent = new TestAgent({ windowBytes: 200 });
+  agent.connect('S1', 'S2');
+  agent.grant('S1', [1], { quotaBytes: 10_000 });
+  agent.grant('S2', [1], { quotaBytes: 10_000 });
+  for (let sequence = 1; sequence <= 5; sequence += 1) agent.seal(block(sequence, 'bulk'));
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S2', '4@S2']);
+});
+
+test('U2 a full window is no reason to ask, a quota that runs out before the backlog is', () => {
+  const agent = new TestAgent({ windowBytes: 200 });
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 800 });
+  agent.nowMs += 100;
+  for (let sequence = 1; sequence <= 5; sequence += 1) agent.seal(block(sequence, 'bulk'));
+  expect(requestsTo(agent)).toHaveLength(1);
+});

@@ -42,6 +42,8 @@ export interface Channel {
   /** Taken back, given up or broken: never sent on again. */
   ended: boolean;
   readonly inFlight: Set<BlockEntry>;
+  /** Raw bytes of `inFlight`. */
+  inFlightBytes: number;
   /** Time of the latest acknowledgement, or of the first block in flight after none was. */
   progressAtMs: number;
   stalled: boolean;

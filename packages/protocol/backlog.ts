@@ -82,6 +82,7 @@ export class Backlog {
     entry.place = 'in_flight';
     entry.channel = channel;
     channel.inFlight.add(entry);
+    channel.inFlightBytes += entry.header.rawBytes;
   }
 
   /** Acknowledged or set aside. */
@@ -120,6 +121,11 @@ export class Backlog {
   /** Whether the class has unsent blocks. */
   waits(rank: number): boolean {
     return (this.#unsent[rank]?.rawBytes ?? 0) > 0;
+  }
+
+  /** Raw bytes that are not sent, over all classes. */
+  get unsentBytes(): number {
+    return this.#unsent.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
   }
 
   /** What is not sent, per class that waits (U2). */
@@ -171,7 +177,7 @@ export class Backlog {
 
   #leave(entry: BlockEntry): void {
     if (entry.place === 'waiting' || entry.place === 'bound') this.#count(entry, -1);
-    entry.channel?.inFlight.delete(entry);
+    if (entry.channel?.inFlight.delete(entry) === true) entry.channel.inFlightBytes -= entry.header.rawBytes;
     entry.channel = undefined;
     entry.boundTo = undefined;
   }

@@ -41,16 +41,24 @@ export function hasRoom(channel: Channel, entry: BlockEntry, nowMs: number): boo
   return quotaLeftBytes(channel) - reserved >= entry.header.rawBytes;
 }
 
-/** The highest channel with room for the block (U7); of one server only, when the block is bound to it (U14). */
+/**
+ * The highest channel with room for the block (U7); of one server only, when the block is bound to it (U14). When the
+ * window of its server is full, a channel of equal priority at another server may take the block, a lower one may not.
+ */
 export function chooseChannel(
   order: readonly Channel[],
   entry: BlockEntry,
   boundTo: ServerId | undefined,
   nowMs: number,
+  hasWindow: (channel: Channel) => boolean = () => true,
 ): Channel | undefined {
+  let highest = Number.POSITIVE_INFINITY;
   for (const channel of order) {
     if (boundTo !== undefined && channel.serverId !== boundTo) continue;
-    if (hasRoom(channel, entry, nowMs)) return channel;
+    if (channel.priority > highest) return undefined;
+    if (!hasRoom(channel, entry, nowMs)) continue;
+    if (hasWindow(channel)) return channel;
+    highest = channel.priority;
   }
   return undefined;
 }

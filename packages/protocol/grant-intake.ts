@@ -35,6 +35,7 @@ export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: 
       usedBytes: 0,
       ended: false,
       inFlight: new Set(),
+      inFlightBytes: 0,
       progressAtMs: nowMs,
       stalled: false,
       pausedUntilMs: Number.NEGATIVE_INFINITY,

@@ -17,6 +17,8 @@ export interface RequestTimes {
 export interface Need {
   /** Most urgent class that waits and does not fit the quota in hand of this server; undefined when all fits. */
   readonly unfitRank: number | undefined;
+  /** More waits than the quota in hand of this server, and that is less than a window: it would run out on the way. */
+  readonly runsOut?: boolean;
 }
 
 /** The time at which the server should be asked; at or before now: ask now. Infinity when it is not connected. */
@@ -27,7 +29,7 @@ export function requestDueMs(server: Server, need: Need, times: RequestTimes, no
     if (need.unfitRank !== undefined && need.unfitRank < server.askedRank) return earliest;
     return Math.max(earliest, server.waitingSinceMs + times.requestTimeoutMs);
   }
-  if (need.unfitRank !== undefined) return earliest;
+  if (need.unfitRank !== undefined || need.runsOut === true) return earliest;
   return Math.max(
     earliest,
     Math.min(shortAtMs(server, nowMs), server.lastRequestAtMs + times.refreshIntervalMs),

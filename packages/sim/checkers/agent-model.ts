@@ -13,6 +13,8 @@ import {
   MINIMUM_SHARES,
   REFUSED_PAUSE_MS,
   STALL_TIMEOUT_MS,
+  URGENT_WINDOW_BYTES,
+  WINDOW_BYTES,
 } from '@sluice/protocol/limits';
 import type { BlockHeader, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
@@ -54,8 +56,8 @@ export interface ExpectedSend {
 }
 
 export class AgentModel {
-  readonly blocks = new Map<number, ModelBlock>();
-  readonly asked = new Map<ServerId, Set<number>>();
+  readonly blocks: Map<number, ModelBlock> = new Map();
+  readonly asked: Map<ServerId, Set<number>> = new Map();
   isStopping = false;
   #channels: ModelChannel[] = [];
   readonly #connected = new Set<ServerId>();
@@ -302,7 +304,7 @@ export class AgentModel {
   }
 
   #highestFit(block: ModelBlock, nowMs: number): ModelChannel | undefined {
-    let highest: ModelChannel | undefined;
+    const fitting: ModelChannel[] = [];
     for (const channel of this.#channels) {
       if (
         channel.hasEnded ||
@@ -314,9 +316,21 @@ export class AgentModel {
       if (block.boundTo !== undefined && block.boundTo !== channel.serverId) continue;
       const reserveBytes = block.rank === 0 ? 0 : channel.reserveBytes;
       if (left(channel) - reserveBytes < block.header.rawBytes) continue;
-      if (highest === undefined || isHigher(channel, highest)) highest = channel;
+      fitting.push(channel);
     }
-    return highest;
+    fitting.sort((a, b) => (isHigher(a, b) ? -1 : 1));
+    return fitting.find(
+      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel, block.rank),
+    );
+  }
+
+  /** U7, U8: what is in flight at the server, stalled channels left out, is below its window. */
+  #hasWindow({ serverId }: ModelChannel, rank: number): boolean {
+    let inFlightBytes = 0;
+    for (const { channel, header } of this.blocks.values()) {
+      if (channel?.serverId === serverId && !channel.isStalled) inFlightBytes += header.rawBytes;
+    }
+    return inFlightBytes < WINDOW_BYTES + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
   }
 }
 
