@@ -36,7 +36,6 @@ interface Watch {
   readonly observedMs: Map<string, number>;
   /** When the agent handed an urgent block to a channel, ms since 1970. */
   readonly urgentSentMs: Set<number>;
-  readonly remarks: string[];
   over: boolean;
 }
 
@@ -79,19 +78,21 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
       foundMs: new Map(),
       observedMs: new Map(),
       urgentSentMs: new Set(),
-      remarks: [],
       over: false,
     };
     const watching = Promise.all([watchErrors(client, flood, watch), watchBacklog(mode, client, watch)]);
     await flood.run(plan.seconds);
-    const backlogLines = flood.linesWritten - (await countLines(client));
+    const stored = await countLines(client);
+    const backlogLines = flood.linesWritten - stored;
+    const takenPart = (stored * plan.rawBytesPerLine) / (plan.rawBytesPerSecond * plan.seconds);
     const deadlineMs = Date.now() + plan.afterSeconds * 1000;
     while (Date.now() < deadlineMs && watch.foundMs.size < flood.errors.length) await sleep(POLL_MS);
     const latencies = latenciesOf(flood.errors, watch.foundMs, Date.now());
     watch.over = true;
     await watching;
     const hops = await serverHops(`http://${HOST}:${ports.api}`, mode === 'flat' ? 'normal' : 'urgent');
-    const remarks = [hopsOnTheWay(flood, watch), ...hops, ...watch.remarks];
+    const taken = `${Math.round(takenPart * 100)} % of what the cap allows came in during the flood`;
+    const remarks = [taken, hopsOnTheWay(flood, watch), ...hops];
 
     // The same server without its cap takes what is left.
     running.splice(running.indexOf(capped), 1);

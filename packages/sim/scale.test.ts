@@ -12,7 +12,7 @@ test('numbers of the command line replace the defaults, and nothing else is take
   expect(readOptions(['--agents', '7', '--outage-ms', '5000'])).toMatchObject({
     agents: 7,
     outageMs: 5000,
-    servers: 10,
+    servers: 2,
   });
   expect(() => readOptions(['--agent', '7'])).toThrow(/options are agents|options are seed, agents/);
   expect(() => readOptions(['--agents', 'many'])).toThrow(/each with a number/);
