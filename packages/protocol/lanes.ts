@@ -1,14 +1,17 @@
 /**
  * The server's lanes: how large a grant is and how it is cut into channels (U8, U11, U17).
  *
- * Invariants: pure; every channel has room for one full block; the reserve for urgent blocks never takes that room.
+ * Invariants: pure; the highest channel has room for the first block that waits; the reserve for urgent blocks never takes that room,
+ * nor that of a full block where there is one.
  */
 import { channelNumber } from './brand.ts';
 import { SluiceError } from './error.ts';
 import {
   HEADROOM_BYTES,
+  IDLE_QUOTA_BYTES,
+  IDLE_ROOM_FRACTION,
   LANE_QUOTA_BYTES,
-  LEAST_URGENT_RESERVE_BYTES,
+  LEAST_IDLE_QUOTA_BYTES,
   MAX_URGENT_RESERVE_BYTES,
   URGENT_RESERVE_FRACTION,
 } from './limits.ts';
@@ -61,40 +64,77 @@ export function checkLanes(lanes: readonly Lane[]): readonly Lane[] {
   return [...lanes].sort((a, b) => a.priority - b.priority);
 }
 
+/** Quota for an agent that has nothing waiting: little, and less when very many are connected. */
+export function idleBytes(roomBytes: number, agentCount: number): number {
+  const share = Math.floor((roomBytes * IDLE_ROOM_FRACTION) / Math.max(1, agentCount));
+  return Math.max(LEAST_IDLE_QUOTA_BYTES, Math.min(IDLE_QUOTA_BYTES, share));
+}
+
+/** What waits, in raw bytes. */
+export function waitingBytes(backlog: readonly ClassBacklog[]): number {
+  return backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+}
+
+/** The largest block that may be first in its class: less on one channel could be useless, for blocks are not split. */
+export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
+  return Math.min(
+    MAX_BLOCK_RAW_BYTES,
+    backlog.reduce((most, { rawBytes }) => Math.max(most, rawBytes), 0),
+  );
+}
+
 /** What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds. */
 export function wantedBytes(
   lanes: readonly Lane[],
   backlog: readonly ClassBacklog[],
   heldBytes: number,
+  idleQuotaBytes: number,
 ): number {
   const mostBytes = lanes.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
-  const waitingBytes = backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
-  const spareBytes = (lanes[0]?.quotaBytes ?? 0) - MAX_BLOCK_RAW_BYTES;
-  const leastBytes = lanes.length * MAX_BLOCK_RAW_BYTES + Math.min(spareBytes, LEAST_URGENT_RESERVE_BYTES);
-  const usefulBytes = Math.max(leastBytes, Math.min(mostBytes, waitingBytes + HEADROOM_BYTES));
+  const waiting = waitingBytes(backlog);
+  if (waiting === 0) return idleQuotaBytes;
+  const headroomBytes = Math.min(HEADROOM_BYTES, Math.max(idleQuotaBytes, waiting));
+  const usefulBytes = Math.min(mostBytes, waiting + headroomBytes);
+  const leastBytes = Math.min(usefulBytes, firstBlockBytes(backlog) + idleQuotaBytes);
   return Math.max(leastBytes, usefulBytes - heldBytes);
 }
 
-/** Cuts `totalBytes` (at least one full block) into channels: one full block for each lane, highest first, then the rest. */
-export function cutChannels(lanes: readonly Lane[], totalBytes: number, shift: number): GrantedChannel[] {
-  const count = Math.min(lanes.length, Math.floor(totalBytes / MAX_BLOCK_RAW_BYTES));
-  let restBytes = totalBytes - count * MAX_BLOCK_RAW_BYTES;
-  return lanes.slice(0, count).map((lane, index) => {
-    const moreBytes = Math.min(restBytes, lane.quotaBytes - MAX_BLOCK_RAW_BYTES);
+/**
+ * Cuts `totalBytes` into channels. With room for a full block on each lane: one each, highest first, then the rest.
+ * With less: the first block that waits fits the highest lane, the others get a small part of what is left.
+ *
+ * @param needBytes what must fit the highest lane, its reserve left out; at most `totalBytes` and a full block.
+ */
+export function cutChannels(
+  lanes: readonly Lane[],
+  totalBytes: number,
+  shift: number,
+  needBytes: number = MAX_BLOCK_RAW_BYTES,
+): GrantedChannel[] {
+  const isSmall = totalBytes < lanes.length * MAX_BLOCK_RAW_BYTES;
+  const spareBytes = Math.max(0, totalBytes - needBytes);
+  const partBytes = isSmall
+    ? Math.min(Math.floor(spareBytes / lanes.length), IDLE_QUOTA_BYTES)
+    : MAX_BLOCK_RAW_BYTES;
+  let restBytes = totalBytes - partBytes * lanes.length;
+  const cut = lanes.map((lane, index) => {
+    const moreBytes = Math.min(restBytes, lane.quotaBytes - partBytes);
     restBytes -= moreBytes;
-    const quotaBytes = MAX_BLOCK_RAW_BYTES + moreBytes;
+    const quotaBytes = partBytes + moreBytes;
     return {
       channel: channelNumber(index + 1),
       priority: Math.min(lane.priority + shift, MAX_PRIORITY),
       quotaBytes,
-      reservedForUrgentBytes: index === 0 ? reserveBytes(quotaBytes) : 0,
+      reservedForUrgentBytes: index === 0 ? reserveBytes(quotaBytes, needBytes) : 0,
     };
   });
+  return cut.filter(({ quotaBytes }) => quotaBytes > 0);
 }
 
-function reserveBytes(quotaBytes: number): number {
+function reserveBytes(quotaBytes: number, needBytes: number): number {
   const wanted = Math.min(Math.floor(quotaBytes * URGENT_RESERVE_FRACTION), MAX_URGENT_RESERVE_BYTES);
-  return Math.min(wanted, quotaBytes - MAX_BLOCK_RAW_BYTES);
+  const keptBytes = quotaBytes >= MAX_BLOCK_RAW_BYTES ? MAX_BLOCK_RAW_BYTES : needBytes;
+  return Math.max(0, Math.min(wanted, quotaBytes - keptBytes));
 }
 
 /** How far the lanes move down so that the highest is below all priorities that the notice names (U11). */

@@ -62,14 +62,37 @@ export const LANE_QUOTA_BYTES: number = 16 * 1024 * 1024;
 /** Part of the highest lane that only urgent blocks may use (U8), and its upper bound. */
 export const URGENT_RESERVE_FRACTION = 0.25;
 export const MAX_URGENT_RESERVE_BYTES: number = MAX_BLOCK_RAW_BYTES;
-/** Room for the reserve in the smallest grant, where the lane's quota allows: many urgent blocks of a normal day. */
-export const LEAST_URGENT_RESERVE_BYTES: number = 1024 * 1024;
+/** Most quota of an agent that has nothing waiting: enough for the next urgent lines without a round trip. */
+export const IDLE_QUOTA_BYTES: number = 256 * 1024;
+/** Least of it, when very many agents are connected: a few urgent lines. */
+export const LEAST_IDLE_QUOTA_BYTES: number = 4 * 1024;
+/** Part of the journal's room that all idle agents together may be given at one time; they ask anew before it ends. */
+export const IDLE_ROOM_FRACTION: number = 1 / 8;
+/** The journal's backlog and all grants together: what the store takes in this time, so that logs are found soon. */
+export const BACKLOG_TARGET_MS = 2_000;
+/** At least this much, however slow the store: several agents' full grants. */
+export const BACKLOG_FLOOR_BYTES: number = 128 * 1024 * 1024;
+/** Over at least this time the store's pace is measured: it loads in large parts. */
+export const DRAIN_WINDOW_MS = 1_000;
+/** A store that takes less than this is away: the journal is there for that, and may fill up. */
+export const LEAST_DRAIN_BYTES_PER_SECOND: number = 1024 * 1024;
+/** What the operator's limit lets pass at once after a pause: a part of a second. */
+export const LIMIT_BURST_MS = 250;
+/** At least this much, so that a very small limit does not cut grants to nothing. */
+export const LEAST_LIMIT_BURST_BYTES: number = 64 * 1024;
+/** How far urgent backlog may go ahead of the operator's limit; the rest waits until it is made up for. */
+export const LIMIT_URGENT_LOAN_MS = 5_000;
+/** A server whose journal is this full ranks its next grants lower (U17), until it is emptier than the second number. */
+export const LOADED_FRACTION = 0.75;
+export const UNLOADED_FRACTION = 0.5;
 /** Granted beyond what waits, so that the next lines need no round trip. */
 export const HEADROOM_BYTES: number = MAX_BLOCK_RAW_BYTES;
 /** A request that no room was found for is refused after this time; below the agent's request timeout. */
 export const DEFER_TIMEOUT_MS = 5_000;
 /** When to ask again after such a refusal. */
 export const RETRY_AFTER_MS = 1_000;
+/** And at most, when very many wait. */
+export const MOST_RETRY_AFTER_MS = 10_000;
 /** When to ask a draining server again: a restart takes longer. */
 export const DRAINING_RETRY_AFTER_MS = 5_000;
 /** How long a server yields after a notice (U11); then it may lead again. */

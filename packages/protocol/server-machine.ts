@@ -6,17 +6,29 @@
  * plus the bytes being written above the journal's room; a block within a live grant is always taken; a block is
  * acknowledged only when durable.
  */
+import { Admission } from './admission.ts';
 import { grantId, timeMs } from './brand.ts';
-import { fairLevelBytes } from './fair-share.ts';
 import type { Lane } from './lanes.ts';
-import { checkLanes, cutChannels, DEFAULT_LANES, wantedBytes, yieldShift } from './lanes.ts';
+import {
+  checkLanes,
+  cutChannels,
+  DEFAULT_LANES,
+  firstBlockBytes,
+  idleBytes,
+  waitingBytes,
+  wantedBytes,
+  yieldShift,
+} from './lanes.ts';
 import {
   DEFER_TIMEOUT_MS,
   DRAINING_RETRY_AFTER_MS,
   GRANT_GRACE_MS,
   GRANT_LIFETIME_MS,
+  LOADED_FRACTION,
   MAX_RECENT_NOTICES,
+  MOST_RETRY_AFTER_MS,
   RETRY_AFTER_MS,
+  UNLOADED_FRACTION,
   YIELD_MEMORY_MS,
 } from './limits.ts';
 import type {
@@ -34,6 +46,7 @@ import type {
 } from './model.ts';
 import { blockKey, MAX_BLOCK_RAW_BYTES } from './model.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** All but the id and the instance have defaults; times in ms. */
 export interface ServerMachineOptions {
@@ -47,6 +60,12 @@ export interface ServerMachineOptions {
   /** What a notice does (U11): `yield` ranks the next grants lower for a while, `ignore` only counts. */
   readonly onNotice?: 'ignore' | 'yield';
   readonly yieldMemoryMs?: number;
+  /** The operator's limit on what is granted, in raw bytes per second (U17). Default: none. */
+  readonly ingestLimitBytesPerSecond?: number;
+  /** Added to the priorities of all lanes: a standby ranks behind. Default 0. */
+  readonly priorityOffset?: number;
+  /** Added while the journal is mostly full. Default 0. */
+  readonly loadedOffset?: number;
 }
 
 export interface ServerChannelView {
@@ -79,6 +98,10 @@ export interface ServerMachineView {
   readonly serverId: ServerId;
   readonly draining: boolean;
   readonly roomBytes: number;
+  /** What leaves the journal per second, as measured; 0 when unknown. */
+  readonly drainBytesPerSecond: number;
+  /** The journal is mostly full: the next grants rank lower. */
+  readonly loaded: boolean;
   readonly outstandingBytes: number;
   /** Taken and not durable yet. */
   readonly writingBytes: number;
@@ -109,6 +132,8 @@ interface GivenChannel {
 
 interface GivenGrant {
   readonly grantId: GrantId;
+  /** An idle agent's: counts against the operator's limit only as it is used. */
+  readonly free: boolean;
   readonly channels: readonly GivenChannel[];
   /** When the agent stops using it, at the latest, if it took no time to arrive. */
   readonly expiresAtMs: number;
@@ -123,6 +148,8 @@ interface Agent {
   outstandingBytes: number;
   /** Counts grants over all agents: who was served longest ago comes first. */
   servedOrder: number;
+  /** Its place among those that were served equally long ago; kept over refusals. */
+  lineNumber: number | undefined;
 }
 
 interface Place {
@@ -143,11 +170,13 @@ class Machine implements ServerMachine {
   readonly #writing = new Map<string, Writing>();
   /** Kept over reconnects, forgotten by time (U11). */
   readonly #yields = new Map<AgentId, { shift: number; untilMs: number }>();
-  readonly #waiting = new Set<Agent>();
+  readonly #line = new WaitingLine<Agent>();
+  readonly #admission: Admission;
+  #loaded = false;
+  #lineNumbers = 0;
   /** Grants in the order of their end (all live equally long). */
   readonly #ends: { readonly agent: Agent; readonly grant: GivenGrant }[] = [];
   #endsTaken = 0;
-  #roomBytes = 0;
   #outstandingBytes = 0;
   #writingBytes = 0;
   #grants = 0;
@@ -161,11 +190,13 @@ class Machine implements ServerMachine {
   constructor(options: ServerMachineOptions) {
     this.#options = options;
     this.#lanes = checkLanes(options.channels ?? DEFAULT_LANES);
+    this.#admission = new Admission(options.ingestLimitBytesPerSecond);
   }
 
   step(event: ServerEvent): ServerEffect[] {
     this.#effects = [];
     this.#nowMs = Math.max(this.#nowMs, event.atMs);
+    this.#admission.passTime(this.#nowMs);
     this.#expire();
     this.#take(event);
     this.#answer();
@@ -177,7 +208,9 @@ class Machine implements ServerMachine {
     return {
       serverId: this.#options.serverId,
       draining: this.#draining,
-      roomBytes: this.#roomBytes,
+      roomBytes: this.#admission.roomBytes,
+      drainBytesPerSecond: this.#admission.drainBytesPerSecond,
+      loaded: this.#loaded,
       outstandingBytes: this.#outstandingBytes,
       writingBytes: this.#writingBytes,
       agents: [...this.#agents.values()].map((agent) => this.#viewAgent(agent, nowMs)),
@@ -192,7 +225,7 @@ class Machine implements ServerMachine {
         this.#disconnected(event.agentId);
         this.#agents.set(event.agentId, {
           ...{ agentId: event.agentId, grants: new Map(), request: undefined },
-          ...{ outstandingBytes: 0, servedOrder: 0 },
+          ...{ outstandingBytes: 0, servedOrder: 0, lineNumber: undefined },
         });
         return;
       case 'agent_disconnected':
@@ -203,7 +236,11 @@ class Machine implements ServerMachine {
         if (agent === undefined) return;
         // A newer request replaces one that waits, and keeps its place.
         agent.request = { request: event.request, sinceMs: agent.request?.sinceMs ?? this.#nowMs };
-        this.#waiting.add(agent);
+        this.#lineNumbers += 1;
+        agent.lineNumber ??= this.#lineNumbers;
+        this.#line.put(agent, {
+          ...{ rank: lineRank(event.request), served: agent.servedOrder, number: agent.lineNumber },
+        });
         return;
       }
       case 'notice_received':
@@ -219,7 +256,7 @@ class Machine implements ServerMachine {
         this.#written(event.blockId, event.reason);
         return;
       case 'journal_room_changed':
-        this.#roomBytes = event.roomBytes;
+        this.#admission.roomChanged(event.roomBytes, this.#nowMs);
         return;
       case 'woken':
         // The wish is used up, also when the timer was a little early.
@@ -239,7 +276,7 @@ class Machine implements ServerMachine {
     this.#outstandingBytes -= agent.outstandingBytes;
     agent.outstandingBytes = 0;
     agent.grants.clear();
-    this.#waiting.delete(agent);
+    this.#line.remove(agent);
     this.#agents.delete(agentId);
   }
 
@@ -268,7 +305,10 @@ class Machine implements ServerMachine {
       channel !== undefined && channel.granted.quotaBytes - channel.usedBytes >= block.rawBytes;
     const writing = this.#writing.get(blockKey(block.id));
     // What is known or being written needs no room, whatever its grant.
-    if (agent !== undefined && isWithin) this.#use(agent, channel, block.rawBytes);
+    if (agent !== undefined && isWithin) {
+      this.#use(agent, channel, block.rawBytes);
+      if (grant?.free === true) this.#admission.charge(block.rawBytes);
+    }
     if (known) this.#effects.push({ type: 'acknowledge_block', blockId: block.id, ...place });
     else if (writing !== undefined) writing.places.push(place);
     else if (channel === undefined) this.#refuse(block.id, place, 'the grant is not live here');
@@ -296,8 +336,7 @@ class Machine implements ServerMachine {
     if (writing === undefined) return;
     this.#writing.delete(blockKey(blockId));
     this.#writingBytes -= writing.header.rawBytes;
-    // Until the journal says anew how much room it has, what it just took is gone from it.
-    if (failure === undefined) this.#roomBytes = Math.max(0, this.#roomBytes - writing.header.rawBytes);
+    if (failure === undefined) this.#admission.becameDurable(writing.header.rawBytes);
     for (const place of writing.places) {
       if (failure === undefined) this.#effects.push({ type: 'acknowledge_block', blockId, ...place });
       else this.#refuse(blockId, place, failure);
@@ -322,6 +361,7 @@ class Machine implements ServerMachine {
       const unusedBytes = leftBytes(grant);
       agent.outstandingBytes -= unusedBytes;
       this.#outstandingBytes -= unusedBytes;
+      if (!grant.free) this.#admission.charge(-unusedBytes);
     }
     if (this.#endsTaken * 2 > this.#ends.length) {
       this.#ends.splice(0, this.#endsTaken);
@@ -331,48 +371,80 @@ class Machine implements ServerMachine {
 
   /** U17: gives what there is to those that wait; what cannot be given waits, and is refused after a while. */
   #answer(): void {
-    if (this.#waiting.size === 0) return;
-    let availableBytes = this.#roomBytes - this.#writingBytes - this.#outstandingBytes;
-    if (!this.#draining && availableBytes >= MAX_BLOCK_RAW_BYTES) {
-      const agents = [...this.#waiting].sort(compareWaiting);
-      const wants = agents.map((agent) =>
-        wantedBytes(this.#lanes, agent.request?.request.backlog ?? [], agent.outstandingBytes),
-      );
-      const level = Math.max(MAX_BLOCK_RAW_BYTES, fairLevelBytes(wants, availableBytes));
-      for (const [index, agent] of agents.entries()) {
-        const totalBytes = Math.min(wants[index] ?? 0, level, availableBytes);
-        if (totalBytes < MAX_BLOCK_RAW_BYTES) break;
-        availableBytes -= this.#grant(agent, totalBytes);
-      }
+    this.#judgeLoad();
+    while (!this.#draining) {
+      const agent = this.#line.first();
+      if (agent === undefined || !this.#serve(agent)) break;
     }
-    for (const agent of this.#waiting) {
+    for (let agent = this.#line.longest(); agent !== undefined; agent = this.#line.longest()) {
       if (this.#draining) this.#refuseRequest(agent, 'draining', DRAINING_RETRY_AFTER_MS);
       else if (this.#nowMs >= this.#deferredUntilMs(agent)) {
-        this.#refuseRequest(agent, 'overloaded', RETRY_AFTER_MS);
-      }
+        this.#refuseRequest(agent, 'overloaded', this.#retryAfterMs());
+      } else break;
     }
   }
 
-  /** Gives a grant of about `totalBytes`, and returns how much it is. */
-  #grant(agent: Agent, totalBytes: number): number {
+  /** Grants the first in the line its share; false when there is not enough for it. */
+  #serve(agent: Agent): boolean {
+    const backlog = agent.request?.request.backlog ?? [];
+    const promisedBytes = this.#writingBytes + this.#outstandingBytes;
+    const idleQuotaBytes = idleBytes(this.#admission.roomBytes, this.#agents.size);
+    const isIdle = waitingBytes(backlog) === 0;
+    const needBytes = isIdle ? 0 : firstBlockBytes(backlog);
+    const wantBytes = wantedBytes(this.#lanes, backlog, agent.outstandingBytes, idleQuotaBytes);
+    const availableBytes = this.#admission.availableBytes(promisedBytes);
+    const { limitBytes } = this.#admission;
+    if (availableBytes >= Math.max(1, isIdle ? wantBytes : needBytes) && (isIdle || limitBytes > 0)) {
+      const shareBytes = Math.floor(Math.min(availableBytes / this.#line.size, limitBytes));
+      const totalBytes = isIdle ? wantBytes : Math.max(needBytes, Math.min(wantBytes, shareBytes));
+      this.#grant(agent, totalBytes, needBytes, isIdle);
+      return true;
+    }
+    const urgentBytes = backlog.find(({ urgency }) => urgency === 'urgent')?.rawBytes ?? 0;
+    const urgentNeedBytes = Math.min(urgentBytes, MAX_BLOCK_RAW_BYTES);
+    const roomBytes = this.#admission.roomBytes - promisedBytes;
+    if (urgentBytes === 0 || roomBytes < urgentNeedBytes || !this.#admission.lendsToUrgent) return false;
+    const mostBytes = Math.min(roomBytes, this.#lanes[0]?.quotaBytes ?? 0);
+    const totalBytes = Math.min(mostBytes, Math.max(urgentNeedBytes, urgentBytes));
+    this.#grant(agent, totalBytes, urgentNeedBytes, false);
+    return true;
+  }
+
+  /** The more wait, the later the refused come back: their requests stay few however many they are. */
+  #retryAfterMs(): number {
+    return Math.min(MOST_RETRY_AFTER_MS, RETRY_AFTER_MS + this.#line.size - 1);
+  }
+
+  /** A full journal ranks this server lower for its next grants, an emptier one as before: with hysteresis. */
+  #judgeLoad(): void {
+    const { fullness } = this.#admission;
+    if (fullness >= LOADED_FRACTION) this.#loaded = true;
+    else if (fullness <= UNLOADED_FRACTION) this.#loaded = false;
+  }
+
+  /** Gives a grant of `totalBytes`; a free one counts against the limit only as it is used. */
+  #grant(agent: Agent, totalBytes: number, needBytes: number, free: boolean): void {
     const request = agent.request?.request;
-    if (request === undefined) return 0;
+    if (request === undefined) return;
     this.#grants += 1;
-    const channels = cutChannels(this.#lanes, totalBytes, this.#shiftOf(agent.agentId));
+    const channels = cutChannels(this.#lanes, totalBytes, this.#shiftOf(agent.agentId), needBytes);
     const lifetimeMs = this.#options.grantLifetimeMs ?? GRANT_LIFETIME_MS;
     const expiresAtMs = this.#nowMs + lifetimeMs;
     const grant: GivenGrant = {
       grantId: grantId(`${this.#options.instance}-${this.#grants}`),
+      free,
       channels: channels.map((granted) => ({ granted, usedBytes: 0 })),
       expiresAtMs,
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
     };
     const bytes = leftBytes(grant);
+    if (!free) this.#admission.charge(bytes);
     agent.grants.set(grant.grantId, grant);
     agent.outstandingBytes += bytes;
     agent.servedOrder = this.#grants;
     agent.request = undefined;
-    this.#waiting.delete(agent);
+    agent.lineNumber = undefined;
+    this.#line.remove(agent);
     this.#outstandingBytes += bytes;
     this.#ends.push({ agent, grant });
     this.#effects.push({
@@ -380,12 +452,11 @@ class Machine implements ServerMachine {
       agentId: agent.agentId,
       grant: { grantId: grant.grantId, requestId: request.requestId, channels, lifetimeMs },
     });
-    return bytes;
   }
 
   #refuseRequest(agent: Agent, refusalReason: RefusalReason, retryAfterMs: number): void {
     const request = agent.request?.request;
-    this.#waiting.delete(agent);
+    this.#line.remove(agent);
     agent.request = undefined;
     if (request === undefined) return;
     this.#grants += 1;
@@ -404,12 +475,17 @@ class Machine implements ServerMachine {
 
   #shiftOf(agentId: AgentId): number {
     const yielded = this.#yields.get(agentId);
-    return yielded !== undefined && yielded.untilMs > this.#nowMs ? yielded.shift : 0;
+    const yieldedBy = yielded !== undefined && yielded.untilMs > this.#nowMs ? yielded.shift : 0;
+    const { priorityOffset = 0, loadedOffset = 0 } = this.#options;
+    return Math.max(yieldedBy, priorityOffset + (this.#loaded ? loadedOffset : 0));
   }
 
   #wake(): void {
     let wakeMs = this.#ends[this.#endsTaken]?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY;
-    for (const agent of this.#waiting) wakeMs = Math.min(wakeMs, this.#deferredUntilMs(agent));
+    const longest = this.#line.longest();
+    if (longest !== undefined) {
+      wakeMs = Math.min(wakeMs, this.#deferredUntilMs(longest), this.#admission.limitFreeAtMs);
+    }
     if (!Number.isFinite(wakeMs)) return;
     if (this.#wakeMs > this.#nowMs && this.#wakeMs <= wakeMs) return;
     this.#wakeMs = Math.max(wakeMs, this.#nowMs + 1);
@@ -432,18 +508,10 @@ class Machine implements ServerMachine {
   }
 }
 
-/** Urgent backlog first, then who was served longest ago, then who waits longest. */
-function compareWaiting(a: Agent, b: Agent): number {
-  const urgent = Number(hasUrgent(b)) - Number(hasUrgent(a));
-  if (urgent !== 0) return urgent;
-  const served = a.servedOrder - b.servedOrder;
-  if (served !== 0) return served;
-  const since = (a.request?.sinceMs ?? 0) - (b.request?.sinceMs ?? 0);
-  return since !== 0 ? since : a.agentId < b.agentId ? -1 : 1;
-}
-
-function hasUrgent(agent: Agent): boolean {
-  return agent.request?.request.backlog.some(({ urgency }) => urgency === 'urgent') === true;
+/** Urgent backlog first, then those that want little because nothing waits, then the rest. */
+function lineRank({ backlog }: UploadRequest): number {
+  if (backlog.some(({ urgency }) => urgency === 'urgent')) return 0;
+  return backlog.length === 0 ? 1 : 2;
 }
 
 function leftBytes(grant: GivenGrant): number {

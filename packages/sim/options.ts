@@ -82,12 +82,17 @@ export const NO_FAULTS: FaultMix = {
 };
 
 const MIB = 1024 * 1024;
+/**
+ * Agents without a backlog hold the least grant as well, for as long as it lives. A journal with no room for one grant
+ * to each agent drains, but very slowly.
+ */
+const LEAST_JOURNAL_MIB_PER_AGENT = 10;
 
 /** The world of a seed. */
 export function drawOptions(seed: number): SimOptions {
   const random = new Random(seed, 'options');
   const agents = random.chance(0.1) ? random.int(8, 24) : random.int(1, 5);
-  const servers = Array.from({ length: random.int(1, 4) }, () => drawServer(random));
+  const servers = Array.from({ length: random.int(1, 4) }, () => drawServer(random, agents));
   return {
     seed,
     agents,
@@ -109,7 +114,7 @@ export function drawOptions(seed: number): SimOptions {
   };
 }
 
-function drawServer(random: Random): ServerShape {
+function drawServer(random: Random, agents: number): ServerShape {
   const priorities = new Set<number>();
   for (let count = random.int(1, 3); count > 0; count -= 1) priorities.add(random.int(1, 6));
   return {
@@ -117,7 +122,7 @@ function drawServer(random: Random): ServerShape {
       priority,
       quotaBytes: random.pick([1, 1.25, 2, 4]) * MAX_BLOCK_RAW_BYTES,
     })),
-    journalBytes: random.skewed(8, 128) * MIB,
+    journalBytes: Math.max(random.skewed(8, 128), agents * LEAST_JOURNAL_MIB_PER_AGENT) * MIB,
     onNotice: random.chance(0.7) ? 'yield' : 'ignore',
     grantLifetimeMs: random.pick([20_000, 20_000, 5_000, 1_500]),
     gatherMs: random.skewed(5, 1_000),

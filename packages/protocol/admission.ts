@@ -1,0 +1,117 @@
+/**
+ * U17: how much a server may grant now: within the journal's room, paced by what the store takes from the journal, and
+ * within the operator's limit.
+ *
+ * Invariants: nothing is granted past the room; while the store takes what the journal holds, backlog and grants
+ * together stay within what it takes in {@link BACKLOG_TARGET_MS} (or a floor); over any time the granted bytes stay
+ * within the limit times the time, plus its burst, plus one grant of least size, plus what urgent ones borrow.
+ */
+import {
+  BACKLOG_FLOOR_BYTES,
+  BACKLOG_TARGET_MS,
+  DRAIN_WINDOW_MS,
+  LEAST_DRAIN_BYTES_PER_SECOND,
+  LEAST_LIMIT_BURST_BYTES,
+  LIMIT_BURST_MS,
+  LIMIT_URGENT_LOAN_MS,
+} from './limits.ts';
+
+export class Admission {
+  readonly #limitBytesPerSecond: number | undefined;
+  readonly #burstBytes: number;
+  #tokenBytes: number;
+  #tokensAtMs = 0;
+  #roomBytes = 0;
+  #mostRoomBytes = 0;
+  /** The present window of measuring: since when, the room then, and what became durable since. */
+  #window: { readonly sinceMs: number; readonly roomBytes: number } | undefined;
+  #durableBytes = 0;
+  /** Bytes per second that leave the journal; undefined before the first window is over. */
+  #drainRate: number | undefined;
+
+  constructor(limitBytesPerSecond: number | undefined) {
+    this.#limitBytesPerSecond = limitBytesPerSecond;
+    const burst = ((limitBytesPerSecond ?? 0) * LIMIT_BURST_MS) / 1000;
+    this.#burstBytes = Math.max(burst, LEAST_LIMIT_BURST_BYTES);
+    this.#tokenBytes = this.#burstBytes;
+  }
+
+  /** What the journal can take beyond what it holds. */
+  get roomBytes(): number {
+    return this.#roomBytes;
+  }
+
+  /** How full the journal is, 0..1, compared with the most room that it ever had. */
+  get fullness(): number {
+    return this.#mostRoomBytes === 0 ? 0 : 1 - this.#roomBytes / this.#mostRoomBytes;
+  }
+
+  /** What leaves the journal per second, as measured; 0 when unknown. */
+  get drainBytesPerSecond(): number {
+    return Math.max(0, this.#drainRate ?? 0);
+  }
+
+  passTime(nowMs: number): void {
+    if (this.#limitBytesPerSecond === undefined || nowMs <= this.#tokensAtMs) return;
+    if (this.#tokensAtMs > 0) {
+      const earned = (this.#limitBytesPerSecond * (nowMs - this.#tokensAtMs)) / 1000;
+      this.#tokenBytes = Math.min(this.#burstBytes, this.#tokenBytes + earned);
+    }
+    this.#tokensAtMs = nowMs;
+  }
+
+  roomChanged(roomBytes: number, nowMs: number): void {
+    this.#roomBytes = roomBytes;
+    this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
+    const window = this.#window;
+    if (window !== undefined && nowMs - window.sinceMs < DRAIN_WINDOW_MS) return;
+    if (window !== undefined) {
+      const drained = this.#durableBytes + roomBytes - window.roomBytes;
+      const rate = (drained * 1000) / (nowMs - window.sinceMs);
+      this.#drainRate = this.#drainRate === undefined ? rate : (this.#drainRate + rate) / 2;
+    }
+    this.#window = { sinceMs: nowMs, roomBytes };
+    this.#durableBytes = 0;
+  }
+
+  /** Until the journal says anew how much room it has, what it just took is gone from it. */
+  becameDurable(rawBytes: number): void {
+    this.#durableBytes += rawBytes;
+    this.#roomBytes = Math.max(0, this.#roomBytes - rawBytes);
+  }
+
+  /** What may be granted to anyone, beside `promisedBytes` that are granted or being written already. */
+  availableBytes(promisedBytes: number): number {
+    const heldBytes = this.#mostRoomBytes - this.#roomBytes;
+    const drain = this.drainBytesPerSecond;
+    // A store that takes nothing is what the journal is there for: then all of its room may be used.
+    const paced =
+      drain < LEAST_DRAIN_BYTES_PER_SECOND
+        ? Number.POSITIVE_INFINITY
+        : Math.max(BACKLOG_FLOOR_BYTES, (drain * BACKLOG_TARGET_MS) / 1000) - heldBytes;
+    return Math.min(this.#roomBytes, paced) - promisedBytes;
+  }
+
+  /** What the operator's limit allows now; Infinity without one, 0 or less when it is used up. */
+  get limitBytes(): number {
+    return this.#limitBytesPerSecond === undefined ? Number.POSITIVE_INFINITY : this.#tokenBytes;
+  }
+
+  /** Whether urgent backlog may still be granted ahead of the limit, to be made up for by the rest. */
+  get lendsToUrgent(): boolean {
+    if (this.#limitBytesPerSecond === undefined) return true;
+    return this.#tokenBytes > (-this.#limitBytesPerSecond * LIMIT_URGENT_LOAN_MS) / 1000;
+  }
+
+  /** Counts granted bytes against the limit; a negative number gives back what was never used. */
+  charge(bytes: number): void {
+    if (this.#limitBytesPerSecond === undefined) return;
+    this.#tokenBytes = Math.min(this.#burstBytes, this.#tokenBytes - bytes);
+  }
+
+  /** When the limit allows something again; Infinity when it does now. */
+  get limitFreeAtMs(): number {
+    if (this.#limitBytesPerSecond === undefined || this.#tokenBytes >= 1) return Number.POSITIVE_INFINITY;
+    return this.#tokensAtMs + Math.ceil(((1 - this.#tokenBytes) * 1000) / this.#limitBytesPerSecond);
+  }
+}
