@@ -4,6 +4,7 @@
  * Invariants: the exit code is 0 only when every seed passed; a seed that failed is printed with the command that replays
  * it.
  */
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -120,14 +121,9 @@ async function runMany(first: number, count: number): Promise<number> {
 }
 
 async function ask(worker: Worker, task: { from: number; to: number }): Promise<WorkerAnswer> {
-  return await new Promise((resolve, reject) => {
-    worker.once('message', (answer: WorkerAnswer) => {
-      worker.removeAllListeners();
-      resolve(answer);
-    });
-    worker.once('error', reject);
-    worker.postMessage(task);
-  });
+  worker.postMessage(task);
+  const [answer] = (await once(worker, 'message')) as [WorkerAnswer];
+  return answer;
 }
 
 function describe({ seed, events, blocks, endMs }: Outcome): string {
