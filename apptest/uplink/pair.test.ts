@@ -78,7 +78,8 @@ test('M10: S1{1,3} S2{2,4}: S2 has the notice when the first block on its channe
   expect(noticesAtFirstUse).toBe(1);
   expect(two.notices()[0]?.notice).toMatchObject({
     priority: 2,
-    outrankedBy: [{ serverId: 's1', highestPriority: 1, heldPriorities: [3] }],
+    // A remainder of channel 1 that no whole block fits may be held as well.
+    outrankedBy: [{ serverId: 's1', highestPriority: 1, heldPriorities: expect.arrayContaining([3]) }],
   });
   expect(one.noticesTotal).toBe(0);
   first.release();
