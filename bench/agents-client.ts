@@ -29,9 +29,19 @@ export interface AgentsTold {
   readonly refusals: number;
   /** Requests since the last time. */
   readonly requests: number;
+  /** Over the agents that hold a grant: the quota of each one's latest, and sums for Jain's index. */
+  readonly quota: {
+    readonly agents: number;
+    readonly least: number;
+    readonly most: number;
+    readonly sum: number;
+    readonly sumOfSquares: number;
+  };
 }
 
 const logger = pino({ level: 'silent' });
+/** Raw bytes, by agent. */
+const quotas = new Map<OneAgent, number>();
 const told = {
   connected: 0,
   granted: 0,
@@ -107,6 +117,7 @@ class OneAgent {
       told.connected -= 1;
       if (this.#isGranted) told.granted -= 1;
       this.#isGranted = false;
+      quotas.delete(this);
       this.#askedMs.clear();
     } else if (event.type === 'grant_received') {
       const { requestId, channels } = event.grant;
@@ -114,9 +125,13 @@ class OneAgent {
       if (askedMs !== undefined) told.answersMs.push(performance.now() - askedMs);
       this.#askedMs.delete(requestId);
       if (channels.length === 0) told.refusals += 1;
-      else if (!this.#isGranted) {
+      else {
+        quotas.set(
+          this,
+          channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0),
+        );
+        if (!this.#isGranted) told.granted += 1;
         this.#isGranted = true;
-        told.granted += 1;
       }
     }
   }
@@ -133,6 +148,17 @@ class OneAgent {
   }
 }
 
+function quotaNow(): AgentsTold['quota'] {
+  const bytes = [...quotas.values()];
+  return {
+    agents: bytes.length,
+    least: bytes.reduce((least, quota) => Math.min(least, quota), Number.MAX_SAFE_INTEGER),
+    most: bytes.reduce((most, quota) => Math.max(most, quota), 0),
+    sum: bytes.reduce((sum, quota) => sum + quota, 0),
+    sumOfSquares: bytes.reduce((sum, quota) => sum + quota * quota, 0),
+  };
+}
+
 function now(): TimeMs {
   // The shell is where time enters; the brand is made here.
   return Date.now() as TimeMs;
@@ -141,7 +167,7 @@ function now(): TimeMs {
 const [address, first, count] = process.argv.slice(2);
 process.on('disconnect', () => process.exit());
 setInterval(() => {
-  const message: AgentsTold = { ...told };
+  const message: AgentsTold = { ...told, quota: quotaNow() };
   process.send?.(message);
   told.answersMs = [];
   told.refusals = 0;

@@ -1,7 +1,8 @@
 /**
  * Thousands of agents at one real server.
  *
- * Measured: memory of the server process per connected agent; from a request to its answer; the server's CPU while all
+ * Measured: memory of the server process per connected agent; from a request to its answer; how much quota each agent
+ * holds and how evenly; the server's CPU while all
  * are connected and have nothing to send; and after the server was killed and started again, the time until all agents
  * hold a grant again. Not measured: what the agents' data would cost; TLS; other machines (the agents run on this one
  * and take their part of it).
@@ -17,6 +18,11 @@ import { type RunningProgram, startProgram } from '../apptest/support/programs.t
 import type { AgentsTold } from './agents-client.ts';
 
 const DEFAULT_AGENTS = 5000;
+export const USAGE: string = `agents [--agents N] [-- SERVER FLAGS]
+  One server with thousands of connected agents: memory, time from request to answer, quota, CPU when idle, and a
+  restart of the server.
+  --agents N        so many agents (${DEFAULT_AGENTS}); a server takes 10,000
+  -- SERVER FLAGS   handed to \`sluice server\`, such as --journal-bytes 4GiB`;
 /** Each process is one core's worth of agents at most. */
 const PROCESSES = 4;
 const HOST = '127.0.0.1';
@@ -81,6 +87,21 @@ class Agents {
     }
   }
 
+  /** What they hold of quota, and how evenly. */
+  quota(): string {
+    const all = [...this.#latest.values()].map(({ quota }) => quota);
+    const total = (what: keyof AgentsTold['quota']): number =>
+      all.reduce((sum, quota) => sum + quota[what], 0);
+    const kibibytes = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
+    const count = total('agents');
+    const jain = total('sum') ** 2 / (count * total('sumOfSquares'));
+    const [least, most] = [
+      Math.min(...all.map((quota) => quota.least)),
+      Math.max(...all.map((quota) => quota.most)),
+    ];
+    return `quota of ${count} agents: ${kibibytes(least)} to ${kibibytes(most)} each, Jain index ${jain.toFixed(3)}`;
+  }
+
   /** Resolves when all processes are gone. */
   async stop(): Promise<void> {
     const gone = this.#processes.map((child) => once(child, 'exit'));
@@ -124,6 +145,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
     agents.start(`http://${HOST}:${port}`, count);
     print(`${count} agents connected after ${await agents.until('connected', count)}`);
     print(`${count} agents granted after another ${await agents.until('granted', count)}; ${told(agents)}`);
+    print(agents.quota());
     agents.reset();
     const perAgentKiB = (residentKiB(server.pid) - emptyKiB) / count;
     print(`server: ${Math.round(emptyKiB / 1024)} MiB empty, ${perAgentKiB.toFixed(0)} KiB more per agent`);
@@ -133,7 +155,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
     const share = ((cpuSeconds(server.pid) - before) / IDLE_SECONDS) * 100;
     print(`idle: ${share.toFixed(1)} % of one core; ${told(agents)}`);
     const settledKiB = (residentKiB(server.pid) - emptyKiB) / count;
-    print(`server: ${settledKiB.toFixed(0)} KiB more per agent after ${IDLE_SECONDS} s`);
+    print(`server: ${settledKiB.toFixed(0)} KiB more per agent after ${IDLE_SECONDS} s; ${agents.quota()}`);
 
     agents.reset();
     running.splice(running.indexOf(server), 1);
@@ -144,6 +166,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
       `server killed and ready again: ${count} agents granted after ${await agents.until('granted', count)}`,
     );
     print(`  ${told(agents)}; at most ${agents.mostRequestsPerSecond} requests in one second`);
+    print(`  ${agents.quota()}`);
   } finally {
     await agents.stop();
     for (const program of running.reverse()) await program.end();

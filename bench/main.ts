@@ -1,26 +1,49 @@
 /** `npm run bench -- NAME [ARGUMENTS]`: runs one benchmark, or lists them. */
-import { run as agents } from './agents.ts';
+import { USAGE as AGENTS_USAGE, run as agents } from './agents.ts';
 import { run as codec } from './codec.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
-import { run as storm } from './storm.ts';
+import { USAGE as STORM_USAGE, run as storm } from './storm.ts';
 
-const BENCHES: Readonly<Record<string, (argumentsOfBench: readonly string[]) => Promise<void>>> = {
-  pipeline,
-  record,
-  codec,
-  storm,
-  agents,
+interface Bench {
+  readonly run: (argumentsOfBench: readonly string[]) => Promise<void>;
+  /** Its arguments, and what each does. */
+  readonly usage: string;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  pipeline: {
+    run: pipeline,
+    usage: `pipeline [FILE] [--servers N]
+  From a file to searchable, with the real programs.
+  FILE          take these lines; without it, generated ones
+  --servers N   so many servers beside one store (1)`,
+  },
+  record: {
+    run: record,
+    usage: `record [FILE]
+  Scanning, parsing and building columns in one thread.`,
+  },
+  codec: {
+    run: codec,
+    usage: `codec [FILE]
+  Encode, validate and store a block in Arrow IPC and ClickHouse Native.`,
+  },
+  storm: { run: storm, usage: STORM_USAGE },
+  agents: { run: agents, usage: AGENTS_USAGE },
 };
 
 const [name, ...rest] = process.argv.slice(2);
 const bench = name === undefined ? undefined : BENCHES[name];
 if (bench === undefined) {
   const known = Object.keys(BENCHES).join(', ');
+  const isAsking = name === undefined || name === '--help';
   process.stderr.write(
-    `${name === undefined ? '' : `No benchmark '${name}'. `}Benchmarks: ${known}; see bench/README.md\n`,
+    `${isAsking ? '' : `No benchmark '${name}'. `}Benchmarks: ${known}; NAME --help says more, and bench/README.md what they leave out\n`,
   );
-  process.exitCode = name === undefined ? 0 : 2;
+  process.exitCode = isAsking ? 0 : 2;
+} else if (rest.includes('--help')) {
+  process.stdout.write(`npm run bench -- ${bench.usage}\n`);
 } else {
-  await bench(rest);
+  await bench.run(rest);
 }

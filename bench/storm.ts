@@ -23,14 +23,22 @@ const FLOOD_FACTOR = 10;
 const GOAL_P50_MS = 1000;
 const GOAL_P99_MS = 2000;
 
-/** @param argumentsOfBench `--seconds N`, `--ingest-limit SIZE/s`, `--only sluice|flat|rsyslog|fluent-bit` */
+export const USAGE: string = `storm [--seconds N] [--ingest-limit SIZE/s] [--only NAME[,NAME]...]
+  How long one ERROR line each second takes to be found, in a flood of ${FLOOD_FACTOR} times what the server may take.
+  --seconds N             length of the flood (${DEFAULT_SECONDS})
+  --ingest-limit SIZE/s   what the server may take, in uncompressed blocks (${DEFAULT_INGEST_LIMIT})
+  --only NAME[,NAME]...   sluice, flat (Sluice with one class and one channel), ${SHIPPER_NAMES.join(', ')};
+                          shippers that are not installed are left out`;
+
+/** @param argumentsOfBench as {@link USAGE} says */
 export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   const seconds = Number(flag(argumentsOfBench, '--seconds') ?? DEFAULT_SECONDS);
   const limit = flag(argumentsOfBench, '--ingest-limit') ?? DEFAULT_INGEST_LIMIT;
-  const only = flag(argumentsOfBench, '--only');
-  const names = ['sluice', 'flat', ...SHIPPER_NAMES].filter((name) => only === undefined || only === name);
+  const all = ['sluice', 'flat', ...SHIPPER_NAMES];
+  const only = flag(argumentsOfBench, '--only')?.split(',') ?? all;
+  const names = all.filter((name) => only.includes(name));
   if (names.length === 0 || !(seconds > 0)) {
-    throw new Error(`--only is one of sluice, flat, ${SHIPPER_NAMES.join(', ')}; --seconds is a number`);
+    throw new Error(`--only names ${all.join(', ')}; --seconds is a number`);
   }
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-storm-'));
   try {
