@@ -59,6 +59,8 @@ test('Ctrl-C ends everything with exit code 0; starting again loses and repeats 
   appendFileSync(file, `${lines.slice(1000, 2000).join('\n')}\n`);
   const children = descendants(up.pid);
   expect(children.length).toBeGreaterThanOrEqual(4);
+  // Both the terminal and npm send it.
+  process.kill(up.pid, 'SIGINT');
   expect(await up.end('SIGINT')).toBe(0);
   expect(children.filter(({ pid }) => isAlive(pid))).toEqual([]);
   appendFileSync(file, `${lines.slice(2000).join('\n')}\n`);

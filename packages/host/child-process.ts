@@ -30,13 +30,26 @@ export function tellFailed(error: unknown): Promise<void> {
   });
 }
 
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/**
+ * A terminal and a program that forwards signals (npm) may both send the same Ctrl-C. What comes again within this time
+ * is the same wish; what comes later means "at once", and has the signal's default effect.
+ */
+const SAME_WISH_MS = 1_000;
+
 /**
  * @returns resolves with the reason when this process shall end: SIGINT, SIGTERM, SIGHUP, or the end of its parent
  */
 export function endRequested(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.once(signal, () => resolve(signal));
+    const asked = (signal: NodeJS.Signals): void => {
+      resolve(signal);
+      const listenNoMore = (): void => {
+        for (const each of END_SIGNALS) process.off(each, asked);
+      };
+      setTimeout(listenNoMore, SAME_WISH_MS).unref();
+    };
+    for (const signal of END_SIGNALS) process.on(signal, asked);
     if (isSupervised()) process.once('disconnect', () => resolve('the parent process is gone'));
   });
 }
