@@ -16,6 +16,10 @@ export interface ChartChoices {
 /** A drag shorter than this is a click that slipped. */
 const MIN_BRUSH_PIXELS = 4;
 
+/** Between two labels of the time axis: the widest one, a whole date, and some air. */
+const LABEL_SPACE_PIXELS = 84;
+const DAY_SECONDS = 86_400;
+
 const AXIS_COLORS = {
   light: { text: '#5c6675', grid: '#e8ebf0' },
   dark: { text: '#8c97a8', grid: '#262c36' },
@@ -50,7 +54,7 @@ export function chartOptions(choices: ChartChoices): uPlot.Options {
       y: { range: (_chart, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, size: 22, gap: 4, grid: { show: false }, values: timeLabels },
+      { ...axis, size: 22, gap: 4, space: LABEL_SPACE_PIXELS, grid: { show: false }, values: timeLabels },
       {
         ...axis,
         size: 46,
@@ -130,9 +134,9 @@ function timeLabels(chart: uPlot, splits: number[]): string[] {
     const date = new Date(seconds * 1000);
     const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
     const minute = `${two(date.getHours())}:${two(date.getMinutes())}`;
-    if (spanSeconds > 200 * 86_400) return `${date.getFullYear()}-${day}`;
-    if (spanSeconds > 3 * 86_400) return day;
-    if (spanSeconds > 86_400) return `${day} ${minute}`;
+    if (spanSeconds > 200 * DAY_SECONDS) return `${date.getFullYear()}-${day}`;
+    if (spanSeconds > 3 * DAY_SECONDS) return day;
+    if (spanSeconds > DAY_SECONDS) return `${day} ${minute}`;
     if (spanSeconds > 600) return minute;
     return `${minute}:${two(date.getSeconds())}`;
   });
