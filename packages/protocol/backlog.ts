@@ -135,14 +135,15 @@ export class Backlog {
     for (const [rank, urgency] of URGENCY_CLASSES.entries()) {
       const totals = this.#unsent[rank];
       if (totals === undefined || totals.rawBytes === 0) continue;
-      let oldestMs = this.firstWaiting(rank)?.header.oldestObservedMs ?? Number.POSITIVE_INFINITY;
-      for (const serverId of ids) {
-        oldestMs = Math.min(
-          oldestMs,
-          this.firstBound(serverId, rank)?.header.oldestObservedMs ?? Number.POSITIVE_INFINITY,
-        );
+      const first = [this.firstWaiting(rank), ...ids.map((serverId) => this.firstBound(serverId, rank))];
+      let oldestMs = nowMs;
+      let firstBlockRawBytes = 0;
+      for (const entry of first) {
+        if (entry === undefined) continue;
+        oldestMs = Math.min(oldestMs, entry.header.oldestObservedMs);
+        firstBlockRawBytes = Math.max(firstBlockRawBytes, entry.header.rawBytes);
       }
-      backlog.push({ urgency, ...totals, oldestAgeMs: Math.max(0, nowMs - Math.min(oldestMs, nowMs)) });
+      backlog.push({ urgency, ...totals, oldestAgeMs: nowMs - oldestMs, firstBlockRawBytes });
     }
     return backlog;
   }

@@ -75,12 +75,15 @@ export function waitingBytes(backlog: readonly ClassBacklog[]): number {
   return backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 }
 
-/** The largest block that may be first in its class: less on one channel could be useless, for blocks are not split. */
+/**
+ * The largest block that is first in its class: less on one channel could be useless, for blocks are not split, and more
+ * would lie idle until the grant ends. Of an agent that does not say, the largest that it may be.
+ */
 export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
-  return Math.min(
-    MAX_BLOCK_RAW_BYTES,
-    backlog.reduce((most, { rawBytes }) => Math.max(most, rawBytes), 0),
+  const blocks = backlog.map(({ rawBytes, firstBlockRawBytes }) =>
+    firstBlockRawBytes === undefined ? rawBytes : Math.min(rawBytes, firstBlockRawBytes),
   );
+  return Math.min(MAX_BLOCK_RAW_BYTES, Math.max(0, ...blocks));
 }
 
 /** What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds. */

@@ -65,6 +65,8 @@ export interface ClassBacklog {
   readonly rawBytes: number;
   /** Age of the oldest record at the time of the request; 0 when nothing waits. */
   readonly oldestAgeMs: number;
+  /** In a request: raw bytes of the largest block that may be sent next; a grant without room for it is of no use. */
+  readonly firstBlockRawBytes?: number;
 }
 
 /** An agent's statement of its backlog (U2). The same backlog goes to every connected server (U1). */

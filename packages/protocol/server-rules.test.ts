@@ -54,6 +54,26 @@ test('U17 a request without room waits, is answered when room appears, refused a
   });
 });
 
+test('U17 under a limit a grant is as large as the first block, so that little of it ends unused', () => {
+  const firstBlockRawBytes = MAX_BLOCK_RAW_BYTES / 2 + 1;
+  const backlog = {
+    urgency: 'bulk',
+    recordCount: 9,
+    rawBytes: 20 * firstBlockRawBytes,
+    oldestAgeMs: 9,
+  } as const;
+  const granted = (named: object): number => {
+    const { step } = start({ ingestLimitBytesPerSecond: 1_000_000 });
+    const request = { requestId: requestId(1), backlog: [{ ...backlog, ...named }] };
+    const effects = step({ type: 'request_received', agentId: A, request });
+    const channels = effects.flatMap((effect) => (effect.type === 'send_grant' ? effect.grant.channels : []));
+    return channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+  };
+  expect(granted({ firstBlockRawBytes })).toBe(firstBlockRawBytes);
+  // Of an agent that does not name it, the first block may be as large as any.
+  expect(granted({})).toBe(MAX_BLOCK_RAW_BYTES);
+});
+
 test('U12 acknowledged when durable, once journaled; known is acknowledged again', () => {
   const server = start();
   const place = at(server.ask(1));

@@ -29,7 +29,10 @@ const violation = expect.objectContaining({ code: 'protocol_violation' });
 describe('what was written is read again, over the wire', () => {
   test('requests', () => {
     const backlog = fc.uniqueArray(
-      fc.record({ urgency, recordCount: safe, rawBytes: safe, oldestAgeMs: safe }),
+      fc.record(
+        { urgency, recordCount: safe, rawBytes: safe, oldestAgeMs: safe, firstBlockRawBytes: positive },
+        { requiredKeys: ['urgency', 'recordCount', 'rawBytes', 'oldestAgeMs'] },
+      ),
       { selector: (entry) => entry.urgency },
     );
     fc.assert(

@@ -237,6 +237,13 @@ export declare type ClassBacklog = Message<"sluice.v1.ClassBacklog"> & {
    * @generated from field: uint64 oldest_age_ms = 4;
    */
   oldestAgeMs: bigint;
+
+  /**
+   * In a request: raw bytes of the block that is next in its class. 0 says nothing.
+   *
+   * @generated from field: uint64 first_block_raw_bytes = 5;
+   */
+  firstBlockRawBytes: bigint;
 };
 
 /**
