@@ -17,6 +17,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
 import { DiskSpace } from './disk-space.ts';
 import { GroupCommit } from './group-commit.ts';
+import { costOf, HeldBlocks, type LaneStatistics } from './held-blocks.ts';
 import {
   checkAgentId,
   type JournalBatch,
@@ -33,11 +34,6 @@ import { SetAsideShelf } from './set-aside.ts';
 
 /** Raw bytes that a journal holds by default: minutes of a busy server, and a bound on what a restart must load. */
 export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
-/**
- * What the smallest block counts against the room: it takes pages on disk and an entry in memory however few
- * records it has. With it, the default room is at most 131072 blocks.
- */
-export const MIN_BLOCK_COST_BYTES = 4096;
 /**
  * Beyond `maxRawBytes` by this factor an append is refused. Granted data is always taken, and grants never pass the
  * room; this bound is only ever met by a peer that breaks the rules.
@@ -61,11 +57,6 @@ export interface AcceptedBlock {
   readonly receivedMs: number;
   /** It may be durable at this other server too (U14). */
   readonly inDoubtAt?: string;
-}
-
-export interface LaneStatistics {
-  readonly blockCount: number;
-  readonly rawBytes: number;
 }
 
 export interface JournalStatistics {
@@ -99,16 +90,11 @@ export class Journal {
   readonly #group: GroupCommit;
   /** Appends whose commit is not yet synced, by block key. */
   readonly #writing = new Map<string, Promise<void>>();
-  /** Blocks that wait and are in no batch, in order of arrival. */
-  readonly #waiting: readonly Map<number, JournaledBlock>[] = LANES.map(() => new Map());
-  readonly #batches: readonly Map<number, JournalBatch>[] = LANES.map(() => new Map());
+  readonly #held = new HeldBlocks();
   readonly #setAside = new SetAsideShelf();
-  readonly #laneTotals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
   readonly #listeners = new Set<JournalListener>();
   #dirty = new KnownChanges();
   readonly #space: DiskSpace;
-  /** Payload bytes of all blocks that are held. */
-  #payloadBytes = 0;
   #nextBlock = 1;
   /** Blocks with a smaller number are of an earlier life. */
   #firstNewBlock = 1;
@@ -123,7 +109,7 @@ export class Journal {
     this.#lock = lock;
     this.#space = new DiskSpace({
       file: path.join(options.directory, JOURNAL_FILE_NAME),
-      heldBytes: () => this.#payloadBytes + this.#setAside.payloadBytes,
+      heldBytes: () => this.#held.payloadBytes + this.#setAside.payloadBytes,
       onChanged: () => this.#tellRoom(),
     });
     this.#store = store;
@@ -169,9 +155,10 @@ export class Journal {
   }
 
   get statistics(): JournalStatistics {
+    const lanes = this.#held.laneStatistics;
     return {
-      lanes: this.#laneTotals.map((totals) => ({ ...totals })),
-      heldRawBytes: this.#laneTotals.reduce((sum, totals) => sum + totals.rawBytes, 0),
+      lanes,
+      heldRawBytes: lanes.reduce((sum, totals) => sum + totals.rawBytes, 0),
       roomBytes: this.roomBytes,
       writingBlocks: this.#writing.size,
       setAsideBlocks: this.#setAside.size,
@@ -276,8 +263,7 @@ export class Journal {
       this.#space.written(payload.length);
     }
     this.#writing.delete(key);
-    this.#waiting[lane]?.set(number, journaled);
-    this.#countBlock(journaled, 1);
+    this.#held.add(journaled);
     for (const listener of this.#listeners) listener.onAppended?.(journaled);
   }
 
@@ -294,16 +280,16 @@ export class Journal {
 
   /** Blocks of the lane that wait and are in no batch, the oldest first. */
   waitingBlocks(lane: Lane): Iterable<JournaledBlock> {
-    return this.#waiting[lane]?.values() ?? [];
+    return this.#held.waiting(lane);
   }
 
   waitingBlockCount(lane: Lane): number {
-    return this.#waiting[lane]?.size ?? 0;
+    return this.#held.waitingCount(lane);
   }
 
   /** Batches of the lane that have not been confirmed, the oldest first. */
   openBatches(lane: Lane): readonly JournalBatch[] {
-    return [...(this.#batches[lane]?.values() ?? [])];
+    return this.#held.batches(lane);
   }
 
   /** The payload as it arrived, a copy. Throws `state_corrupt` when the disk lost it. */
@@ -314,24 +300,15 @@ export class Journal {
   /** Makes a batch of waiting blocks of one lane durable, with a token of its own. */
   async createBatch(lane: Lane, serverId: string, blocks: readonly JournaledBlock[]): Promise<JournalBatch> {
     this.#checkOpen();
-    const waiting = this.#waiting[lane];
-    for (const block of blocks) {
-      if (waiting?.get(block.number) !== block) {
-        throw new SluiceError('internal', `block ${blockKey(block.header.id)} does not wait in lane ${lane}`);
-      }
-    }
+    this.#held.take(lane, blocks);
     const batch = this.#newBatch(lane, serverId, blocks);
-    for (const block of blocks) waiting?.delete(block.number);
     try {
       await this.#submit(lane, () => this.#store.putBatch(batch, this.#nextBatch));
     } catch (error) {
-      // Back in order of arrival: the Map keeps the order of insertion.
-      const later = [...(waiting?.values() ?? [])];
-      waiting?.clear();
-      for (const block of [...blocks, ...later]) waiting?.set(block.number, block);
+      this.#held.giveBack(lane, blocks);
       throw error;
     }
-    this.#batches[lane]?.set(batch.number, batch);
+    this.#held.addBatch(batch);
     return batch;
   }
 
@@ -343,8 +320,7 @@ export class Journal {
       this.#store.removeBatch(batch);
       for (const part of parts) this.#store.putBatch(part, this.#nextBatch);
     });
-    this.#batches[batch.lane]?.delete(batch.number);
-    for (const part of parts) this.#batches[batch.lane]?.set(part.number, part);
+    this.#held.replaceBatch(batch, parts);
     return parts;
   }
 
@@ -355,7 +331,7 @@ export class Journal {
       this.#store.removeBatch(batch);
       for (const block of batch.blocks) this.#store.removeBlock(block);
     });
-    this.#release(batch);
+    this.#changeCost(-this.#held.release(batch));
   }
 
   /** The store refuses the blocks of the batch for good: keeps them aside, bounded, out of the way. */
@@ -379,7 +355,7 @@ export class Journal {
         for (const block of evicted) this.#setAside.put(block);
       },
     });
-    this.#release(batch);
+    this.#changeCost(-this.#held.release(batch));
   }
 
   /** What the store refused, the oldest first. */
@@ -425,31 +401,12 @@ export class Journal {
   }
 
   #restore(): void {
-    const blocks = new Map<number, JournaledBlock>();
-    for (const block of this.#store.blocks()) {
-      blocks.set(block.number, block);
+    const blocks = [...this.#store.blocks()];
+    for (const block of blocks) {
       this.#costBytes += costOf(block.header);
-      this.#countBlock(block, 1);
       this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
     }
-    for (const { lane, number, token, serverId, blockNumbers } of this.#store.batches()) {
-      const members = blockNumbers.map((blockNumber) => {
-        const block = blocks.get(blockNumber);
-        if (block === undefined || block.lane !== lane) {
-          throw new SluiceError(
-            'state_corrupt',
-            `the journal is damaged: a block of batch ${token} is missing`,
-            {
-              hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
-            },
-          );
-        }
-        blocks.delete(blockNumber);
-        return block;
-      });
-      this.#batches[lane]?.set(number, { lane, number, token, serverId, blocks: members });
-    }
-    for (const block of blocks.values()) this.#waiting[block.lane]?.set(block.number, block);
+    this.#held.restore(blocks, this.#store.batches());
     for (const block of this.#store.setAsideBlocks()) {
       this.#setAside.put(block);
       this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
@@ -463,24 +420,6 @@ export class Journal {
     const number = this.#nextBatch++;
     // The instance keeps apart two journals of one server id, say after the directory was lost and begun anew.
     return { lane, number, token: `${serverId}/${lane}/${number}/${this.instanceId}`, serverId, blocks };
-  }
-
-  #release(batch: JournalBatch): void {
-    this.#batches[batch.lane]?.delete(batch.number);
-    let costBytes = 0;
-    for (const block of batch.blocks) {
-      costBytes += costOf(block.header);
-      this.#countBlock(block, -1);
-    }
-    this.#changeCost(-costBytes);
-  }
-
-  #countBlock(block: JournaledBlock, sign: 1 | -1): void {
-    const totals = this.#laneTotals[block.lane];
-    if (totals === undefined) return;
-    totals.blockCount += sign;
-    totals.rawBytes += sign * block.header.rawBytes;
-    this.#payloadBytes += sign * block.payloadBytes;
   }
 
   #changeCost(bytes: number): void {
@@ -504,8 +443,4 @@ function nothing(): void {
 
 function laneOf(header: BlockHeader): Lane {
   return LANES[urgencyRank(header.urgency)] ?? LOWEST_LANE;
-}
-
-function costOf(header: BlockHeader): number {
-  return Math.max(MIN_BLOCK_COST_BYTES, header.rawBytes);
 }

@@ -1,0 +1,149 @@
+/**
+ * What the journal holds, in memory: blocks that wait, batches that are under way, and what they add up to.
+ *
+ * Invariants: a mirror of what is on disk, changed only after the commit that changed the disk (a batch takes its blocks
+ * out of the waiting ones before, and gives them back when its commit fails); each block waits, or is in one batch.
+ * No I/O.
+ */
+import { SluiceError } from '@sluice/protocol/error';
+import { type BlockHeader, blockKey } from '@sluice/protocol/model';
+import {
+  type BatchRecord,
+  type JournalBatch,
+  type JournaledBlock,
+  LANES,
+  type Lane,
+} from './journal-records.ts';
+
+/**
+ * What the smallest block counts against the room: it takes pages on disk and an entry in memory however few
+ * records it has. With it, the default room is at most 131072 blocks.
+ */
+export const MIN_BLOCK_COST_BYTES = 4096;
+
+export interface LaneStatistics {
+  readonly blockCount: number;
+  readonly rawBytes: number;
+}
+
+/** A batch as it was read from disk. */
+export interface StoredBatch extends BatchRecord {
+  readonly lane: Lane;
+  readonly number: number;
+}
+
+export class HeldBlocks {
+  /** Blocks that wait and are in no batch, in order of arrival. */
+  readonly #waiting: readonly Map<number, JournaledBlock>[] = LANES.map(() => new Map());
+  readonly #batches: readonly Map<number, JournalBatch>[] = LANES.map(() => new Map());
+  readonly #totals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
+  /** Payload bytes of all blocks that are held. */
+  #payloadBytes = 0;
+
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  get laneStatistics(): readonly LaneStatistics[] {
+    return this.#totals.map((totals) => ({ ...totals }));
+  }
+
+  /** Blocks of the lane that wait and are in no batch, the oldest first. */
+  waiting(lane: Lane): Iterable<JournaledBlock> {
+    return this.#waiting[lane]?.values() ?? [];
+  }
+
+  waitingCount(lane: Lane): number {
+    return this.#waiting[lane]?.size ?? 0;
+  }
+
+  /** Batches of the lane, the oldest first. */
+  batches(lane: Lane): readonly JournalBatch[] {
+    return [...(this.#batches[lane]?.values() ?? [])];
+  }
+
+  /** A new block is on disk, and waits. */
+  add(block: JournaledBlock): void {
+    this.#waiting[block.lane]?.set(block.number, block);
+    this.#count(block, 1);
+  }
+
+  /** Puts back what was read from disk. Throws `state_corrupt` when a block of a batch is not there. */
+  restore(blocks: Iterable<JournaledBlock>, batches: Iterable<StoredBatch>): void {
+    const byNumber = new Map<number, JournaledBlock>();
+    for (const block of blocks) {
+      byNumber.set(block.number, block);
+      this.#count(block, 1);
+    }
+    for (const { lane, number, token, serverId, blockNumbers } of batches) {
+      const members = blockNumbers.map((blockNumber) => {
+        const block = byNumber.get(blockNumber);
+        if (block === undefined || block.lane !== lane) throw missing(token);
+        byNumber.delete(blockNumber);
+        return block;
+      });
+      this.#batches[lane]?.set(number, { lane, number, token, serverId, blocks: members });
+    }
+    for (const block of byNumber.values()) this.#waiting[block.lane]?.set(block.number, block);
+  }
+
+  /** Takes waiting blocks out, for a batch. Throws `internal` when one does not wait in the lane. */
+  take(lane: Lane, blocks: readonly JournaledBlock[]): void {
+    const waiting = this.#waiting[lane];
+    for (const block of blocks) {
+      if (waiting?.get(block.number) !== block) {
+        throw new SluiceError('internal', `block ${blockKey(block.header.id)} does not wait in lane ${lane}`);
+      }
+    }
+    for (const block of blocks) waiting?.delete(block.number);
+  }
+
+  /** The batch could not be written: its blocks wait again, in order of arrival. */
+  giveBack(lane: Lane, blocks: readonly JournaledBlock[]): void {
+    const waiting = this.#waiting[lane];
+    // A Map keeps the order of insertion.
+    const later = [...(waiting?.values() ?? [])];
+    waiting?.clear();
+    for (const block of [...blocks, ...later]) waiting?.set(block.number, block);
+  }
+
+  addBatch(batch: JournalBatch): void {
+    this.#batches[batch.lane]?.set(batch.number, batch);
+  }
+
+  /** The batch goes, into its parts. */
+  replaceBatch(batch: JournalBatch, parts: readonly JournalBatch[]): void {
+    this.#batches[batch.lane]?.delete(batch.number);
+    for (const part of parts) this.addBatch(part);
+  }
+
+  /** The batch goes, and its blocks with it. Returns what they counted against the room. */
+  release(batch: JournalBatch): number {
+    this.#batches[batch.lane]?.delete(batch.number);
+    let costBytes = 0;
+    for (const block of batch.blocks) {
+      costBytes += costOf(block.header);
+      this.#count(block, -1);
+    }
+    return costBytes;
+  }
+
+  #count(block: JournaledBlock, sign: 1 | -1): void {
+    const totals = this.#totals[block.lane];
+    if (totals === undefined) return;
+    totals.blockCount += sign;
+    totals.rawBytes += sign * block.header.rawBytes;
+    this.#payloadBytes += sign * block.payloadBytes;
+  }
+}
+
+/** What a block counts against the room, in bytes. */
+export function costOf(header: BlockHeader): number {
+  return Math.max(MIN_BLOCK_COST_BYTES, header.rawBytes);
+}
+
+function missing(token: string): SluiceError {
+  return new SluiceError('state_corrupt', `the journal is damaged: a block of batch ${token} is missing`, {
+    hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
+  });
+}
