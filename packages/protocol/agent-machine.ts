@@ -476,10 +476,20 @@ class Machine implements AgentMachine {
       server.waitingSinceMs = this.#nowMs;
       server.lastRequestAtMs = this.#nowMs;
       server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
-      const backlog = this.#backlog.unsent(this.#servers.keys(), this.#nowMs);
+      const backlog = this.#backlog.unsent(this.#servers.keys(), this.#nextRank(), this.#nowMs);
       const request = { requestId: requestId(this.#requests), backlog };
       this.#effects.push({ type: 'send_request', serverId: server.serverId, request });
     }
+  }
+
+  /** The class that sends next if its first block finds room: the most urgent one, or one that has saved up (U15). */
+  #nextRank(): number | undefined {
+    const waiting = [...URGENCY_CLASSES.keys()].filter((rank) => this.#backlog.waits(rank));
+    const savedUp = waiting.slice(1).find((rank) => {
+      const rawBytes = this.#backlog.firstWaiting(rank)?.header.rawBytes;
+      return rawBytes !== undefined && canPay(this.#shares, rank, rawBytes);
+    });
+    return savedUp ?? waiting[0];
   }
 
   /** What the server should be asked for: the most urgent class whose first block fits none of its quota, if any. */

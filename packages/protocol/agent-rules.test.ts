@@ -20,8 +20,8 @@ test('M1 U2 a request says what waits per class', () => {
   agent.connect('S1');
   const request = agent.effects.find((effect) => effect.type === 'send_request');
   expect(request?.request.backlog).toEqual([
-    { urgency: 'urgent', recordCount: 1, rawBytes: 100, oldestAgeMs: 1000, firstBlockRawBytes: 100 },
-    { urgency: 'bulk', recordCount: 2, rawBytes: 200, oldestAgeMs: 1000, firstBlockRawBytes: 100 },
+    { urgency: 'urgent', recordCount: 1, rawBytes: 100, oldestAgeMs: 1000, nextBlockRawBytes: 100 },
+    { urgency: 'bulk', recordCount: 2, rawBytes: 200, oldestAgeMs: 1000 },
   ]);
 });
 

@@ -128,8 +128,8 @@ export class Backlog {
     return this.#unsent.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
   }
 
-  /** What is not sent, per class that waits (U2). */
-  unsent(servers: Iterable<ServerId>, nowMs: number): ClassBacklog[] {
+  /** What is not sent, per class that waits (U2); `nextRank` is the class that sends next. */
+  unsent(servers: Iterable<ServerId>, nextRank: number | undefined, nowMs: number): ClassBacklog[] {
     const ids = [...servers];
     const backlog: ClassBacklog[] = [];
     for (const [rank, urgency] of URGENCY_CLASSES.entries()) {
@@ -137,13 +137,14 @@ export class Backlog {
       if (totals === undefined || totals.rawBytes === 0) continue;
       const first = [this.firstWaiting(rank), ...ids.map((serverId) => this.firstBound(serverId, rank))];
       let oldestMs = nowMs;
-      let firstBlockRawBytes = 0;
+      let nextBlockRawBytes = 0;
       for (const entry of first) {
         if (entry === undefined) continue;
         oldestMs = Math.min(oldestMs, entry.header.oldestObservedMs);
-        firstBlockRawBytes = Math.max(firstBlockRawBytes, entry.header.rawBytes);
+        nextBlockRawBytes = Math.max(nextBlockRawBytes, entry.header.rawBytes);
       }
-      backlog.push({ urgency, ...totals, oldestAgeMs: nowMs - oldestMs, firstBlockRawBytes });
+      const waiting = { urgency, ...totals, oldestAgeMs: nowMs - oldestMs };
+      backlog.push(rank === nextRank ? { ...waiting, nextBlockRawBytes } : waiting);
     }
     return backlog;
   }

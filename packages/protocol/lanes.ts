@@ -76,14 +76,13 @@ export function waitingBytes(backlog: readonly ClassBacklog[]): number {
 }
 
 /**
- * The largest block that is first in its class: less on one channel could be useless, for blocks are not split, and more
- * would lie idle until the grant ends. Of an agent that does not say, the largest that it may be.
+ * The block that is next: less on one channel could be useless, for blocks are not split, and more may lie idle until
+ * the grant ends. When the agent does not say, the largest that may be first in its class.
  */
 export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
-  const blocks = backlog.map(({ rawBytes, firstBlockRawBytes }) =>
-    firstBlockRawBytes === undefined ? rawBytes : Math.min(rawBytes, firstBlockRawBytes),
-  );
-  return Math.min(MAX_BLOCK_RAW_BYTES, Math.max(0, ...blocks));
+  const named = backlog.find(({ nextBlockRawBytes }) => nextBlockRawBytes !== undefined)?.nextBlockRawBytes;
+  const largest = backlog.reduce((most, { rawBytes }) => Math.max(most, rawBytes), 0);
+  return Math.min(MAX_BLOCK_RAW_BYTES, named ?? largest);
 }
 
 /** What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds. */

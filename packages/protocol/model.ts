@@ -65,8 +65,11 @@ export interface ClassBacklog {
   readonly rawBytes: number;
   /** Age of the oldest record at the time of the request; 0 when nothing waits. */
   readonly oldestAgeMs: number;
-  /** In a request: raw bytes of the largest block that may be sent next; a grant without room for it is of no use. */
-  readonly firstBlockRawBytes?: number;
+  /**
+   * In a request, at the class of the block that would be sent next: its raw bytes. A grant without room for it may be of
+   * no use, and what is beyond it may be too little for another one.
+   */
+  readonly nextBlockRawBytes?: number;
 }
 
 /** An agent's statement of its backlog (U2). The same backlog goes to every connected server (U1). */

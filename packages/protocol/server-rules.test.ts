@@ -54,12 +54,12 @@ test('U17 a request without room waits, is answered when room appears, refused a
   });
 });
 
-test('U17 under a limit a grant is as large as the first block, so that little of it ends unused', () => {
-  const firstBlockRawBytes = MAX_BLOCK_RAW_BYTES / 2 + 1;
+test('U17 under a limit a grant is as large as the next block, so that little of it ends unused', () => {
+  const nextBlockRawBytes = MAX_BLOCK_RAW_BYTES / 2 + 1;
   const backlog = {
     urgency: 'bulk',
     recordCount: 9,
-    rawBytes: 20 * firstBlockRawBytes,
+    rawBytes: 20 * nextBlockRawBytes,
     oldestAgeMs: 9,
   } as const;
   const granted = (named: object): number => {
@@ -69,8 +69,8 @@ test('U17 under a limit a grant is as large as the first block, so that little o
     const channels = effects.flatMap((effect) => (effect.type === 'send_grant' ? effect.grant.channels : []));
     return channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
   };
-  expect(granted({ firstBlockRawBytes })).toBe(firstBlockRawBytes);
-  // Of an agent that does not name it, the first block may be as large as any.
+  expect(granted({ nextBlockRawBytes })).toBe(nextBlockRawBytes);
+  // Of an agent that does not name it, the next block may be as large as any.
   expect(granted({})).toBe(MAX_BLOCK_RAW_BYTES);
 });
 

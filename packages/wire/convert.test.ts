@@ -30,7 +30,7 @@ describe('what was written is read again, over the wire', () => {
   test('requests', () => {
     const backlog = fc.uniqueArray(
       fc.record(
-        { urgency, recordCount: safe, rawBytes: safe, oldestAgeMs: safe, firstBlockRawBytes: positive },
+        { urgency, recordCount: safe, rawBytes: safe, oldestAgeMs: safe, nextBlockRawBytes: positive },
         { requiredKeys: ['urgency', 'recordCount', 'rawBytes', 'oldestAgeMs'] },
       ),
       { selector: (entry) => entry.urgency },

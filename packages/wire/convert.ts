@@ -173,7 +173,7 @@ export function writeBacklog(backlog: ClassBacklog): WireBacklog {
     recordCount: BigInt(backlog.recordCount),
     rawBytes: BigInt(backlog.rawBytes),
     oldestAgeMs: BigInt(Math.max(0, Math.trunc(backlog.oldestAgeMs))),
-    firstBlockRawBytes: BigInt(backlog.firstBlockRawBytes ?? 0),
+    nextBlockRawBytes: BigInt(backlog.nextBlockRawBytes ?? 0),
   });
 }
 
@@ -185,13 +185,13 @@ export function readBacklogs(backlogs: readonly WireBacklog[]): ClassBacklog[] {
     const urgency = readUrgency(backlog.urgency, 'backlog.urgency');
     if (seen.has(urgency)) violation('backlog.urgency', `${urgency} is named twice`);
     seen.add(urgency);
-    const firstBlockRawBytes = readSafe('backlog.first_block_raw_bytes', backlog.firstBlockRawBytes, 0);
+    const nextBlockRawBytes = readSafe('backlog.next_block_raw_bytes', backlog.nextBlockRawBytes, 0);
     return {
       urgency,
       recordCount: readSafe('backlog.record_count', backlog.recordCount, 0),
       rawBytes: readSafe('backlog.raw_bytes', backlog.rawBytes, 0),
       oldestAgeMs: readSafe('backlog.oldest_age_ms', backlog.oldestAgeMs, 0),
-      ...(firstBlockRawBytes === 0 ? {} : { firstBlockRawBytes }),
+      ...(nextBlockRawBytes === 0 ? {} : { nextBlockRawBytes }),
     };
   });
 }

@@ -239,11 +239,11 @@ export declare type ClassBacklog = Message<"sluice.v1.ClassBacklog"> & {
   oldestAgeMs: bigint;
 
   /**
-   * In a request: raw bytes of the block that is next in its class. 0 says nothing.
+   * In a request, at the class of the block that is to be sent next: its raw bytes. 0 says nothing.
    *
-   * @generated from field: uint64 first_block_raw_bytes = 5;
+   * @generated from field: uint64 next_block_raw_bytes = 5;
    */
-  firstBlockRawBytes: bigint;
+  nextBlockRawBytes: bigint;
 };
 
 /**
