@@ -476,7 +476,7 @@ class Machine implements AgentMachine {
       server.waitingSinceMs = this.#nowMs;
       server.lastRequestAtMs = this.#nowMs;
       server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
-      const backlog = this.#backlog.unsent(this.#servers.keys(), this.#nextRank(), this.#nowMs);
+      const backlog = this.#backlog.unsent(this.#nextRank(), this.#nowMs);
       const request = { requestId: requestId(this.#requests), backlog };
       this.#effects.push({ type: 'send_request', serverId: server.serverId, request });
     }

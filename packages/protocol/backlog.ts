@@ -129,8 +129,9 @@ export class Backlog {
   }
 
   /** What is not sent, per class that waits (U2); `nextRank` is the class that sends next. */
-  unsent(servers: Iterable<ServerId>, nextRank: number | undefined, nowMs: number): ClassBacklog[] {
-    const ids = [...servers];
+  unsent(nextRank: number | undefined, nowMs: number): ClassBacklog[] {
+    // Also of servers that were never connected in this life: blocks found in doubt wait for them.
+    const ids = [...this.#bound.keys()];
     const backlog: ClassBacklog[] = [];
     for (const [rank, urgency] of URGENCY_CLASSES.entries()) {
       const totals = this.#unsent[rank];

@@ -80,7 +80,7 @@ export function waitingBytes(backlog: readonly ClassBacklog[]): number {
  * the grant ends. When the agent does not say, the largest that may be first in its class.
  */
 export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
-  const named = backlog.find(({ nextBlockRawBytes }) => nextBlockRawBytes !== undefined)?.nextBlockRawBytes;
+  const named = backlog.find(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes > 0)?.nextBlockRawBytes;
   const largest = backlog.reduce((most, { rawBytes }) => Math.max(most, rawBytes), 0);
   return Math.min(MAX_BLOCK_RAW_BYTES, named ?? largest);
 }
