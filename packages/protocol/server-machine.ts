@@ -275,6 +275,8 @@ class Machine implements ServerMachine {
     if (agent === undefined) return;
     this.#outstandingBytes -= agent.outstandingBytes;
     agent.outstandingBytes = 0;
+    // Nothing more comes on its grants: the limit gets back what was not used.
+    for (const grant of agent.grants.values()) if (!grant.free) this.#admission.charge(-leftBytes(grant));
     agent.grants.clear();
     this.#line.remove(agent);
     this.#agents.delete(agentId);
@@ -372,15 +374,23 @@ class Machine implements ServerMachine {
   /** U17: gives what there is to those that wait; what cannot be given waits, and is refused after a while. */
   #answer(): void {
     this.#judgeLoad();
-    while (!this.#draining) {
-      const agent = this.#line.first();
-      if (agent === undefined || !this.#serve(agent)) break;
-    }
+    this.#serveLine();
+    let hasRefused = false;
     for (let agent = this.#line.longest(); agent !== undefined; agent = this.#line.longest()) {
       if (this.#draining) this.#refuseRequest(agent, 'draining', DRAINING_RETRY_AFTER_MS);
       else if (this.#nowMs >= this.#deferredUntilMs(agent)) {
         this.#refuseRequest(agent, 'overloaded', this.#retryAfterMs());
       } else break;
+      hasRefused = true;
+    }
+    // Who stood behind a refused one may want little enough.
+    if (hasRefused) this.#serveLine();
+  }
+
+  #serveLine(): void {
+    while (!this.#draining) {
+      const agent = this.#line.first();
+      if (agent === undefined || !this.#serve(agent)) break;
     }
   }
 
