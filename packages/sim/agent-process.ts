@@ -10,6 +10,7 @@ import type { AgentMachine } from '@sluice/protocol/agent-machine';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import type { QueueDisk } from './agent-queue.ts';
 import { AgentQueue } from './agent-queue.ts';
+import { ProcessClock } from './process-clock.ts';
 import type { LinkHost, OpenRoute } from './server-link.ts';
 import { ServerLink } from './server-link.ts';
 import type { World } from './world.ts';
@@ -26,6 +27,7 @@ const QUIET_CHECK_MS = 50;
 
 export class AgentProcess implements LinkHost {
   readonly queue: AgentQueue;
+  readonly clock: ProcessClock;
   readonly #world: World;
   readonly #machine: AgentMachine;
   readonly #links: readonly ServerLink[];
@@ -43,6 +45,7 @@ export class AgentProcess implements LinkHost {
     this.#onEnd = onEnd;
     world.observe({ type: 'agent_started', agentId: disk.agentId });
     this.queue = new AgentQueue(world, disk);
+    this.clock = new ProcessClock(world);
     this.#machine = world.machines.createAgentMachine({ seed });
     this.#links = routes.map((route) => new ServerLink(world, this, route));
     for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
@@ -111,7 +114,7 @@ export class AgentProcess implements LinkHost {
     const { agentId } = this.queue.disk;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
       // The union of events without their time, with it again.
-      const timed = { ...next, atMs: this.#world.nowMs } as AgentEvent;
+      const timed = { ...next, atMs: this.clock.nowMs } as AgentEvent;
       const effects = this.#machine.step(timed);
       this.#world.observe({ type: 'agent_step', agentId, event: timed, effects });
       for (const effect of effects) {
@@ -146,7 +149,7 @@ export class AgentProcess implements LinkHost {
       case 'wake_at': {
         this.#wakes += 1;
         const wish = this.#wakes;
-        this.#world.after(Math.max(0, effect.atMs - this.#world.nowMs), () => {
+        this.#world.after(Math.max(0, effect.atMs - this.clock.nowMs), () => {
           if (wish === this.#wakes) this.dispatch({ type: 'woken' });
         });
         return;

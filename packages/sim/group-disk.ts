@@ -7,6 +7,9 @@
  */
 import type { World } from './world.ts';
 
+/** A disk that hangs does so for seconds, seldom for longer than an agent waits before it thinks a channel stuck. */
+const MOST_STUCK_MS = 14_000;
+
 export interface DiskWrite {
   /** Changes what is durable. */
   apply(): void;
@@ -57,7 +60,7 @@ export class GroupDisk {
     const { disk } = this.#world.chance;
     const { mostSyncMs, faults } = this.#world.options;
     const isSlow = this.#world.isFaulty && disk.chance(faults.slowSyncs);
-    const syncMs = disk.skewed(0, mostSyncMs) + (isSlow ? disk.int(500, 6_000) : 0);
+    const syncMs = disk.skewed(0, mostSyncMs) + (isSlow ? disk.skewed(500, MOST_STUCK_MS) : 0);
     const isFailing = this.#world.isFaulty && disk.chance(faults.failedSyncs);
     this.#world.after(syncMs, () => {
       if (this.#dead) return;

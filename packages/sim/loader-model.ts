@@ -6,11 +6,13 @@
  * some of its blocks are in the store by another server's hand.
  */
 import type { JournalBatch, JournaledBlock, ServerJournal } from './server-journal.ts';
-import type { StoreModel } from './store-model.ts';
-import type { World } from './world.ts';
+import type { StoredBlocks, StoreModel } from './store-model.ts';
+import type { CopyState, World } from './world.ts';
 
 /** Pause before a step that failed is tried again. */
 const RETRY_MS = 100;
+/** From `held` to the insert of the copy (packages/server/store/moved-copies.ts). */
+const HOLD_SETTLE_MS = 2_000;
 /** As many blocks as one batch takes here: small, so that there are many batches. */
 const MAX_BATCH_BLOCKS = 16;
 
@@ -72,10 +74,13 @@ export class LoaderLane {
     else this.#resume(batch, () => this.#resumeAll(rest, next));
   }
 
-  /** A batch of which nobody knows whether it was applied. */
+  /** A batch of which nobody knows whether it was applied: as a whole, or not at all. */
   #resume(batch: JournalBatch, next: () => void): void {
+    const { serverId } = this.#journal.disk;
     this.#find(batch.blocks, (stored) => {
-      if (stored.size === 0) this.#load(batch, next);
+      const isOurs = batch.blocks.every(({ key }) => stored.get(key)?.has(serverId) === true);
+      if (isOurs) this.#mark('kept', movedOf(batch), () => this.#finish(batch, next));
+      else if (stored.size === 0) this.#load(batch, next);
       else if (stored.size === batch.blocks.length) this.#finish(batch, next);
       else {
         this.#untilDone<readonly JournalBatch[]>(
@@ -86,17 +91,10 @@ export class LoaderLane {
     });
   }
 
-  #find(blocks: readonly JournaledBlock[], next: (stored: ReadonlySet<string>) => void): void {
-    if (blocks.length === 0) next(new Set());
-    else
-      this.#untilDone<ReadonlySet<string>>(
-        (done) =>
-          this.#store.find(
-            blocks.map(({ key }) => key),
-            done,
-          ),
-        next,
-      );
+  #find(blocks: readonly JournaledBlock[], next: (stored: StoredBlocks) => void): void {
+    const keys = blocks.map(({ key }) => key);
+    if (keys.length === 0) next(new Map());
+    else this.#untilDone<StoredBlocks>((done) => this.#store.find(keys, done), next);
   }
 
   #create(blocks: readonly JournaledBlock[], next: (batch: JournalBatch) => void): void {
@@ -105,10 +103,27 @@ export class LoaderLane {
 
   #load(batch: JournalBatch, next: () => void): void {
     const keys = batch.blocks.map(({ key }) => key);
-    this.#untilDone<true>(
-      (done) => this.#store.insert(batch.token, keys, (isConfirmed) => done(isConfirmed || undefined)),
-      () => this.#finish(batch, next),
-    );
+    const { serverId } = this.#journal.disk;
+    const moved = movedOf(batch);
+    const insert = (): void =>
+      this.#untilDone<true>(
+        (done) =>
+          this.#store.insert(serverId, batch.token, keys, (isConfirmed) => done(isConfirmed || undefined)),
+        () => this.#mark('kept', moved, () => this.#finish(batch, next)),
+      );
+    this.#mark('held', moved, moved.length === 0 ? insert : () => this.#later(HOLD_SETTLE_MS, insert));
+  }
+
+  #mark(state: CopyState, keys: readonly string[], next: () => void): void {
+    if (keys.length === 0) next();
+    else
+      this.#untilDone<true>(
+        (done) =>
+          this.#store.mark(this.#journal.disk.serverId, state, keys, (isConfirmed) =>
+            done(isConfirmed || undefined),
+          ),
+        next,
+      );
   }
 
   #finish(batch: JournalBatch, next: () => void): void {
@@ -133,4 +148,9 @@ export class LoaderLane {
       if (!this.#isDead) action();
     });
   }
+}
+
+/** Blocks that another server may have as well. */
+function movedOf(batch: JournalBatch): string[] {
+  return batch.blocks.filter(({ inDoubtAt }) => inDoubtAt !== undefined).map(({ key }) => key);
 }

@@ -15,6 +15,16 @@ export interface ServerShape {
   readonly grantLifetimeMs: number;
   /** From a block's arrival in a lane of the journal to its batch. */
   readonly gatherMs: number;
+  readonly yieldMemoryMs: number;
+  /** Undefined: no limit. */
+  readonly ingestLimitBytesPerSecond: number | undefined;
+  readonly priorityOffset: number;
+  readonly loadedOffset: number;
+  /**
+   * Whether the shell holds back a block that is being written already until that has ended. The real one does; the
+   * machine must be right without it as well.
+   */
+  readonly waitsForAppend: boolean;
 }
 
 /** How often each kind of fault happens, or how likely it is at each occasion. All are 0 in a world without faults. */
@@ -38,6 +48,10 @@ export interface FaultMix {
   readonly storeFailures: number;
   /** Per insert and lookup: the store takes seconds. */
   readonly storeDelays: number;
+  /** The store is away for a while: nothing that it is sent meanwhile is applied. */
+  readonly storeOutagesPerMinute: number;
+  /** Per process: its clock jumps, mostly forward (it was suspended), sometimes a little back. */
+  readonly clockJumpsPerMinute: number;
 }
 
 export interface SimOptions {
@@ -63,6 +77,8 @@ export interface SimOptions {
   readonly mostSyncMs: number;
   readonly mostInsertMs: number;
   readonly faults: FaultMix;
+  /** All agents have the same demand, all of it at once: they must be served alike. */
+  readonly isContention: boolean;
 }
 
 export const NO_FAULTS: FaultMix = {
@@ -79,6 +95,8 @@ export const NO_FAULTS: FaultMix = {
   slowSyncs: 0,
   storeFailures: 0,
   storeDelays: 0,
+  storeOutagesPerMinute: 0,
+  clockJumpsPerMinute: 0,
 };
 
 const MIB = 1024 * 1024;
@@ -87,23 +105,31 @@ const MIB = 1024 * 1024;
  * to each agent drains, but very slowly.
  */
 const LEAST_JOURNAL_MIB_PER_AGENT = 10;
+const LEAST_LIMIT_BYTES_PER_SECOND = 100_000;
+
+/** Of what all agents may make at most, so much comes to pass on average: blocks are of all sizes. */
+const MEAN_BLOCK_PART = 0.35;
 
 /** The world of a seed. */
 export function drawOptions(seed: number): SimOptions {
   const random = new Random(seed, 'options');
   const agents = random.chance(0.1) ? random.int(8, 24) : random.int(1, 5);
-  const servers = Array.from({ length: random.int(1, 4) }, () => drawServer(random, agents));
-  return {
-    seed,
-    agents,
-    servers,
+  const isContention = random.chance(0.04);
+  const load: Load = {
+    blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > 5 ? 4 : 1)),
+    mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
+    backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
+  };
+  const mostBytes = agents * (load.blocksPerAgent + load.backlogBlocks) * load.mostBlockBytes;
+  const servers = Array.from({ length: random.int(1, 4) }, () =>
+    drawServer(random, agents, mostBytes * MEAN_BLOCK_PART),
+  );
+  const options: SimOptions = {
+    ...{ seed, agents, servers, ...load, isContention: false },
     faultPhaseMs: random.int(10_000, 150_000),
     drainLimitMs: 400_000,
     maxSteps: 40_000,
-    blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > 5 ? 4 : 1)),
     cutIntervalMs: random.skewed(50, 8_000),
-    mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
-    backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
     classWeights: [random.int(0, 4), random.int(0, 4), random.int(0, 4), random.int(1, 4)],
     leastDelayMs: random.int(0, 5),
     mostDelayMs: random.skewed(6, 400),
@@ -112,20 +138,58 @@ export function drawOptions(seed: number): SimOptions {
     mostInsertMs: random.skewed(2, 800),
     faults: drawFaults(random),
   };
+  return isContention ? contention(options, random) : options;
 }
 
-function drawServer(random: Random, agents: number): ServerShape {
+type Load = Pick<SimOptions, 'blocksPerAgent' | 'mostBlockBytes' | 'backlogBlocks'>;
+
+/** Equal agents that all want more than they can get, and nothing that goes wrong: a world to measure fairness in. */
+function contention(options: SimOptions, random: Random): SimOptions {
+  const agents = random.int(3, 12);
+  const backlogBlocks = random.int(40, 80);
+  const blockBytes = random.int(100_000, 1_000_000);
+  const totalBytes = agents * backlogBlocks * blockBytes;
+  return {
+    ...options,
+    ...{
+      isContention: true,
+      agents,
+      backlogBlocks,
+      blocksPerAgent: backlogBlocks,
+      mostBlockBytes: blockBytes,
+    },
+    classWeights: [0, 0, 1, 0],
+    faultPhaseMs: 1_000,
+    servers: options.servers.slice(0, 1).map((server) => ({
+      ...server,
+      journalBytes: Math.max(server.journalBytes, agents * LEAST_JOURNAL_MIB_PER_AGENT * MIB),
+      ingestLimitBytesPerSecond: Math.ceil(totalBytes / random.int(30, 100)),
+    })),
+    faults: NO_FAULTS,
+  };
+}
+
+function drawServer(random: Random, agents: number, loadBytes: number): ServerShape {
   const priorities = new Set<number>();
   for (let count = random.int(1, 3); count > 0; count -= 1) priorities.add(random.int(1, 6));
+  const mostMebibytes = random.chance(0.1) ? 1_024 : 128;
   return {
     lanes: [...priorities].map((priority) => ({
       priority,
       quotaBytes: random.pick([1, 1.25, 2, 4]) * MAX_BLOCK_RAW_BYTES,
     })),
-    journalBytes: Math.max(random.skewed(8, 128), agents * LEAST_JOURNAL_MIB_PER_AGENT) * MIB,
+    journalBytes: Math.max(random.skewed(8, mostMebibytes), agents * LEAST_JOURNAL_MIB_PER_AGENT) * MIB,
     onNotice: random.chance(0.7) ? 'yield' : 'ignore',
-    grantLifetimeMs: random.pick([20_000, 20_000, 5_000, 1_500]),
+    grantLifetimeMs: random.pick([20_000, 20_000, 60_000, 5_000, 1_500]),
     gatherMs: random.skewed(5, 1_000),
+    yieldMemoryMs: random.pick([60_000, 60_000, 5_000, 1_000]),
+    // So that all could go through one server within the time to drain.
+    ingestLimitBytesPerSecond: random.chance(0.25)
+      ? Math.ceil(Math.max(LEAST_LIMIT_BYTES_PER_SECOND, loadBytes / random.int(20, 100)))
+      : undefined,
+    priorityOffset: random.chance(0.2) ? random.int(1, 10) : 0,
+    loadedOffset: random.chance(0.4) ? random.int(1, 10) : 0,
+    waitsForAppend: random.chance(0.5),
   };
 }
 
@@ -147,5 +211,7 @@ function drawFaults(random: Random): FaultMix {
     slowSyncs: often(0.02),
     storeFailures: often(0.2),
     storeDelays: often(0.03),
+    storeOutagesPerMinute: often(2),
+    clockJumpsPerMinute: often(2),
   };
 }

@@ -22,6 +22,7 @@ import type { AgentLink, AgentStream } from './agent-link.ts';
 import type { Connection } from './connection.ts';
 import { LoaderLane } from './loader-model.ts';
 import type { ServerShape } from './options.ts';
+import { ProcessClock } from './process-clock.ts';
 import type { JournalDisk } from './server-journal.ts';
 import { ServerJournal } from './server-journal.ts';
 import type { StoreModel } from './store-model.ts';
@@ -58,7 +59,9 @@ interface Inbox {
 export class ServerProcess {
   readonly serverId: ServerId;
   readonly journal: ServerJournal;
+  readonly clock: ProcessClock;
   readonly #world: World;
+  readonly #shape: ServerShape;
   readonly #machine: ServerMachine;
   readonly #loaders: readonly LoaderLane[];
   readonly #sessions = new Map<AgentId, Session>();
@@ -83,6 +86,8 @@ export class ServerProcess {
     this.#world = world;
     this.serverId = disk.serverId;
     this.#onEnd = onEnd;
+    this.#shape = shape;
+    this.clock = new ProcessClock(world);
     world.observe({ type: 'server_started', serverId: disk.serverId, shape });
     this.journal = new ServerJournal(world, disk, shape.journalBytes, () => this.#tellRoom());
     this.#machine = world.machines.createServerMachine({
@@ -91,6 +96,12 @@ export class ServerProcess {
       channels: shape.lanes,
       onNotice: shape.onNotice,
       grantLifetimeMs: shape.grantLifetimeMs,
+      yieldMemoryMs: shape.yieldMemoryMs,
+      priorityOffset: shape.priorityOffset,
+      loadedOffset: shape.loadedOffset,
+      ...(shape.ingestLimitBytesPerSecond === undefined
+        ? {}
+        : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
     });
     this.#loaders = URGENCY_CLASSES.map(
       (_, lane) => new LoaderLane(world, this.journal, store, lane, shape.gatherMs * (lane + 1)),
@@ -211,7 +222,7 @@ export class ServerProcess {
     const key = blockKey(next.header.id);
     const take = (): void => {
       const running = this.#appending.get(key);
-      if (running !== undefined) {
+      if (running !== undefined && this.#shape.waitsForAppend) {
         running.push(take);
         return;
       }
@@ -242,7 +253,7 @@ export class ServerProcess {
     this.#isStepping = true;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
       // The union of events without their time, with it again.
-      const timed = { ...next, atMs: this.#world.nowMs } as ServerEvent;
+      const timed = { ...next, atMs: this.clock.nowMs } as ServerEvent;
       const effects = this.#machine.step(timed);
       this.#world.observe({ type: 'server_step', serverId: this.serverId, event: timed, effects });
       for (const effect of effects) {
@@ -284,7 +295,7 @@ export class ServerProcess {
       case 'wake_at': {
         this.#wakes += 1;
         const wish = this.#wakes;
-        this.#world.after(Math.max(0, effect.atMs - this.#world.nowMs), () => {
+        this.#world.after(Math.max(0, effect.atMs - this.clock.nowMs), () => {
           if (wish === this.#wakes) this.#dispatch({ type: 'woken' });
         });
         return;

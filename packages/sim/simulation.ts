@@ -100,6 +100,7 @@ class Simulation implements World {
       store: new Random(seed, 'store'),
       production: new Random(seed, 'production'),
       faults: new Random(seed, 'faults'),
+      clocks: new Random(seed, 'clocks'),
     };
     this.#store = new StoreModel(this);
   }
@@ -164,7 +165,11 @@ class Simulation implements World {
       this.#startServer(index);
       this.#plan(options.faults.serverCrashesPerMinute, () => this.#servers[index]?.process?.kill());
       this.#plan(options.faults.serverDrainsPerMinute, () => this.#servers[index]?.process?.drain());
+      this.#plan(options.faults.clockJumpsPerMinute, () => this.#servers[index]?.process?.clock.jump());
     }
+    this.#plan(options.faults.storeOutagesPerMinute, () =>
+      this.#store.away(this.chance.faults.skewed(100, 60_000)),
+    );
     for (let index = 0; index < options.agents; index += 1) this.#buildAgent(index);
   }
 
@@ -186,6 +191,7 @@ class Simulation implements World {
     this.#startAgent(slot);
     this.#plan(faults.agentCrashesPerMinute, () => slot.process?.kill());
     this.#plan(faults.agentStopsPerMinute, () => slot.process?.stop());
+    this.#plan(faults.clockJumpsPerMinute, () => slot.process?.clock.jump());
     for (const [at, way] of ways.entries()) {
       const link = (): AgentProcess['links'][number] | undefined => slot.process?.links[at];
       this.#plan(faults.connectionDropsPerMinute / ways.length, () => link()?.connection?.break());
@@ -255,7 +261,7 @@ class Simulation implements World {
 
   #makeBlock(slot: AgentSlot): BlockHeader {
     const { production } = this.chance;
-    const { classWeights, mostBlockBytes } = this.options;
+    const { classWeights, mostBlockBytes, isContention } = this.options;
     let drawn = production.next() * classWeights.reduce((sum, weight) => sum + weight, 0);
     const rank = classWeights.findIndex((weight) => {
       drawn -= weight;
@@ -266,7 +272,8 @@ class Simulation implements World {
     return {
       id: { agentId: slot.disk.agentId, epoch: slot.disk.epoch, sequence },
       urgency: URGENCY_CLASSES[rank] ?? 'bulk',
-      rawBytes: production.chance(0.2) ? mostBlockBytes : production.skewed(1, mostBlockBytes),
+      rawBytes:
+        isContention || production.chance(0.2) ? mostBlockBytes : production.skewed(1, mostBlockBytes),
       recordCount: production.skewed(1, 1_000),
       oldestObservedMs: this.nowMs,
     };

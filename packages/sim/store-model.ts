@@ -4,44 +4,85 @@
  *
  * Invariants: what the store was sent it may apply although its sender died meanwhile.
  */
-import type { World } from './world.ts';
+import type { ServerId } from '@sluice/protocol/model';
+import type { CopyState, World } from './world.ts';
+
+/** By block: the servers whose copies are in the store. */
+export type StoredBlocks = ReadonlyMap<string, ReadonlySet<ServerId>>;
 
 export class StoreModel {
   readonly #world: World;
-  readonly #counts = new Map<string, number>();
+  readonly #stored = new Map<string, Set<ServerId>>();
   readonly #tokens = new Set<string>();
+  #awayUntilMs = 0;
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  has(key: string): boolean {
-    return this.#counts.has(key);
+  /** Answers nothing and applies nothing new for so long; what it was sent before may still be applied. */
+  away(ms: number): void {
+    this.#awayUntilMs = this.#world.nowMs + ms;
+  }
+
+  get #isAway(): boolean {
+    return this.#world.isFaulty && this.#world.nowMs < this.#awayUntilMs;
   }
 
   /** `done` tells whether the sender was told yes. */
-  insert(token: string, keys: readonly string[], done: (isConfirmed: boolean) => void): void {
+  insert(
+    serverId: ServerId,
+    token: string,
+    keys: readonly string[],
+    done: (isConfirmed: boolean) => void,
+  ): void {
+    const apply = (): void => {
+      if (this.#tokens.has(token)) return;
+      this.#tokens.add(token);
+      for (const key of keys) {
+        const servers = this.#stored.get(key) ?? new Set();
+        this.#stored.set(key, servers.add(serverId));
+      }
+      this.#world.observe({ type: 'blocks_stored', serverId, token, keys });
+    };
+    this.#write(apply, done);
+  }
+
+  /** Writes what is to become of a server's copies. `done` tells whether the sender was told yes. */
+  mark(
+    serverId: ServerId,
+    state: CopyState,
+    keys: readonly string[],
+    done: (isConfirmed: boolean) => void,
+  ): void {
+    this.#write(() => this.#world.observe({ type: 'copies_marked', serverId, state, keys }), done);
+  }
+
+  /** Which of the blocks it has, and by whose hand; undefined when it does not answer. */
+  find(keys: readonly string[], done: (found: StoredBlocks | undefined) => void): void {
     const { store } = this.#world.chance;
     const { isFaulty, options } = this.#world;
-    const fails = isFaulty && store.chance(options.faults.storeFailures);
-    const applies = !fails || store.chance(0.5);
+    const fails = this.#isAway || (isFaulty && store.chance(options.faults.storeFailures));
     this.#world.after(this.#latencyMs(), () => {
-      if (applies && !this.#tokens.has(token)) {
-        this.#tokens.add(token);
-        for (const key of keys) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-        this.#world.observe({ type: 'blocks_stored', token, keys });
+      const found = new Map<string, ReadonlySet<ServerId>>();
+      for (const key of keys) {
+        const servers = this.#stored.get(key);
+        if (servers !== undefined) found.set(key, new Set(servers));
       }
-      done(!fails);
+      done(fails ? undefined : found);
     });
   }
 
-  /** Which of the blocks it has; undefined when it does not answer. */
-  find(keys: readonly string[], done: (found: ReadonlySet<string> | undefined) => void): void {
+  #write(apply: () => void, done: (isConfirmed: boolean) => void): void {
     const { store } = this.#world.chance;
-    const fails = this.#world.isFaulty && store.chance(this.#world.options.faults.storeFailures);
-    this.#world.after(this.#latencyMs(), () =>
-      done(fails ? undefined : new Set(keys.filter((key) => this.#counts.has(key)))),
-    );
+    const { isFaulty, options } = this.#world;
+    const isAway = this.#isAway;
+    const fails = isAway || (isFaulty && store.chance(options.faults.storeFailures));
+    const applies = !isAway && (!fails || store.chance(0.5));
+    this.#world.after(this.#latencyMs(), () => {
+      if (applies) apply();
+      done(!fails);
+    });
   }
 
   #latencyMs(): number {

@@ -16,6 +16,12 @@ export interface Machines {
   readonly createServerMachine: (options: ServerMachineOptions) => ServerMachine;
 }
 
+/**
+ * Of one server's copy of a block in the store: `held` is not shown; of the `kept` ones that of the smallest server id is
+ * shown, and no other copy at all (packages/server/store/moved-copies.ts).
+ */
+export type CopyState = 'held' | 'kept';
+
 /** What checkers and the trace get to see, in the order in which it happens. */
 export type Observation =
   | { readonly type: 'agent_started'; readonly agentId: AgentId }
@@ -39,7 +45,19 @@ export type Observation =
   | { readonly type: 'block_removed'; readonly key: string }
   | { readonly type: 'block_journaled'; readonly serverId: ServerId; readonly header: BlockHeader }
   | { readonly type: 'block_unjournaled'; readonly serverId: ServerId; readonly header: BlockHeader }
-  | { readonly type: 'blocks_stored'; readonly token: string; readonly keys: readonly string[] }
+  | {
+      readonly type: 'blocks_stored';
+      readonly serverId: ServerId;
+      readonly token: string;
+      readonly keys: readonly string[];
+    }
+  /** The store knows of a server's copies of blocks: held back until kept. */
+  | {
+      readonly type: 'copies_marked';
+      readonly serverId: ServerId;
+      readonly state: CopyState;
+      readonly keys: readonly string[];
+    }
   | { readonly type: 'fault'; readonly what: string }
   /** Faults and new blocks have ended; all must drain now. */
   | { readonly type: 'calm' };
@@ -56,6 +74,7 @@ export interface World {
     readonly store: Random;
     readonly production: Random;
     readonly faults: Random;
+    readonly clocks: Random;
   };
   /** Calls `action` after so many ms. */
   after(ms: number, action: () => void): void;

@@ -59,6 +59,7 @@ export class AgentModel {
   readonly blocks: Map<number, ModelBlock> = new Map();
   readonly asked: Map<ServerId, Set<number>> = new Map();
   isStopping = false;
+  nowMs = 0;
   #channels: ModelChannel[] = [];
   readonly #connected = new Set<ServerId>();
   readonly #credit = URGENCY_CLASSES.map(() => 0);

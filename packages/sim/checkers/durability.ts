@@ -5,6 +5,7 @@
 import type { AgentId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
+import { BlockCopies } from './block-copies.ts';
 import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
 
@@ -12,7 +13,7 @@ export class DurabilityChecker implements Checker {
   readonly #queued = new Set<string>();
   /** Queued and not yet in the store. */
   readonly #unseen = new Set<string>();
-  readonly #stored = new Map<string, number>();
+  readonly #copies = new BlockCopies();
   /** In how many journals a block is, or was. */
   readonly #everJournaled = new Map<string, Set<string>>();
   #inJournals = 0;
@@ -53,7 +54,7 @@ export class DurabilityChecker implements Checker {
       }
       case 'block_unjournaled': {
         const key = blockKey(observation.header.id);
-        if (!this.#stored.has(key))
+        if (!this.#copies.isStored(key))
           fail(`${observation.serverId} let go of ${key}, which is not in the store`);
         this.#inJournals -= 1;
         return;
@@ -63,11 +64,15 @@ export class DurabilityChecker implements Checker {
           fail(`${observation.key} left its queue and is nowhere durable`);
         return;
       case 'blocks_stored':
+      case 'copies_marked':
         for (const key of observation.keys) {
-          const count = (this.#stored.get(key) ?? 0) + 1;
-          this.#stored.set(key, count);
-          this.#unseen.delete(key);
+          const wasVisible = this.#copies.isVisible(key);
+          if (observation.type === 'blocks_stored') this.#copies.stored(key, observation.serverId);
+          else this.#copies.marked(key, observation.serverId, observation.state);
+          const count = this.#copies.visibleCount(key);
           if (count > 1) fail(`${key} is visible ${count} times`);
+          if (count === 0 && wasVisible) fail(`${key} was visible, and is no longer`);
+          if (count === 1) this.#unseen.delete(key);
         }
         return;
       default:
@@ -96,7 +101,7 @@ export class DurabilityChecker implements Checker {
 
   #isDurableAt(key: string, serverId: string): boolean {
     // A settled block is known without being remembered by itself; then it is durable somewhere.
-    return this.#everJournaled.get(key)?.has(serverId) === true || this.#stored.has(key);
+    return this.#everJournaled.get(key)?.has(serverId) === true || this.#copies.isStored(key);
   }
 }
 

@@ -18,19 +18,22 @@ export class SendingChecker implements Checker {
   /** By agent and server: not to be asked before. */
   readonly #notBeforeMs = new Map<string, number>();
 
-  observe(observation: Observation, nowMs: number): void {
+  observe(observation: Observation): void {
     if (observation.type === 'agent_started') {
       this.#models.set(observation.agentId, new AgentModel());
       for (const key of this.#notBeforeMs.keys()) {
         if (key.startsWith(`${observation.agentId} `)) this.#notBeforeMs.delete(key);
       }
     }
-    if (observation.type === 'agent_step') this.#step(observation, nowMs);
+    if (observation.type === 'agent_step') this.#step(observation);
   }
 
-  #step({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>, nowMs: number): void {
+  #step({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>): void {
     const model = this.#models.get(agentId);
     if (model === undefined) return;
+    // The agent's own clock, as far as it went forward.
+    model.nowMs = Math.max(model.nowMs, event.atMs);
+    const { nowMs } = model;
     if (event.type === 'server_connected') this.#notBeforeMs.delete(`${agentId} ${event.serverId}`);
     if (event.type === 'grant_received' && event.grant.channels.length === 0) {
       if (model.asked.get(event.serverId)?.has(event.grant.requestId) === true) {

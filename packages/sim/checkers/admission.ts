@@ -1,0 +1,203 @@
+/**
+ * U17, U3: whether a server may give what it gives, and gives what it may: the room, the store's pace, the operator's
+ * limit with what urgent backlog may borrow, how little an idle agent gets, whose turn it is, and the fair part of each.
+ *
+ * Invariants: room, pace and limit are counted here anew from events; the numbers of the rules come from limits.ts.
+ */
+import {
+  BACKLOG_FLOOR_BYTES,
+  BACKLOG_TARGET_MS,
+  DEFER_TIMEOUT_MS,
+  DRAIN_WINDOW_MS,
+  DRAINING_RETRY_AFTER_MS,
+  HEADROOM_BYTES,
+  IDLE_QUOTA_BYTES,
+  IDLE_ROOM_FRACTION,
+  LEAST_DRAIN_BYTES_PER_SECOND,
+  LEAST_IDLE_QUOTA_BYTES,
+  LEAST_LIMIT_BURST_BYTES,
+  LIMIT_BURST_MS,
+  LIMIT_URGENT_LOAN_MS,
+  LOADED_FRACTION,
+  MOST_RETRY_AFTER_MS,
+  RETRY_AFTER_MS,
+  UNLOADED_FRACTION,
+} from '@sluice/protocol/limits';
+import type { Grant } from '@sluice/protocol/model';
+import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
+import { CheckFailure } from './checker.ts';
+import type { BookedAgent, ServerBooks } from './server-books.ts';
+import { backlogBytes } from './server-books.ts';
+
+/** Sums of fractions of bytes, added up in another order. */
+const ROUNDING_BYTES = 2;
+
+export class AdmissionModel {
+  readonly #books: ServerBooks;
+  /** Undefined: no limit. */
+  readonly #limit: number | undefined;
+  readonly #burstBytes: number;
+  #allowanceBytes: number;
+  #countedMs: number | undefined;
+  #roomBytes = 0;
+  #mostRoomBytes = 0;
+  /** When and with how much room the present measurement of the pace began. */
+  #measured: { readonly atMs: number; readonly roomBytes: number } | undefined;
+  #durableBytes = 0;
+  #pace: number | undefined;
+  isLoaded = false;
+
+  constructor(books: ServerBooks) {
+    this.#books = books;
+    this.#limit = books.shape.ingestLimitBytesPerSecond;
+    this.#burstBytes = Math.max(LEAST_LIMIT_BURST_BYTES, ((this.#limit ?? 0) * LIMIT_BURST_MS) / 1000);
+    this.#allowanceBytes = this.#burstBytes;
+  }
+
+  passTime(): void {
+    const { nowMs } = this.#books;
+    const earned = ((this.#limit ?? 0) * (nowMs - (this.#countedMs ?? nowMs))) / 1000;
+    this.#allowanceBytes = Math.min(this.#burstBytes, this.#allowanceBytes + earned);
+    this.#countedMs = nowMs;
+  }
+
+  /** Counts bytes against the limit; negative: given back. */
+  charge(bytes: number): void {
+    this.#allowanceBytes = Math.min(this.#burstBytes, this.#allowanceBytes - bytes);
+  }
+
+  durable(bytes: number): void {
+    this.#durableBytes += bytes;
+    this.#roomBytes = Math.max(0, this.#roomBytes - bytes);
+  }
+
+  room(roomBytes: number): void {
+    const { nowMs } = this.#books;
+    this.#roomBytes = roomBytes;
+    this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
+    if (this.#measured !== undefined) {
+      const tookMs = nowMs - this.#measured.atMs;
+      if (tookMs < DRAIN_WINDOW_MS) return;
+      const pace = ((this.#durableBytes + roomBytes - this.#measured.roomBytes) * 1000) / tookMs;
+      this.#pace = this.#pace === undefined ? pace : (this.#pace + pace) / 2;
+    }
+    this.#measured = { atMs: nowMs, roomBytes };
+    this.#durableBytes = 0;
+  }
+
+  /** After the event, before its grants. */
+  judgeLoad(): void {
+    const fullness = this.#mostRoomBytes === 0 ? 0 : 1 - this.#roomBytes / this.#mostRoomBytes;
+    if (fullness >= LOADED_FRACTION) this.isLoaded = true;
+    if (fullness <= UNLOADED_FRACTION) this.isLoaded = false;
+  }
+
+  /** Checks a grant that is about to be booked, and counts it. */
+  grant(what: string, agent: BookedAgent, grant: Grant): void {
+    const ahead = this.#books.waiting.find((other) => other !== agent && isBefore(other, agent));
+    if (ahead !== undefined) fail('turn', `${what} out of turn`);
+    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+    const due = this.#due(agent);
+    if (due === undefined) fail('admission', `${what}, which nothing allows`);
+    if (totalBytes > due.mostBytes + ROUNDING_BYTES || totalBytes < 1)
+      fail('admission', `${what} with ${totalBytes} bytes, but ${due.mostBytes} at most (${due.why})`);
+    if (due.why !== 'idle') this.charge(totalBytes);
+  }
+
+  refusal(what: string, agent: BookedAgent, { refusalReason, retryAfterMs = 0 }: Grant): void {
+    const waitedMs = this.#books.nowMs - (agent.request?.sinceMs ?? 0);
+    const isRight = this.#books.isDraining
+      ? refusalReason === 'draining' && retryAfterMs === DRAINING_RETRY_AFTER_MS
+      : refusalReason === 'overloaded' &&
+        retryAfterMs >= RETRY_AFTER_MS &&
+        retryAfterMs <= MOST_RETRY_AFTER_MS;
+    if (!isRight) fail('refusal', `${what}: ${refusalReason}, again after ${retryAfterMs} ms`);
+    if (!this.#books.isDraining && waitedMs < DEFER_TIMEOUT_MS)
+      fail('refusal', `${what} after only ${waitedMs} ms`);
+    const waiting = this.#books.waiting.length;
+    if (!this.#books.isDraining && retryAfterMs < Math.min(MOST_RETRY_AFTER_MS, RETRY_AFTER_MS + waiting - 1))
+      fail('refusal', `${what}: all ${waiting} that wait are to come back at once`);
+  }
+
+  /** After a step: who is first in the line could not be served. */
+  left(serverId: string): void {
+    if (this.#books.isDraining) return;
+    const [first, ...others] = this.#books.waiting;
+    if (first === undefined) return;
+    const best = others.reduce((before, other) => (isBefore(other, before) ? other : before), first);
+    const due = this.#due(best);
+    if (due !== undefined && due.spareBytes > ROUNDING_BYTES)
+      fail('admission', `${serverId} gives nothing, but could give ${due.mostBytes} bytes (${due.why})`);
+  }
+
+  /** What may be given to the first in the line, and by which rule; undefined for nothing. */
+  #due(
+    agent: BookedAgent,
+  ): { readonly why: string; readonly mostBytes: number; readonly spareBytes: number } | undefined {
+    const request = agent.request?.content;
+    if (request === undefined) return undefined;
+    const { promisedBytes, agents, shape } = this.#books;
+    const idlePart = Math.floor((this.#roomBytes * IDLE_ROOM_FRACTION) / agents.size);
+    const idleBytes = Math.min(IDLE_QUOTA_BYTES, Math.max(LEAST_IDLE_QUOTA_BYTES, idlePart));
+    const freeBytes = Math.min(this.#roomBytes, this.#pacedBytes()) - promisedBytes;
+    const waitingBytes = backlogBytes(request);
+    if (waitingBytes === 0) {
+      const spareBytes = freeBytes - idleBytes + 1;
+      return spareBytes < 1 - ROUNDING_BYTES ? undefined : { why: 'idle', mostBytes: idleBytes, spareBytes };
+    }
+    const named = request.backlog.find(({ nextBlockRawBytes }) => nextBlockRawBytes !== undefined);
+    const largestBytes = Math.max(...request.backlog.map(({ rawBytes }) => rawBytes));
+    const needBytes = Math.min(MAX_BLOCK_RAW_BYTES, named?.nextBlockRawBytes ?? largestBytes);
+    const allowanceBytes = this.#limit === undefined ? Number.POSITIVE_INFINITY : this.#allowanceBytes;
+    const lanesBytes = shape.lanes.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+    const spareBytes = Math.min(freeBytes - needBytes + 1, allowanceBytes);
+    const isPlenty = freeBytes >= needBytes && allowanceBytes > -ROUNDING_BYTES;
+    const part = Math.min(freeBytes / this.#books.waiting.length, allowanceBytes);
+    const usefulBytes = Math.min(lanesBytes, waitingBytes + HEADROOM_BYTES + idleBytes);
+    const regular = {
+      why: 'part of what there is',
+      ...{ mostBytes: Math.max(needBytes, Math.min(part, usefulBytes)), spareBytes },
+    };
+    if (isPlenty && allowanceBytes > ROUNDING_BYTES) return regular;
+    const urgentBytes = request.backlog.find(({ urgency }) => urgency === 'urgent')?.rawBytes ?? 0;
+    const leastBytes = Math.min(urgentBytes, MAX_BLOCK_RAW_BYTES);
+    const roomBytes = this.#roomBytes - promisedBytes;
+    const loanBytes =
+      this.#limit === undefined
+        ? Number.POSITIVE_INFINITY
+        : this.#allowanceBytes + (this.#limit * LIMIT_URGENT_LOAN_MS) / 1000;
+    // Within the rounding both rules are right.
+    const otherwise = isPlenty ? regular : undefined;
+    if (urgentBytes === 0 || roomBytes < leastBytes || loanBytes < -ROUNDING_BYTES) return otherwise;
+    const highestLane = shape.lanes.toSorted((a, b) => a.priority - b.priority)[0];
+    const lentBytes = Math.min(roomBytes, highestLane?.quotaBytes ?? 0, Math.max(leastBytes, urgentBytes));
+    const mostBytes = Math.max(lentBytes, otherwise?.mostBytes ?? 0);
+    return { why: 'urgent', mostBytes, spareBytes: Math.min(roomBytes - leastBytes + 1, loanBytes) };
+  }
+
+  /** What the journal may hold and have promised, for the store to take it soon. */
+  #pacedBytes(): number {
+    const pace = this.#pace ?? 0;
+    if (pace < LEAST_DRAIN_BYTES_PER_SECOND) return Number.POSITIVE_INFINITY;
+    const heldBytes = this.#mostRoomBytes - this.#roomBytes;
+    return Math.max(BACKLOG_FLOOR_BYTES, (pace * BACKLOG_TARGET_MS) / 1000) - heldBytes;
+  }
+}
+
+/** Urgent backlog first, then who wants little, then who was served longest ago, then who asked first. */
+function isBefore(a: BookedAgent, b: BookedAgent): boolean {
+  const [ranks, others] = [a, b].map(rankOf);
+  if (ranks !== others) return (ranks ?? 0) < (others ?? 0);
+  if (a.served !== b.served) return a.served < b.served;
+  return (a.asked ?? 0) < (b.asked ?? 0);
+}
+
+function rankOf({ request }: BookedAgent): number {
+  const backlog = request?.content.backlog ?? [];
+  if (backlog.some(({ urgency }) => urgency === 'urgent')) return 0;
+  return backlog.length === 0 ? 1 : 2;
+}
+
+function fail(checker: string, message: string): never {
+  throw new CheckFailure(checker, message);
+}

@@ -1,0 +1,216 @@
+/**
+ * What a server has promised and taken, counted from its events alone: the books that the checkers of the server share.
+ *
+ * Invariants: nothing here judges; times are the server's own and never go back.
+ */
+import type { AgentId, Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import { blockKey } from '@sluice/protocol/model';
+import type { ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerShape } from '../options.ts';
+
+export interface BookedGrant {
+  readonly channels: Map<number, { readonly priority: number; leftBytes: number }>;
+  readonly takenUntilMs: number;
+  /** Nothing waited when it was given: it counts against the operator's limit as it is used. */
+  readonly isIdle: boolean;
+}
+
+export interface BookedAgent {
+  readonly grants: Map<string, BookedGrant>;
+  request: { readonly content: UploadRequest; readonly sinceMs: number } | undefined;
+  /** Counts grants up over all agents: who has the lower number was served longer ago. */
+  served: number;
+  /** Counts askers up; kept from the first request to the grant. */
+  asked: number | undefined;
+}
+
+/** What an event changed that is counted elsewhere. */
+export interface Booked {
+  /** The answers to blocks that it must bring. */
+  readonly answers: readonly string[];
+  /** Raw bytes that were used of grants which count as they are used. */
+  readonly usedOfIdleBytes: number;
+  readonly durableBytes: number;
+}
+
+export class ServerBooks {
+  readonly shape: ServerShape;
+  readonly agents: Map<AgentId, BookedAgent> = new Map();
+  /** Blocks between `journal_block` and its end: their size, and where each copy came in. */
+  readonly writing: Map<string, { readonly rawBytes: number; readonly places: string[] }> = new Map();
+  readonly #yields = new Map<AgentId, { readonly shift: number; readonly untilMs: number }>();
+  nowMs = 0;
+  isDraining = false;
+  #asked = 0;
+  #served = 0;
+
+  constructor(shape: ServerShape) {
+    this.shape = shape;
+  }
+
+  /** Ends what is over by then. Returns the raw bytes of ended grants that were never used, but for idle ones. */
+  passTime(atMs: number): number {
+    this.nowMs = Math.max(this.nowMs, atMs);
+    let unusedBytes = 0;
+    for (const agent of this.agents.values()) {
+      for (const [id, grant] of agent.grants) {
+        if (grant.takenUntilMs > this.nowMs) continue;
+        agent.grants.delete(id);
+        if (!grant.isIdle) unusedBytes += leftBytes(grant);
+      }
+    }
+    return unusedBytes;
+  }
+
+  /** Books the event. `lostBytes` of a lost connection are told as unused by {@link unusedOf}. */
+  take(event: ServerEvent): Booked {
+    let usedOfIdleBytes = 0;
+    let durableBytes = 0;
+    let answers: readonly string[] = [];
+    switch (event.type) {
+      case 'agent_connected':
+        this.agents.set(event.agentId, {
+          grants: new Map(),
+          request: undefined,
+          served: 0,
+          asked: undefined,
+        });
+        break;
+      case 'agent_disconnected':
+        this.agents.delete(event.agentId);
+        break;
+      case 'request_received':
+        this.#ask(event.agentId, event.request);
+        break;
+      case 'notice_received':
+        this.#notice(event.agentId, event.notice);
+        answers = ['noticed'];
+        break;
+      case 'block_arrived': {
+        const arrival = this.#arrive(event);
+        answers = arrival.answers;
+        usedOfIdleBytes = arrival.usedOfIdleBytes;
+        break;
+      }
+      case 'block_durable':
+      case 'block_not_durable': {
+        const key = blockKey(event.blockId);
+        const { places, rawBytes } = this.writing.get(key) ?? { places: [], rawBytes: 0 };
+        this.writing.delete(key);
+        const isDurable = event.type === 'block_durable';
+        if (isDurable) durableBytes = rawBytes;
+        answers = places.map((place) => `${isDurable ? 'acknowledge' : 'refuse'} ${place}`);
+        break;
+      }
+      case 'draining': {
+        const revoked = this.isDraining ? [] : [...this.agents].filter(([, { grants }]) => grants.size > 0);
+        this.isDraining = true;
+        answers = revoked.map(([agentId]) => `revoke ${agentId}`);
+        break;
+      }
+      case 'journal_room_changed':
+      case 'woken':
+        break;
+      default:
+        event satisfies never;
+    }
+    return { answers, usedOfIdleBytes, durableBytes };
+  }
+
+  gave(agent: BookedAgent, grant: Grant, takenUntilMs: number): void {
+    const channels: BookedGrant['channels'] = new Map();
+    for (const { channel, priority, quotaBytes } of grant.channels) {
+      channels.set(channel, { priority, leftBytes: quotaBytes });
+    }
+    const isIdle = agent.request === undefined || backlogBytes(agent.request.content) === 0;
+    agent.grants.set(grant.grantId, { channels, takenUntilMs, isIdle });
+    this.#served += 1;
+    agent.served = this.#served;
+    agent.asked = undefined;
+    agent.request = undefined;
+  }
+
+  /** Granted and not used, and what is being written. */
+  get promisedBytes(): number {
+    let bytes = 0;
+    for (const { rawBytes } of this.writing.values()) bytes += rawBytes;
+    for (const agent of this.agents.values()) bytes += outstandingBytes(agent);
+    return bytes;
+  }
+
+  get waiting(): BookedAgent[] {
+    return [...this.agents.values()].filter(({ request }) => request !== undefined);
+  }
+
+  /** How far the agent's lanes are moved down by its notices (U11). */
+  yieldOf(agentId: AgentId): number {
+    const yielded = this.#yields.get(agentId);
+    return yielded !== undefined && yielded.untilMs > this.nowMs ? yielded.shift : 0;
+  }
+
+  /** What is given back when this agent's connection ends: quota that counts against the limit and was not used. */
+  unusedOf(agentId: AgentId): number {
+    let bytes = 0;
+    for (const grant of this.agents.get(agentId)?.grants.values() ?? []) {
+      if (!grant.isIdle) bytes += leftBytes(grant);
+    }
+    return bytes;
+  }
+
+  #ask(agentId: AgentId, content: UploadRequest): void {
+    const agent = this.agents.get(agentId);
+    if (agent === undefined) return;
+    agent.request = { content, sinceMs: agent.request?.sinceMs ?? this.nowMs };
+    this.#asked += 1;
+    agent.asked ??= this.#asked;
+  }
+
+  #arrive(event: Extract<ServerEvent, { type: 'block_arrived' }>): {
+    readonly answers: readonly string[];
+    readonly usedOfIdleBytes: number;
+  } {
+    const { agentId, block, grantId, channel: number, known } = event;
+    const key = blockKey(block.id);
+    const place = `${key} ${agentId}/${grantId}/${number}`;
+    const grant = this.agents.get(agentId)?.grants.get(grantId);
+    const channel = grant?.channels.get(number);
+    const isWithin = channel !== undefined && channel.leftBytes >= block.rawBytes;
+    if (isWithin) channel.leftBytes -= block.rawBytes;
+    const usedOfIdleBytes = isWithin && grant?.isIdle === true ? block.rawBytes : 0;
+    const writing = this.writing.get(key);
+    if (known) return { answers: [`acknowledge ${place}`], usedOfIdleBytes };
+    if (writing !== undefined) {
+      writing.places.push(place);
+      return { answers: [], usedOfIdleBytes };
+    }
+    if (!isWithin) return { answers: [`refuse ${place}`], usedOfIdleBytes };
+    this.writing.set(key, { rawBytes: block.rawBytes, places: [place] });
+    return { answers: [`journal ${key} ${channel.priority}`], usedOfIdleBytes };
+  }
+
+  #notice(agentId: AgentId, notice: PriorityViolationNotice): void {
+    const isLive = this.agents.get(agentId)?.grants.has(notice.grantId) === true;
+    if (!isLive || this.shape.onNotice === 'ignore') return;
+    const own = Math.min(...this.shape.lanes.map(({ priority }) => priority));
+    const named = Math.max(...notice.outrankedBy.flatMap(({ heldPriorities }) => heldPriorities));
+    const shift = Math.max(0, named + 1 - own, this.yieldOf(agentId));
+    this.#yields.set(agentId, { shift, untilMs: this.nowMs + this.shape.yieldMemoryMs });
+  }
+}
+
+/** What waits, by the word of the request. */
+export function backlogBytes({ backlog }: UploadRequest): number {
+  return backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+}
+
+export function outstandingBytes(agent: BookedAgent): number {
+  let bytes = 0;
+  for (const grant of agent.grants.values()) bytes += leftBytes(grant);
+  return bytes;
+}
+
+function leftBytes({ channels }: BookedGrant): number {
+  let bytes = 0;
+  for (const channel of channels.values()) bytes += channel.leftBytes;
+  return bytes;
+}
