@@ -14,11 +14,14 @@ import { startApi } from './api/api.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { Journal } from './journal/journal.ts';
 import { startLoader } from './loader/loader.ts';
+import { startReconciler } from './loader/moved-reconciler.ts';
 import { findStoredBlocks } from './loader/stored-blocks.ts';
 import { ServerMetrics } from './metrics.ts';
+import { createHiddenCopies } from './search/hidden-copies.ts';
 import { createSearchService } from './search/search-service.ts';
 import { createSearchStore } from './search/search-store.ts';
 import { serverStatus } from './server-status.ts';
+import { createMovedCopies } from './store/moved-copies.ts';
 import { createStoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 
@@ -120,7 +123,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     host: options.api.host,
     port: options.api.port,
     consoleDirectory: options.consoleDirectory,
-    search: createSearchService({ store: createSearchStore(client) }),
+    search: createSearchService({
+      store: createSearchStore(client),
+      hidden: createHiddenCopies(createMovedCopies(client)),
+    }),
     status: () =>
       serverStatus({
         serverId: options.serverId,
@@ -175,14 +181,17 @@ function startLoadingWhenReady(
   const { journal, client, options, metrics } = parts;
   let recordsLoaded = 0;
   let loader: ReturnType<typeof startLoader> | undefined;
+  let reconciler: ReturnType<typeof startReconciler> | undefined;
   let stopped = false;
   monitor.ready.then(
     () => {
       if (stopped) return;
+      const others = { findStored: findStoredBlocks(client), moved: createMovedCopies(client) };
+      reconciler = startReconciler({ others, logger: options.logger });
       loader = startLoader({
         journal,
         storeClient: client,
-        findStored: findStoredBlocks(client),
+        others,
         serverId: options.serverId,
         logger: options.logger,
         metrics,
@@ -200,6 +209,7 @@ function startLoadingWhenReady(
     stop: async () => {
       stopped = true;
       await loader?.stop();
+      await reconciler?.stop();
     },
   };
 }

@@ -181,12 +181,9 @@ export class Journal {
     return this.listen({ onRoomChanged: listener });
   }
 
-  /**
-   * True when it is not certain that nobody has brought the block into the store yet: it is in doubt at another server, or
-   * it lay here while this server was away and its agent may have sent it to another one.
-   */
-  isDoubtful(block: JournaledBlock): boolean {
-    return block.inDoubtAt !== undefined || block.number < this.#firstNewBlock;
+  /** True when the block lay here while this server was away, and its agent may have sent it to another one meanwhile. */
+  isOfEarlierLife(block: JournaledBlock): boolean {
+    return block.number < this.#firstNewBlock;
   }
 
   /** True when the block is durable here, was once and is in the store, or is settled. Never true while it is written. */

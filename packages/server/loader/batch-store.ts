@@ -28,11 +28,17 @@ export interface BatchStore {
   insertBlocks(request: InsertRequest): Promise<void>;
 }
 
+/** What must be known of a block to look for it. */
+export type WantedBlock = Pick<BlockHeader, 'id' | 'recordCount'> & { readonly oldestObservedMs: number };
+
 /**
- * Says which of the blocks are in the store as a whole, as a set of their keys (`blockKey`). Asked for blocks that another
- * server may have loaded, and for what an earlier life left: tokens are remembered for a bounded time only.
+ * Says which of the blocks are in the store as a whole: by their keys (`blockKey`), the ids of the servers whose copies
+ * are. Asked for blocks that another server may have loaded, and for what an earlier life left: tokens are remembered for
+ * a bounded time only.
  */
-export type FindStoredBlocks = (blocks: readonly BlockHeader[]) => Promise<ReadonlySet<string>>;
+export type FindStoredBlocks = (
+  blocks: readonly WantedBlock[],
+) => Promise<ReadonlyMap<string, readonly string[]>>;
 
 /** True when the store refused the data itself, by the contract's code. */
 export function isRefusal(error: unknown): boolean {

@@ -3,9 +3,9 @@
  * the loader's side of the contract: one token never comes with two contents.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import { type BlockHeader, blockKey } from '@sluice/protocol/model';
+import { blockKey } from '@sluice/protocol/model';
 import type { JournalBatch } from '../journal/journal-records.ts';
-import type { BatchStore, InsertRequest } from './batch-store.ts';
+import type { BatchStore, InsertRequest, WantedBlock } from './batch-store.ts';
 
 /** What happens to one attempt. `hang` ones end with the signal only, and after a crash not at all. */
 export type Fate = 'apply' | 'fail' | 'apply_then_fail' | 'hang' | 'apply_then_hang';
@@ -20,6 +20,8 @@ export function fakeBody(batch: JournalBatch): Buffer {
 export class FakeStore implements BatchStore {
   /** How often each block is in the store. */
   readonly rows: Map<string, number> = new Map();
+  /** Whose copies these are. */
+  readonly servers: Map<string, string[]> = new Map();
   readonly attempts: InsertRequest[] = [];
   /** Breaches of the contract. */
   readonly breaches: string[] = [];
@@ -46,10 +48,30 @@ export class FakeStore implements BatchStore {
   }
 
   /** Says which blocks it has, as the real one does. */
-  async findStored(blocks: readonly BlockHeader[]): Promise<ReadonlySet<string>> {
-    return new Set(
-      blocks.filter(({ id }) => this.rows.has(`${id.agentId}/${id.sequence}`)).map(({ id }) => blockKey(id)),
+  async findStored(blocks: readonly WantedBlock[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    return new Map(
+      blocks.flatMap(({ id }): [string, readonly string[]][] => {
+        const servers = this.servers.get(`${id.agentId}/${id.sequence}`);
+        return servers === undefined ? [] : [[blockKey(id), [...new Set(servers)]]];
+      }),
     );
+  }
+
+  /** A copy that a server brings in. */
+  put(name: string, serverId: string): void {
+    this.rows.set(name, (this.rows.get(name) ?? 0) + 1);
+    this.servers.set(name, [...(this.servers.get(name) ?? []), serverId]);
+  }
+
+  remove(name: string, serverId: string): void {
+    const left = (this.servers.get(name) ?? []).filter((server) => server !== serverId);
+    if (left.length === 0) {
+      this.servers.delete(name);
+      this.rows.delete(name);
+    } else {
+      this.servers.set(name, left);
+      this.rows.set(name, left.length);
+    }
   }
 
   /** As after many other inserts: the window of tokens has moved on. */
@@ -62,7 +84,8 @@ export class FakeStore implements BatchStore {
     if (refused.length > 0) throw new SluiceError('block_malformed', `cannot read ${refused.join()}`);
     if (this.#applied.has(token)) return;
     this.#applied.add(token);
-    for (const name of names) this.rows.set(name, (this.rows.get(name) ?? 0) + 1);
+    // A token begins with the id of its server.
+    for (const name of names) this.put(name, token.slice(0, token.indexOf('/')));
   }
 }
 

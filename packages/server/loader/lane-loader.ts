@@ -8,13 +8,17 @@
  * - A batch leaves the journal only after the store has confirmed it, or, block by block, after the store refused the
  *   block itself; both in one transaction.
  * - A batch is only taken apart after a refusal, which says that nothing of it was applied.
+ * - A block that came marked is inserted only while the store hides this server's copy of it, and shown after (U14).
  */
 import { SluiceError } from '@sluice/protocol/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';
-import { type BatchStore, type FindStoredBlocks, isRefusal } from './batch-store.ts';
+import { type BatchStore, isRefusal } from './batch-store.ts';
 import { type LanePolicy, selectBatch } from './lane-policy.ts';
+import { SETTLE_AFTER_MS } from './moved-decisions.ts';
+import { copiesOf, MovedGate, type OtherServers } from './moved-gate.ts';
+import { type LoaderProblem, Retrying, Stopped } from './retrying.ts';
 
 /** Pause after the first failed attempt; doubles up to the lane's `maxRetryMs`. */
 export const FIRST_RETRY_MS = 100;
@@ -31,14 +35,12 @@ export const REFUSALS_TO_BELIEVE = 2;
  * tokens for a bounded number of inserts, and other servers go on inserting.
  */
 export const RECHECK_AFTER_MS = 60_000;
-
-/** Why a lane stands still. */
-export interface LoaderProblem {
-  readonly lane: Lane;
-  readonly sinceMs: number;
-  readonly attempts: number;
-  readonly error: SluiceError;
-}
+/**
+ * A block that lay here for longer may have been moved to another server so long ago that nothing hides a second copy any
+ * more (SETTLE_AFTER_MS of moved-decisions.ts, of which this is half): the store is asked before it is loaded, and once
+ * more after an insert that took so long.
+ */
+export const OLD_AFTER_MS: number = SETTLE_AFTER_MS / 2;
 
 export interface LaneEvents {
   loaded(batch: JournalBatch, insertMs: number): void;
@@ -49,7 +51,8 @@ export interface LaneEvents {
 export interface LaneOptions {
   readonly journal: Journal;
   readonly store: BatchStore;
-  readonly findStored: FindStoredBlocks;
+  /** Left out, no other server is thought of. */
+  readonly others?: OtherServers;
   readonly serverId: string;
   readonly lane: Lane;
   readonly policy: LanePolicy;
@@ -62,36 +65,48 @@ export interface LaneOptions {
   readonly recheckAfterMs: number;
 }
 
-/** What is thrown to leave the loop when the loader stops. */
-class Stopped extends Error {}
-
 export class LaneLoader {
   readonly #options: LaneOptions;
   readonly #stop = new AbortController();
   #insert: AbortController | undefined;
-  #problem: LoaderProblem | undefined;
+  readonly #retrying: Retrying;
+  readonly #gate: MovedGate | undefined;
   #wake: (() => void) | undefined;
+  /** Of the blocks that may be loaded. */
   #waitingRawBytes = 0;
   #lastStartMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    for (const block of options.journal.waitingBlocks(options.lane)) {
-      this.#waitingRawBytes += block.header.rawBytes;
-    }
+    const { journal, others, serverId, lane, events } = options;
+    this.#retrying = new Retrying({
+      ...{ lane, signal: this.#stop.signal, firstRetryMs: options.firstRetryMs },
+      maxRetryMs: options.policy.maxRetryMs,
+      attemptFailed: (problem) => events.attemptFailed(problem),
+    });
+    if (others === undefined) return;
+    const onPassed = (block: JournaledBlock): void => this.#mayLoad(block);
+    this.#gate = new MovedGate({ journal, others, serverId, lane, retrying: this.#retrying, onPassed });
   }
 
   get problem(): LoaderProblem | undefined {
-    return this.#problem;
+    return this.#retrying.problem;
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    for (const block of this.#options.journal.waitingBlocks(this.#options.lane)) this.blockAppended(block);
+    this.#running = this.#run();
   }
 
   /** A block of this lane became durable. */
   blockAppended(block: JournaledBlock): void {
+    if (this.#gate !== undefined && isMarked(block)) this.#gate.add(block);
+    else this.#mayLoad(block);
+  }
+
+  #mayLoad(block: JournaledBlock): void {
     this.#waitingRawBytes += block.header.rawBytes;
     this.#wake?.();
   }
@@ -102,6 +117,7 @@ export class LaneLoader {
     this.#wake?.();
     const timer = setTimeout(() => this.#insert?.abort(), graceMs);
     await this.#running;
+    await this.#gate?.stop();
     clearTimeout(timer);
   }
 
@@ -122,7 +138,7 @@ export class LaneLoader {
   /** Returns when it is time for the next batch; throws Stopped. */
   async #gather(): Promise<void> {
     const { journal, lane, policy } = this.#options;
-    while (journal.waitingBlockCount(lane) === 0) await this.#pause(undefined);
+    while (journal.waitingBlockCount(lane) <= (this.#gate?.waitingCount ?? 0)) await this.#pause(undefined);
     const dueMs = Math.max(performance.now() + policy.gatherMs, this.#lastStartMs + policy.intervalMs);
     while (this.#waitingRawBytes < policy.fullRawBytes) {
       const leftMs = dueMs - performance.now();
@@ -136,8 +152,8 @@ export class LaneLoader {
   /** The blocks of the next batch; what another server has brought into the store already is forgotten. */
   async #selectBlocks(): Promise<readonly JournaledBlock[]> {
     const { journal, lane } = this.#options;
-    const blocks = selectBatch(journal.waitingBlocks(lane));
-    const stored = await this.#stored(blocks.filter((block) => journal.isDoubtful(block)));
+    const blocks = selectBatch(journal.waitingBlocks(lane), (block) => !(this.#gate?.holds(block) ?? false));
+    const stored = await this.#stored(blocks.filter((block) => this.#isOld(block)));
     if (stored.size === 0) return blocks;
     const isStored = (block: JournaledBlock): boolean => stored.has(blockKey(block.header.id));
     const batch = await this.#createBatch(blocks.filter(isStored));
@@ -145,14 +161,16 @@ export class LaneLoader {
     return blocks.filter((block) => !isStored(block));
   }
 
-  async #stored(blocks: readonly JournaledBlock[]): Promise<ReadonlySet<string>> {
-    if (blocks.length === 0) return new Set();
-    return await this.#untilDone(() => this.#options.findStored(blocks.map((block) => block.header)));
+  /** It may have been moved away, and loaded elsewhere, so long ago that nothing would hide its second copy. */
+  #isOld(block: JournaledBlock): boolean {
+    if (isMarked(block)) return false;
+    return this.#options.journal.isOfEarlierLife(block) || Date.now() - block.receivedMs >= OLD_AFTER_MS;
   }
 
-  async #isStored(batch: JournalBatch): Promise<boolean> {
-    const stored = await this.#options.findStored(batch.blocks.map((block) => block.header));
-    return stored.size === batch.blocks.length;
+  async #stored(blocks: readonly JournaledBlock[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { others } = this.#options;
+    if (blocks.length === 0 || others === undefined) return new Map();
+    return await this.#untilDone(() => others.findStored(blocks.map((block) => block.header)));
   }
 
   async #createBatch(blocks: readonly JournaledBlock[]): Promise<JournalBatch> {
@@ -162,30 +180,47 @@ export class LaneLoader {
     return batch;
   }
 
-  /**
-   * A batch of an earlier life, of which nobody knows whether it was applied. Its insert is one part and all or nothing: so
-   * when only some of its blocks are in the store, others brought them there, and each block goes its own way.
-   */
+  /** A batch of an earlier life, of which nobody knows whether it was applied. */
   async #resume(batch: JournalBatch): Promise<void> {
-    const { journal } = this.#options;
-    const stored = await this.#stored(batch.blocks);
-    if (stored.size === 0) {
-      await this.#load(batch);
-    } else if (stored.size === batch.blocks.length) {
-      await this.#untilDone(() => journal.finishBatch(batch));
-    } else {
-      for (const part of await this.#untilDone(() => journal.splitBatch(batch))) await this.#resume(part);
-    }
+    const left = await this.#leftToInsert(batch);
+    if (left === undefined) await this.#finish(batch);
+    else await this.#load(batch, left);
   }
 
-  async #load(batch: JournalBatch): Promise<void> {
-    const { journal, events } = this.#options;
+  /**
+   * What of a batch that was tried before must still be inserted; undefined when all is there. That is not what came
+   * unmarked and was loaded by another server since. It goes under the token of the batch even so: if the earlier attempt was
+   * applied after all, or still will be, the store takes only one of the two.
+   */
+  async #leftToInsert(batch: JournalBatch): Promise<JournalBatch | undefined> {
+    const marked = batch.blocks.filter(isMarked);
+    const judged = marked.length === 0 ? undefined : await this.#gate?.hold(marked, batch.serverId);
+    const stored = await this.#stored(batch.blocks);
+    const serversOf = (block: JournaledBlock): readonly string[] =>
+      stored.get(blockKey(block.header.id)) ?? [];
+    const isOwn = (block: JournaledBlock): boolean => serversOf(block).includes(batch.serverId);
+    const isMissing = (block: JournaledBlock): boolean => {
+      if (isOwn(block)) return false;
+      // The own copy of a marked block is hidden until it is there, so it may always come.
+      if (isMarked(block)) return !(judged?.has(blockKey(block.header.id)) ?? false);
+      return serversOf(block).length === 0;
+    };
+    if (!batch.blocks.some(isMissing)) return undefined;
+    const blocks = batch.blocks.filter((block) => isOwn(block) || isMissing(block));
+    return blocks.length === batch.blocks.length ? batch : { ...batch, blocks };
+  }
+
+  /** Loads `batch`, of which `left` is to be inserted. */
+  async #load(batch: JournalBatch, left: JournalBatch = batch): Promise<void> {
+    const { events, others } = this.#options;
     const startMs = performance.now();
     let attempts = 0;
+    let content: JournalBatch | undefined = left;
     const attempt = async (): Promise<string | undefined> => {
       attempts += 1;
       const isOld = attempts > 1 && performance.now() - startMs >= this.#options.recheckAfterMs;
-      return isOld && (await this.#isStored(batch)) ? undefined : await this.#insertOnce(batch);
+      if (isOld && others !== undefined) content = await this.#leftToInsert(batch);
+      return content === undefined ? undefined : await this.#insertOnce(content);
     };
     let refusal = await this.#untilDone(attempt);
     for (let refusals = 1; refusal !== undefined && refusals < REFUSALS_TO_BELIEVE; refusals += 1) {
@@ -193,18 +228,48 @@ export class LaneLoader {
     }
     const insertMs = performance.now() - startMs;
     if (refusal === undefined) {
-      await this.#untilDone(() => journal.finishBatch(batch));
+      if (content !== batch || insertMs >= OLD_AFTER_MS) await this.#removeSecondCopies(batch);
+      await this.#finish(batch);
       events.loaded(batch, insertMs);
-      return;
+    } else if (batch.blocks.length > 1) {
+      const parts = await this.#untilDone(() => this.#options.journal.splitBatch(batch));
+      for (const part of parts) await (content === batch ? this.#load(part) : this.#resume(part));
+    } else {
+      await this.#setAside(batch, refusal);
     }
-    if (batch.blocks.length > 1) {
-      const parts = await this.#untilDone(() => journal.splitBatch(batch));
-      for (const part of parts) await this.#load(part);
-      return;
-    }
-    const reason = refusal;
+  }
+
+  /** The store has all blocks of the batch, this server's copies of the marked ones too. */
+  async #finish(batch: JournalBatch): Promise<void> {
+    const { journal, others } = this.#options;
+    const marked = copiesOf(batch.blocks.filter(isMarked), batch.serverId);
+    // Before the journal forgets them: until this is written nobody sees them.
+    if (marked.length > 0) await this.#untilDone(async () => await others?.moved.write(marked, 'kept'));
+    await this.#untilDone(() => journal.finishBatch(batch));
+  }
+
+  async #setAside(batch: JournalBatch, reason: string): Promise<void> {
+    const { journal, others, events } = this.#options;
+    const marked = copiesOf(batch.blocks.filter(isMarked), batch.serverId);
+    if (marked.length > 0) await this.#untilDone(async () => await others?.moved.write(marked, 'settled'));
     await this.#untilDone(() => journal.setAside(batch, reason));
     for (const block of batch.blocks) events.setAside(block, reason);
+  }
+
+  /**
+   * An earlier attempt may have brought in unmarked blocks that another server had brought in too, after everything that
+   * would hide one of the copies was gone: this server's goes.
+   */
+  async #removeSecondCopies(batch: JournalBatch): Promise<void> {
+    const { others } = this.#options;
+    const unmarked = batch.blocks.filter((block) => !isMarked(block));
+    const stored = await this.#stored(unmarked);
+    const second = unmarked.filter((block) => {
+      const servers = stored.get(blockKey(block.header.id)) ?? [];
+      return servers.length > 1 && servers.includes(batch.serverId);
+    });
+    if (second.length === 0) return;
+    await this.#untilDone(async () => await others?.moved.deleteCopies(copiesOf(second, batch.serverId)));
   }
 
   /** One attempt. Returns why the data was refused, or undefined when it is in the store; throws to be called again. */
@@ -240,28 +305,8 @@ export class LaneLoader {
     }
   }
 
-  /** Calls `action` until it succeeds, with growing pauses; throws Stopped. */
-  async #untilDone<T>(action: () => Promise<T>): Promise<T> {
-    const { lane, policy, firstRetryMs, events } = this.#options;
-    let retryMs = firstRetryMs;
-    for (;;) {
-      try {
-        const result = await action();
-        this.#problem = undefined;
-        return result;
-      } catch (error) {
-        this.#problem = {
-          lane,
-          sinceMs: this.#problem?.sinceMs ?? Date.now(),
-          attempts: (this.#problem?.attempts ?? 0) + 1,
-          error: SluiceError.from(error, 'store_failed'),
-        };
-        events.attemptFailed(this.#problem);
-      }
-      const untilMs = performance.now() + retryMs;
-      for (let leftMs = retryMs; leftMs > 0; leftMs = untilMs - performance.now()) await this.#pause(leftMs);
-      retryMs = Math.min(retryMs * 2, policy.maxRetryMs);
-    }
+  #untilDone<T>(action: () => Promise<T>): Promise<T> {
+    return this.#retrying.untilDone(action);
   }
 
   /** Until a block arrives, the loader stops, or the time is over; throws Stopped. */
@@ -281,6 +326,11 @@ export class LaneLoader {
   #checkStopped(): void {
     if (this.#stop.signal.aborted) throw new Stopped();
   }
+}
+
+/** True when another server may have the block too. */
+function isMarked(block: JournaledBlock): boolean {
+  return block.inDoubtAt !== undefined;
 }
 
 /** For logs: what a batch is. */

@@ -42,8 +42,11 @@ export const LANE_POLICIES: Readonly<Record<Lane, LanePolicy>> = {
   3: { gatherMs: 1000, intervalMs: 1000, fullRawBytes: MAX_BATCH_RAW_BYTES, maxRetryMs: 5000 },
 };
 
-/** Picks the blocks of the next batch out of those that wait, the oldest first. */
-export function selectBatch(waiting: Iterable<JournaledBlock>): JournaledBlock[] {
+/** Picks the blocks of the next batch out of those that wait and may be loaded, the oldest first. */
+export function selectBatch(
+  waiting: Iterable<JournaledBlock>,
+  mayLoad: (block: JournaledBlock) => boolean,
+): JournaledBlock[] {
   const selected: JournaledBlock[] = [];
   let day = 0;
   let rawBytes = 0;
@@ -52,6 +55,7 @@ export function selectBatch(waiting: Iterable<JournaledBlock>): JournaledBlock[]
   for (const block of waiting) {
     scanned += 1;
     if (scanned > MAX_SCANNED_BLOCKS || selected.length === MAX_BATCH_BLOCKS) break;
+    if (!mayLoad(block)) continue;
     const { header } = block;
     const blockDay = Math.floor(header.oldestObservedMs / DAY_MS);
     if (selected.length === 0) day = blockDay;

@@ -5,6 +5,7 @@ import { acceptedBlock, crashInto, temporaryDirectory } from '../journal/journal
 import type { Lane } from '../journal/journal-records.ts';
 import { ServerMetrics } from '../metrics.ts';
 import type { BatchStore } from './batch-store.ts';
+import { FakeMoved } from './fake-moved.ts';
 import { FakeStore, type Fate, fakeBody } from './fake-store.ts';
 import type { LanePolicy } from './lane-policy.ts';
 import { type Loader, startLoader } from './loader.ts';
@@ -38,7 +39,16 @@ function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, clien
     bodyOf: fakeBody,
     insertTimeoutMs: insertTimeoutMs ?? 10_000,
     ...(metrics === undefined ? {} : { metrics }),
-    ...(asks ? { findStored: (blocks) => store.findStored(blocks), recheckAfterMs: 0 } : {}),
+    ...(asks
+      ? {
+          others: {
+            findStored: (blocks) => store.findStored(blocks),
+            moved: new FakeMoved(store),
+            settleMs: 1,
+          },
+          recheckAfterMs: 0,
+        }
+      : {}),
   });
 }
 
@@ -286,10 +296,10 @@ describe('loader, crash points', () => {
     crashInto(first.path, second.path);
     await journal.close();
     // What the agent has sent to the other server: one of the batch, one that waited.
-    for (const sequence of [2, 5]) store.rows.set(`agent/${sequence}`, 1);
+    for (const sequence of [2, 5]) store.put(`agent/${sequence}`, 's2');
     const survivor = await Journal.open({ directory: second.path });
     const loader = start({ journal: survivor, store, asks: true });
-    store.rows.set('agent/6', 1);
+    store.put('agent/6', 's2');
     for (const sequence of [6, 7]) await survivor.append({ ...acceptedBlock({ sequence }), inDoubtAt: 's2' });
     await drained(survivor);
     await loader.stop();

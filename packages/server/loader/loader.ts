@@ -12,16 +12,17 @@ import type { Journal } from '../journal/journal.ts';
 import { type JournalBatch, type JournaledBlock, LANES, type Lane } from '../journal/journal-records.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { BATCH_COLUMNS, batchBody } from './batch-body.ts';
-import type { BatchStore, FindStoredBlocks } from './batch-store.ts';
+import type { BatchStore } from './batch-store.ts';
 import {
   describeBatch,
   FIRST_RETRY_MS,
   INSERT_TIMEOUT_MS,
   LaneLoader,
-  type LoaderProblem,
   RECHECK_AFTER_MS,
 } from './lane-loader.ts';
 import { LANE_POLICIES, type LanePolicy } from './lane-policy.ts';
+import type { OtherServers } from './moved-gate.ts';
+import type { LoaderProblem } from './retrying.ts';
 
 /** How long `stop` waits for an insert that is running; the rest is in the journal. */
 export const STOP_GRACE_MS = 5000;
@@ -36,8 +37,8 @@ export interface LoaderLogger {
 export interface LoaderOptions {
   readonly journal: Journal;
   readonly storeClient: BatchStore;
-  /** `findStoredBlocks(client)` of stored-blocks.ts; left out, no other server is thought of. */
-  readonly findStored?: FindStoredBlocks;
+  /** What other servers brought into the same store; left out, none is thought of. */
+  readonly others?: OtherServers;
   readonly serverId: string;
   readonly logger: LoaderLogger;
   readonly metrics?: ServerMetrics;
@@ -99,7 +100,7 @@ export function startLoader(options: LoaderOptions): Loader {
       new LaneLoader({
         journal,
         store: options.storeClient,
-        findStored: options.findStored ?? (() => Promise.resolve(new Set())),
+        ...(options.others === undefined ? {} : { others: options.others }),
         serverId: options.serverId,
         lane,
         policy: (options.policies ?? LANE_POLICIES)[lane],

@@ -90,7 +90,7 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
     const stored = (await realBlock(7, 'bulk')).header;
     const missing = (await realBlock(7777, 'bulk')).header;
     const partial = { ...(await realBlock(8, 'urgent')).header, recordCount: RECORDS_PER_BLOCK + 1 };
-    expect(await find([stored, missing, partial])).toEqual(new Set(['agent/3/7']));
+    expect(await find([stored, missing, partial])).toEqual(new Map([['agent/3/7', ['s1']]]));
     expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000]);
   } finally {
     await journal.close();

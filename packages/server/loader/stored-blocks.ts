@@ -1,25 +1,24 @@
 /**
- * Asks the store which blocks it has. With it the loader leaves out what another server has loaded (U14), and
- * recognizes a batch of an earlier life whose token the store may have forgotten.
+ * Asks the store which blocks it has, and from which servers. With it the loader leaves out what another server has loaded
+ * (U14), and recognizes a batch of an earlier life whose token the store may have forgotten.
  *
- * Invariant: a block counts as stored only when all of its records are.
+ * Invariant: a copy counts as stored only when all of its records are.
  */
-import type { BlockHeader } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import { z } from 'zod';
 import { LOG_TABLE } from '../store/schema.ts';
 import type { StoreClient } from '../store/store-client.ts';
-import type { FindStoredBlocks } from './batch-store.ts';
+import type { FindStoredBlocks, WantedBlock } from './batch-store.ts';
 
 /** Blocks in one question: keeps the query's text far below the engine's limit of 256 KiB. */
 const MAX_BLOCKS_PER_QUERY = 500;
 
-const storedRow = z.object({ block: z.string(), records: z.coerce.number() });
+const storedRow = z.object({ block: z.string(), server: z.string(), records: z.coerce.number() });
 
 /** The returned function rejects with the client's errors. */
 export function findStoredBlocks(client: Pick<StoreClient, 'query'>): FindStoredBlocks {
   return async (blocks) => {
-    const stored = new Set<string>();
+    const stored = new Map<string, string[]>();
     for (let start = 0; start < blocks.length; start += MAX_BLOCKS_PER_QUERY) {
       await findSome(client, blocks.slice(start, start + MAX_BLOCKS_PER_QUERY), stored);
     }
@@ -29,8 +28,8 @@ export function findStoredBlocks(client: Pick<StoreClient, 'query'>): FindStored
 
 async function findSome(
   client: Pick<StoreClient, 'query'>,
-  blocks: readonly BlockHeader[],
-  stored: Set<string>,
+  blocks: readonly WantedBlock[],
+  stored: Map<string, string[]>,
 ): Promise<void> {
   const expected = new Map(blocks.map((block) => [blockKey(block.id), block.recordCount]));
   const oldestMs = Math.min(...blocks.map((block) => block.oldestObservedMs));
@@ -42,15 +41,19 @@ async function findSome(
   };
   // Days and numbers first: they skip most of the table before any key is put together.
   const rows = await client.query(
-    `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS block, count() AS records
+    `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS block,
+  toString(ServerId) AS server, count() AS records
 FROM ${LOG_TABLE}
 WHERE toDate(ObservedTimestamp, 'UTC') >= {day:Date}
   AND BlockSequence IN {sequences:Array(UInt64)} AND AgentId IN {agents:Array(String)}
-GROUP BY block HAVING block IN {blocks:Array(String)}`,
+GROUP BY block, server HAVING block IN {blocks:Array(String)}`,
     parameters,
   );
   for (const row of rows) {
-    const { block, records } = storedRow.parse(row);
-    if (records >= (expected.get(block) ?? Number.POSITIVE_INFINITY)) stored.add(block);
+    const { block, server, records } = storedRow.parse(row);
+    if (records < (expected.get(block) ?? Number.POSITIVE_INFINITY)) continue;
+    const servers = stored.get(block);
+    if (servers === undefined) stored.set(block, [server]);
+    else servers.push(server);
   }
 }

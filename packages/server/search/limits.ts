@@ -10,6 +10,8 @@ export const MAX_PAGE_BYTES: number = 16 * 1024 * 1024;
 export const SEARCH_TIMEOUT_MS = 30_000;
 /** Memory of the engine for one query, so that no search takes down the store. */
 export const MAX_QUERY_MEMORY_BYTES: number = 1024 * 1024 * 1024;
+/** Text of one query: while very many blocks are on the move, the condition that hides their second copies is long. */
+export const MAX_QUERY_BYTES: number = 16 * 1024 * 1024;
 /** The first window that is looked at, from the newest record backwards. */
 export const FIRST_WINDOW_NANOS: bigint = 15n * 60n * 1_000_000_000n;
 /** Each window is this many times as long as the one before: 20 years take ten of them. */

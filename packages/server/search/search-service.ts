@@ -22,6 +22,7 @@ import type {
 } from '@sluice/wire/gen/query_pb';
 import { z } from 'zod';
 import { behindSql, readCursor, SEARCH_ORDER, writeCursor } from './cursor.ts';
+import { type HiddenCopies, NOTHING_HIDDEN } from './hidden-copies.ts';
 import { fillBuckets, histogramSql } from './histogram.ts';
 import {
   DEFAULT_BUCKETS,
@@ -60,12 +61,15 @@ export interface SearchServiceOptions {
   readonly table?: string;
   /** Default {@link SEARCH_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
+  /** Second copies of moved blocks. Default: there are none. */
+  readonly hidden?: HiddenCopies;
   /** Default: the time of day in ms. */
   readonly now?: () => number;
 }
 
 export function createSearchService(options: SearchServiceOptions): SearchService {
-  const { store, table = 'otel_logs', timeoutMs = SEARCH_TIMEOUT_MS, now = Date.now } = options;
+  const { store, table = 'otel_logs', timeoutMs = SEARCH_TIMEOUT_MS } = options;
+  const { hidden = NOTHING_HIDDEN, now = Date.now } = options;
 
   /** Runs the queries of one request under one deadline; errors of the engine in `query` point at their place. */
   function run(query: QueryNode, signal: AbortSignal): Rows {
@@ -92,6 +96,24 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
     return count === '0' ? undefined : { start: BigInt(oldest), end: BigInt(newest) + 1n };
   }
 
+  /** The newest records of the range, and whether there are more. */
+  async function pageOf(rows: Rows, range: NanosRange, where: string, limit: number): Promise<FoundPage> {
+    const found: FoundRecord[] = [];
+    let bytes = 0;
+    const bounds = await boundsOf(rows, range);
+    for (const window of bounds === undefined ? [] : windowsOf(bounds)) {
+      const wanted = limit - found.length;
+      // One more than wanted tells whether there is another page.
+      const page = await rows(pageSql(table, `${rangeSql(window)} AND ${where}`, wanted + 1));
+      const matched = Number(page[0]?.at(-1) ?? 0);
+      const taken = page.slice(0, wanted).map(readRow);
+      found.push(...taken);
+      bytes += taken.reduce((sum, { record }) => sum + (record.body?.length ?? 0), 0);
+      if (matched > taken.length || bytes > MAX_PAGE_BYTES) return { found, more: true };
+    }
+    return { found, more: false };
+  }
+
   return {
     search: async (request, signal) => {
       const startedMs = now();
@@ -106,21 +128,9 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
           : after.timestampNanos + 1n;
       const where = after === undefined ? condition : `${condition} AND ${behindSql(after)}`;
       const rows = run(query, signal);
-      const found: FoundRecord[] = [];
-      let more = false;
-      let bytes = 0;
-      const bounds = await boundsOf(rows, { start: asked.start, end });
-      for (const window of bounds === undefined ? [] : windowsOf(bounds)) {
-        const wanted = limit - found.length;
-        // One more than wanted tells whether there is another page.
-        const page = await rows(pageSql(table, `${rangeSql(window)} AND ${where}`, wanted + 1));
-        const matched = Number(page[0]?.at(-1) ?? 0);
-        const taken = page.slice(0, wanted).map(readRow);
-        found.push(...taken);
-        bytes += taken.reduce((sum, { record }) => sum + (record.body?.length ?? 0), 0);
-        more = matched > taken.length || bytes > MAX_PAGE_BYTES;
-        if (more) break;
-      }
+      const { found, more } = await hidden.answer((hiding) =>
+        pageOf(rows, { start: asked.start, end }, where + hiding, limit),
+      );
       const last = found.at(-1);
       return {
         records: found.map(({ record }) => record),
@@ -135,12 +145,12 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
       const query = parseQuery(request.query);
       const condition = toSql(query);
       const range = nanosRange(request.range);
+      const rows = run(query, signal);
       const [row] = isEmpty(range)
         ? [['0']]
-        : await run(
-            query,
-            signal,
-          )(`SELECT toString(count()) FROM ${table} WHERE ${rangeSql(range)} AND ${condition}`);
+        : await hidden.answer((hiding) =>
+            rows(`SELECT toString(count()) FROM ${table} WHERE ${rangeSql(range)} AND ${condition}${hiding}`),
+          );
       return {
         count: BigInt(z.tuple([z.string()]).parse(row)[0]),
         elapsedMs: BigInt(Math.round(now() - startedMs)),
@@ -162,12 +172,17 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
         return { startUnixNanos: asked.start ?? 0n, stepNanos: 0n, buckets: [], total: 0n };
       }
       const buckets = bucketsFor(start, end, wanted);
-      const counted = await rows(
-        histogramSql(table, `${rangeSql({ start, end })} AND ${condition}`, buckets),
+      const counted = await hidden.answer((hiding) =>
+        rows(histogramSql(table, `${rangeSql({ start, end })} AND ${condition}${hiding}`, buckets)),
       );
       return { ...fillBuckets(buckets, counted), elapsedMs: BigInt(Math.round(now() - startedMs)) };
     },
   };
+}
+
+interface FoundPage {
+  readonly found: readonly FoundRecord[];
+  readonly more: boolean;
 }
 
 type Rows = (sql: string) => Promise<readonly unknown[][]>;

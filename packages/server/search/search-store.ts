@@ -4,7 +4,7 @@
 import { ClickHouseError } from '@clickhouse/client';
 import { SluiceError } from '@sluice/protocol/error';
 import type { StoreClient } from '../store/store-client.ts';
-import { MAX_QUERY_MEMORY_BYTES } from './limits.ts';
+import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES } from './limits.ts';
 
 /** Answers read-only SQL. */
 export interface SearchStore {
@@ -47,7 +47,10 @@ export function createSearchStore(client: Pick<StoreClient, 'queryText'>): Searc
             format: 'JSONCompactEachRow',
             timeoutMs,
             signal,
-            settings: { max_memory_usage: String(MAX_QUERY_MEMORY_BYTES) },
+            settings: {
+              max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),
+              max_query_size: String(MAX_QUERY_BYTES),
+            },
           },
         );
         return text.split('\n').flatMap((line) => (line === '' ? [] : [readLine(line)]));

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
-import { BLOCK_COLUMNS, createMigrationTable, LOG_TABLE, MIGRATION_TABLE, MIGRATIONS } from './schema.ts';
+import {
+  BLOCK_COLUMNS,
+  createMigrationTable,
+  LOG_TABLE,
+  MIGRATION_TABLE,
+  MIGRATIONS,
+  MOVED_TABLE,
+} from './schema.ts';
 
 let started: TestStore;
 beforeAll(async () => {
@@ -11,7 +18,7 @@ afterAll(async () => {
   await started.end();
 });
 beforeEach(async () => {
-  for (const table of [LOG_TABLE, MIGRATION_TABLE])
+  for (const table of [LOG_TABLE, MOVED_TABLE, MIGRATION_TABLE])
     await started.client.command(`DROP TABLE IF EXISTS ${table} SYNC`);
 });
 
@@ -71,8 +78,9 @@ test('a later step runs on a table with data and keeps it', async () => {
 
 test('on a cluster the same columns are replicated, with a distributed table before them', () => {
   const statements = MIGRATIONS.flatMap((migration) => migration.statements({ cluster: "main'" }));
-  const [local, distributed] = statements;
-  expect(statements).toHaveLength(2);
+  const [local, distributed, moved] = statements;
+  expect(statements).toHaveLength(3);
+  expect(moved).toContain("'/clickhouse/tables/{database}/sluice_moved_blocks', '{replica}-{shard}', State)");
   expect(local).toMatch(/^CREATE TABLE IF NOT EXISTS otel_logs_local ON CLUSTER 'main\\''/);
   expect(local).toContain(
     "ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/otel_logs_local', '{replica}')",

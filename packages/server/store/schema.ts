@@ -13,6 +13,8 @@ export const LOG_TABLE = 'otel_logs';
 /** On a cluster: the replicated table on each shard, behind the distributed LOG_TABLE. */
 export const LOCAL_LOG_TABLE = 'otel_logs_local';
 export const MIGRATION_TABLE = 'sluice_migrations';
+/** Copies of blocks that may be in the store twice (moved-copies.ts). Empty but after a server went silent. */
+export const MOVED_TABLE = 'sluice_moved_blocks';
 
 /**
  * How many insert tokens are remembered. A batch is tried again until it is acknowledged, so the window must outlast
@@ -127,6 +129,7 @@ export interface Migration {
 /** All steps, oldest first. A step that was released is never changed; what is missing comes as a new one. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'create the log table', statements: createLogTable },
+  { version: 2, name: 'create the table of moved blocks', statements: createMovedTable },
 ];
 
 /** @returns the statements that create the table of applied migrations */
@@ -167,6 +170,30 @@ SETTINGS ${deduplication}, ${DURABILITY}`;
   const distributed = `CREATE TABLE IF NOT EXISTS ${LOG_TABLE}${onCluster(cluster)} AS ${LOCAL_LOG_TABLE}
 ENGINE = Distributed('${escapeName(cluster.cluster)}', currentDatabase(), ${LOCAL_LOG_TABLE}, cityHash64(AgentId, BlockEpoch, BlockSequence))`;
   return [local, distributed];
+}
+
+/** States only grow, so that servers that write the same row at once need not know each other. On each node of a cluster, whole. */
+function createMovedTable(cluster: ClusterOptions | undefined): readonly string[] {
+  const engine =
+    cluster === undefined
+      ? 'ReplacingMergeTree(State)'
+      : `ReplicatedReplacingMergeTree('/clickhouse/tables/{database}/${MOVED_TABLE}', '{replica}-{shard}', State)`;
+  return [
+    `CREATE TABLE IF NOT EXISTS ${MOVED_TABLE}${onCluster(cluster)}
+(
+  AgentId String,
+  BlockEpoch UInt64,
+  BlockSequence UInt64,
+  ServerId String,
+  RecordCount UInt32,
+  ObservedDay Date,
+  State UInt8,
+  Changed DateTime64(3) DEFAULT now64(3)
+)
+ENGINE = ${engine}
+ORDER BY (AgentId, BlockEpoch, BlockSequence, ServerId)
+SETTINGS ${DURABILITY}`,
+  ];
 }
 
 function derived(attribute: string): string {
