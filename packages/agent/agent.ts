@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly hostName: string;
   /** Classes of urgency that do not follow from severity; a rule without conditions fits everything. */
   readonly urgencyRules?: readonly UrgencyRule[];
+  /** How long a block waits for a silent server that may have it; default: the machine's. */
+  readonly inDoubtTimeoutMs?: number;
   readonly queueBytes?: number;
   /** Bearer token for the servers. */
   readonly token?: string;
@@ -64,7 +66,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ...(options.token === undefined ? {} : { token: options.token }),
       })),
       queue,
-      machine: { seed: queue.epoch },
+      machine: {
+        seed: queue.epoch,
+        ...(options.inDoubtTimeoutMs === undefined ? {} : { inDoubtTimeoutMs: options.inDoubtTimeoutMs }),
+      },
       hostName: options.hostName,
       version: options.version,
       logger,

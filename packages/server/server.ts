@@ -27,6 +27,8 @@ import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 
 /** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
 export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
+/** More than the channels of a few servers side by side: those that are not loaded go first. */
+const DEFAULT_LOADED_OFFSET = 10;
 
 export interface Listen {
   readonly host: string;
@@ -58,6 +60,14 @@ export interface ServerOptions {
   readonly grantLifetimeMs?: number;
   /** What a priority violation notice does: `yield` ranks the next grants lower for a while, `ignore` only counts. */
   readonly onNotice?: 'ignore' | 'yield';
+  /** How long a notice is remembered. */
+  readonly yieldMemoryMs?: number;
+  /** Added to all priorities: a standby ranks behind. */
+  readonly priorityOffset?: number;
+  /** Added while the journal is mostly full. Default {@link DEFAULT_LOADED_OFFSET}. */
+  readonly loadedOffset?: number;
+  /** Most uncompressed bytes that are granted per second; default: no limit. */
+  readonly ingestLimitBytesPerSecond?: number;
   /** Uncompressed bytes that the journal may hold. */
   readonly journalBytes?: number;
   /** Bearer token that agents and readers must show. */
@@ -223,5 +233,11 @@ function machineOptions(options: ServerOptions): Omit<ServerMachineOptions, 'ser
     ...(options.grantLifetimeMs === undefined ? {} : { grantLifetimeMs: options.grantLifetimeMs }),
     channels: priorities.map((priority) => ({ priority, quotaBytes })),
     ...(options.onNotice === undefined ? {} : { onNotice: options.onNotice }),
+    ...(options.yieldMemoryMs === undefined ? {} : { yieldMemoryMs: options.yieldMemoryMs }),
+    priorityOffset: options.priorityOffset ?? 0,
+    loadedOffset: options.loadedOffset ?? DEFAULT_LOADED_OFFSET,
+    ...(options.ingestLimitBytesPerSecond === undefined
+      ? {}
+      : { ingestLimitBytesPerSecond: options.ingestLimitBytesPerSecond }),
   };
 }

@@ -49,6 +49,10 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     ...(settings.quotaBytes === undefined ? {} : { quotaBytes: settings.quotaBytes }),
     ...(settings.grantLifetime === undefined ? {} : { grantLifetimeMs: settings.grantLifetime }),
     ...(settings.onNotice === undefined ? {} : { onNotice: settings.onNotice }),
+    ...(settings.yieldMemory === undefined ? {} : { yieldMemoryMs: settings.yieldMemory }),
+    ...(settings.priorityOffset === undefined ? {} : { priorityOffset: settings.priorityOffset }),
+    ...(settings.loadedOffset === undefined ? {} : { loadedOffset: settings.loadedOffset }),
+    ...(settings.ingestLimit === undefined ? {} : { ingestLimitBytesPerSecond: settings.ingestLimit }),
     ...(settings.journalBytes === undefined ? {} : { journalBytes: settings.journalBytes }),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });

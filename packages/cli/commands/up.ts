@@ -35,6 +35,8 @@ interface UpOptions {
   priorities?: string[];
   quotaBytes?: string;
   onNotice?: string;
+  yieldMemory?: string;
+  ingestLimit?: string;
 }
 
 export function addUpCommand(program: Command): void {
@@ -61,6 +63,8 @@ export function addUpCommand(program: Command): void {
     )
     .option('--quota-bytes <size>', 'most uncompressed bytes in one channel of one grant')
     .option('--on-notice <policy>', 'what a priority violation notice does: yield or ignore')
+    .option('--yield-memory <time>', 'how long a notice is remembered')
+    .option('--ingest-limit <size/s>', 'most uncompressed bytes per second that each server grants')
     .action(up);
 }
 
@@ -122,6 +126,8 @@ async function startEverything(
     ];
     if (options.quotaBytes !== undefined) flags.push('--quota-bytes', options.quotaBytes);
     if (options.onNotice !== undefined) flags.push('--on-notice', options.onNotice);
+    if (options.yieldMemory !== undefined) flags.push('--yield-memory', options.yieldMemory);
+    if (options.ingestLimit !== undefined) flags.push('--ingest-limit', options.ingestLimit);
     const uplinkUrl = await onFreePort(UPLINK_PORT + index, async (port) => {
       const apiPort = index === 0 ? place.apiPort : await pickPort(HOST, place.apiPort + index);
       const addresses = ['--listen', `${HOST}:${port}`, '--api-listen', `${HOST}:${apiPort}`];

@@ -10,7 +10,7 @@ import {
   MAX_PRIORITY,
 } from '@sluice/protocol/model';
 import { z } from 'zod';
-import { parseBytes, parseDurationMs, parseListen } from './units.ts';
+import { parseBytes, parseBytesPerSecond, parseDurationMs, parseListen } from './units.ts';
 
 /** One setting; its name in a file is its key in the table, its flag is derived from it (`queueBytes`, `--queue-bytes`). */
 export interface Setting<T> {
@@ -54,6 +54,10 @@ export interface ServerSettings {
   quotaBytes?: number;
   grantLifetime?: number;
   onNotice?: 'ignore' | 'yield';
+  yieldMemory?: number;
+  priorityOffset?: number;
+  loadedOffset?: number;
+  ingestLimit?: number;
   journalBytes?: number;
   token?: string;
 }
@@ -67,6 +71,7 @@ export interface AgentSettings {
   fromStart?: boolean;
   hostName?: string;
   urgency?: 'severity' | 'off';
+  inDoubtTimeout?: number;
   queueBytes?: number;
   token?: string;
 }
@@ -84,6 +89,7 @@ function parsed<T>(parse: (text: string) => T): z.ZodType<T> {
 }
 
 const bytes = parsed(parseBytes);
+const bytesPerSecond = parsed(parseBytesPerSecond);
 const duration = parsed(parseDurationMs);
 const listen: z.ZodType<Listen> = parsed(parseListen);
 const identifier = z
@@ -114,6 +120,8 @@ const priorities = z
       .max(MAX_CHANNELS_PER_GRANT)
       .refine((list) => new Set(list).size === list.length, 'names a priority twice'),
   );
+
+const priorityOffset = z.coerce.number().int().min(0).max(MAX_PRIORITY);
 
 const data: Setting<string> = {
   placeholder: 'DIR',
@@ -212,6 +220,26 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     help: 'what a priority violation notice does: yield (rank the next grants lower for a while) or ignore (only count it)',
     schema: z.enum(['yield', 'ignore']),
   },
+  yieldMemory: {
+    placeholder: 'TIME',
+    help: 'how long a notice is remembered; then this server may lead again (default 60s)',
+    schema: duration.refine((timeMs) => timeMs >= 100, 'is less than 100ms'),
+  },
+  priorityOffset: {
+    placeholder: 'N',
+    help: 'added to all priorities: a standby takes what servers with a smaller one leave (default 0)',
+    schema: priorityOffset,
+  },
+  loadedOffset: {
+    placeholder: 'N',
+    help: 'added to all priorities while the journal is mostly full, so that other servers go first (default 10)',
+    schema: priorityOffset,
+  },
+  ingestLimit: {
+    placeholder: 'SIZE/s',
+    help: 'most uncompressed bytes per second that agents are granted, such as 20MB/s (default: no limit)',
+    schema: bytesPerSecond.refine((value) => value >= 1, 'is less than 1 byte per second'),
+  },
   journalBytes: {
     placeholder: 'SIZE',
     help: 'uncompressed bytes that the journal may hold; grants never exceed it (default 512MiB)',
@@ -259,6 +287,12 @@ export const AGENT_SETTINGS: SettingsTable<AgentSettings> = {
     placeholder: 'RULE',
     help: 'what goes first: severity (errors before warnings before the rest), or off (all alike, in the order of reading)',
     schema: z.enum(['severity', 'off']),
+  },
+  inDoubtTimeout: {
+    placeholder: 'TIME',
+    help: 'how long a block waits for a silent server that may have it before it goes to another one (default 30s)',
+    schema: duration.refine((timeMs) => timeMs >= 100, 'is less than 100ms'),
+    environment: 'SLUICE_IN_DOUBT_TIMEOUT',
   },
   queueBytes: {
     placeholder: 'SIZE',

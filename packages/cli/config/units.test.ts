@@ -3,6 +3,7 @@ import {
   formatBytes,
   formatDuration,
   parseBytes,
+  parseBytesPerSecond,
   parseDurationMs,
   parseListen,
   parseMomentNanos,
@@ -20,6 +21,16 @@ describe('sizes', () => {
 
   test.each(['', 'MiB', '12 parsecs', '-1', '1e9'])('%j is refused with a hint', (text) => {
     expect(() => parseBytes(text)).toThrowError(
+      expect.objectContaining({ code: 'usage', hint: expect.any(String) }),
+    );
+  });
+
+  test('per second', () => {
+    expect(['20MB/s', '1.5 KiB/s', '100/s'].map(parseBytesPerSecond)).toEqual([20_000_000, 1536, 100]);
+  });
+
+  test.each(['20MB', '/s', '20MB/m', 'fast/s'])('%j per second is refused with a hint', (text) => {
+    expect(() => parseBytesPerSecond(text)).toThrowError(
       expect.objectContaining({ code: 'usage', hint: expect.any(String) }),
     );
   });

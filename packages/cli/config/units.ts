@@ -31,14 +31,35 @@ const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
  * @throws SluiceError `usage` when it is no size
  */
 export function parseBytes(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
-  const unit = BYTE_UNITS[(match?.[2] ?? '?').toLowerCase()];
-  if (match === null || unit === undefined) {
+  const bytes = sizeOf(text);
+  if (bytes === undefined) {
     throw new SluiceError('usage', `'${text}' is not a size`, {
       hint: 'Write for example 64MiB, 20MB or 1048576.',
     });
   }
-  return Math.round(Number(match[1]) * unit);
+  return bytes;
+}
+
+function sizeOf(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
+  const unit = BYTE_UNITS[(match?.[2] ?? '?').toLowerCase()];
+  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
+}
+
+/**
+ * @param text a size per second such as `20MB/s` or `512KiB/s`
+ * @returns whole bytes per second
+ * @throws SluiceError `usage` when it is none
+ */
+export function parseBytesPerSecond(text: string): number {
+  const size = /^(.*)\/s\s*$/i.exec(text)?.[1];
+  const bytesPerSecond = size === undefined ? undefined : sizeOf(size);
+  if (bytesPerSecond === undefined) {
+    throw new SluiceError('usage', `'${text}' is not a size per second`, {
+      hint: 'Write for example 20MB/s or 512KiB/s.',
+    });
+  }
+  return bytesPerSecond;
 }
 
 /**
