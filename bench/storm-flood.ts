@@ -83,8 +83,7 @@ export class Flood {
     // Half a second in, so that the flood is there before its first ERROR line.
     let errorDueMs = ERROR_INTERVAL_MS / 2;
     for (;;) {
-      const elapsedMs = performance.now() - startMs;
-      if (elapsedMs >= seconds * 1000) break;
+      const elapsedMs = Math.min(performance.now() - startMs, seconds * 1000);
       this.#catchUp(file, (elapsedMs / 1000) * this.#bytesPerSecond);
       if (elapsedMs >= errorDueMs) {
         const writtenMs = Date.now();
@@ -93,6 +92,7 @@ export class Flood {
         this.bytesWritten += writeSync(file, text);
         errorDueMs += ERROR_INTERVAL_MS;
       }
+      if (elapsedMs === seconds * 1000) break;
       await sleep(TICK_MS);
     }
     closeSync(file);

@@ -15,6 +15,8 @@ export interface StormPlan {
   /** Of the flood, in bytes of the file. */
   readonly floodBytesPerSecond: number;
   readonly rawBytesPerLine: number;
+  /** Bound of the agent's queue, as its flag takes it. */
+  readonly queueBytes?: string;
   /** A directory that the shipper has to itself. */
   readonly directory: string;
 }

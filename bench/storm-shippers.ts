@@ -26,26 +26,43 @@ interface Shipper {
   };
 }
 
-const SHIPPERS: Readonly<Record<string, Shipper>> = {
-  rsyslog: {
-    program: 'rsyslogd',
-    configure: ({ directory, file, port }) => ({
-      configuration: `global(workDirectory="${directory}" maxMessageSize="64k")
+/** Where rsyslog's files are. */
+type Place = Parameters<Shipper['configure']>[0];
+
+/** As its documentation recommends for a receiver that may be away: a disk-assisted queue for the action. */
+const rsyslogAction = ({ port }: Place, queue: string): string =>
+  `action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" template="line" action.resumeRetryCount="-1"
+       queue.type="LinkedList" queue.size="100000" queue.filename="${queue}" queue.maxFileSize="64m"
+       queue.maxDiskSpace="4g" queue.saveOnShutdown="on" queue.dequeueBatchSize="1000")`;
+
+const rsyslog = (actions: (place: Place) => string): Shipper => ({
+  program: 'rsyslogd',
+  configure: (place) => ({
+    configuration: `global(workDirectory="${place.directory}" maxMessageSize="64k")
 module(load="imfile")
 template(name="line" type="string" string="%msg%\\n")
-input(type="imfile" File="${file}" Tag="storm:" freshStartTail="off")
-action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" template="line" action.resumeRetryCount="-1"
-       queue.type="LinkedList" queue.filename="storm" queue.maxDiskSpace="4g" queue.saveOnShutdown="on")
+input(type="imfile" File="${place.file}" Tag="storm:" freshStartTail="off")
+${actions(place)}
 `,
-      arguments: [
-        '-n',
-        '-f',
-        path.join(directory, 'configuration'),
-        '-i',
-        path.join(directory, 'rsyslog.pid'),
-      ],
-    }),
-  },
+    arguments: [
+      ...['-n', '-f', path.join(place.directory, 'configuration')],
+      ...['-i', path.join(place.directory, 'rsyslog.pid')],
+    ],
+  }),
+});
+
+/** Rsyslog told by hand what is urgent: not compared with unless asked for. */
+export const SPLIT_SHIPPER_NAME = 'rsyslog-split';
+
+const SHIPPERS: Readonly<Record<string, Shipper>> = {
+  rsyslog: rsyslog((place) => rsyslogAction(place, 'storm')),
+  [SPLIT_SHIPPER_NAME]: rsyslog(
+    (place) => `if $msg contains " ERROR " then {
+${rsyslogAction(place, 'errors')}
+} else {
+${rsyslogAction(place, 'storm')}
+}`,
+  ),
   'fluent-bit': {
     program: 'fluent-bit',
     configure: ({ directory, file, port }) => ({
@@ -71,8 +88,10 @@ action(type="omfwd" target="127.0.0.1" port="${port}" protocol="tcp" template="l
   },
 };
 
-/** Names of the shippers that can be compared with. */
-export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS);
+/** Names of the shippers that are compared with. */
+export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS).filter(
+  (name) => name !== SPLIT_SHIPPER_NAME,
+);
 
 /** @returns the outcome, or why there is none */
 export async function stormShipper(name: string, plan: StormPlan): Promise<StormOutcome | string> {
@@ -94,10 +113,11 @@ export async function stormShipper(name: string, plan: StormPlan): Promise<Storm
     if (child.exitCode !== null) return `${name}: ended with ${child.exitCode}`;
     await flood.run(plan.seconds);
     const backlogLines = flood.linesWritten - receiver.linesReceived;
+    const written = `${flood.linesWritten} lines written, ${receiver.linesReceived} received during the flood`;
     const deadlineMs = Date.now() + plan.afterSeconds * 1000;
     while (Date.now() < deadlineMs && receiver.arrivedMs.size < flood.errors.length) await sleep(CHECK_MS);
     const latencies = latenciesOf(flood.errors, receiver.arrivedMs, Date.now());
-    return { shipper: name, latencies, backlogLines, remarks: [] };
+    return { shipper: name, latencies, backlogLines, remarks: [written] };
   } finally {
     await end(child);
     await receiver.stop();

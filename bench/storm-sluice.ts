@@ -5,7 +5,7 @@
  * all that are not found yet; on the way, when the agent read it and what the server says of its own steps. Then the
  * cap is lifted, and every line must be in the store once.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createQueryClient, type QueryClient } from '@sluice/cli/client';
@@ -70,6 +70,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
       `http://${HOST}:${ports.uplink}`,
     ];
     if (mode === 'flat') agentFlags.push('--urgency', 'off');
+    if (plan.queueBytes !== undefined) agentFlags.push('--queue-bytes', plan.queueBytes);
     running.push(await startProgram(['agent', ...agentFlags, '--watch', file], 'ready'));
     const client = createQueryClient(`http://${HOST}:${ports.api}`, undefined);
     await untilGranted(client);
@@ -84,6 +85,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
     await flood.run(plan.seconds);
     const stored = await countLines(client);
     const backlogLines = flood.linesWritten - stored;
+    const queue = `the agent's data took ${(diskBytes(path.join(directory, 'agent')) / 2 ** 20).toFixed(0)} MiB on disk`;
     const takenPart = (stored * plan.rawBytesPerLine) / (plan.rawBytesPerSecond * plan.seconds);
     const deadlineMs = Date.now() + plan.afterSeconds * 1000;
     while (Date.now() < deadlineMs && watch.foundMs.size < flood.errors.length) await sleep(POLL_MS);
@@ -92,7 +94,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
     await watching;
     const hops = await serverHops(`http://${HOST}:${ports.api}`, mode === 'flat' ? 'normal' : 'urgent');
     const taken = `${Math.round(takenPart * 100)} % of what the cap allows came in during the flood`;
-    const remarks = [taken, hopsOnTheWay(flood, watch), ...hops];
+    const remarks = [`${taken}; ${queue}`, hopsOnTheWay(flood, watch), ...hops];
 
     // The same server without its cap takes what is left.
     running.splice(running.indexOf(capped), 1);
@@ -199,6 +201,15 @@ async function everyLineOnce(storeUrl: string, client: QueryClient, flood: Flood
     `${verdict}: ${flood.linesWritten} lines written, ${count} in the store, ${different} different, ` +
     `${seconds} s after the cap was lifted`
   );
+}
+
+/** What the files of a directory take. */
+function diskBytes(directory: string): number {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  // Blocks are of 512 bytes, whatever the file system's are.
+  return files.reduce((sum, file) => sum + statSync(path.join(file.parentPath, file.name)).blocks * 512, 0);
 }
 
 function spread(values: readonly number[]): string {

@@ -12,10 +12,12 @@ import path from 'node:path';
 import { parseBytes } from '@sluice/cli/config/units';
 import { measureShape } from './storm-flood.ts';
 import { formatTable, percentile, type StormOutcome, type StormPlan } from './storm-outcome.ts';
-import { SHIPPER_NAMES, stormShipper } from './storm-shippers.ts';
+import { SHIPPER_NAMES, SPLIT_SHIPPER_NAME, stormShipper } from './storm-shippers.ts';
 import { stormSluice } from './storm-sluice.ts';
 
 const DEFAULT_SECONDS = 60;
+/** How long a shipper is watched after the flood: what has not come by then has a lower bound large enough to tell. */
+const AFTER_SECONDS = 20;
 /** Ten times this is what two cores that also run the store, the server and the bench can write, read and seal. */
 const DEFAULT_INGEST_LIMIT = '1MB/s';
 /** How much more is written than is taken. */
@@ -23,26 +25,33 @@ const FLOOD_FACTOR = 10;
 const GOAL_P50_MS = 1000;
 const GOAL_P99_MS = 2000;
 
-export const USAGE: string = `storm [--seconds N] [--ingest-limit SIZE/s] [--only NAME[,NAME]...]
+export const USAGE: string = `storm [--seconds N] [--ingest-limit SIZE/s] [--queue-bytes SIZE] [--only NAME[,NAME]...]
   How long one ERROR line each second takes to be found, in a flood of ${FLOOD_FACTOR} times what the server may take.
   --seconds N             length of the flood (${DEFAULT_SECONDS})
   --ingest-limit SIZE/s   what the server may take, in uncompressed blocks (${DEFAULT_INGEST_LIMIT})
-  --only NAME[,NAME]...   sluice, flat (Sluice with one class and one channel), ${SHIPPER_NAMES.join(', ')};
-                          shippers that are not installed are left out`;
+  --queue-bytes SIZE      bound of the agent's queue (1GiB): a small one shows what happens when it is full
+  --only NAME[,NAME]...   sluice, flat (Sluice with one class and one channel), ${SHIPPER_NAMES.join(', ')}
+                          (all of them; shippers that are not installed are left out), or rsyslog-split
+                          (rsyslog with a second queue and connection for ERROR lines, written by hand)`;
 
 /** @param argumentsOfBench as {@link USAGE} says */
 export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   const seconds = Number(flag(argumentsOfBench, '--seconds') ?? DEFAULT_SECONDS);
   const limit = flag(argumentsOfBench, '--ingest-limit') ?? DEFAULT_INGEST_LIMIT;
-  const all = ['sluice', 'flat', ...SHIPPER_NAMES];
-  const only = flag(argumentsOfBench, '--only')?.split(',') ?? all;
-  const names = all.filter((name) => only.includes(name));
-  if (names.length === 0 || !(seconds > 0)) {
-    throw new Error(`--only names ${all.join(', ')}; --seconds is a number`);
+  const usual = ['sluice', 'flat', ...SHIPPER_NAMES];
+  const known = [...usual, SPLIT_SHIPPER_NAME];
+  const only = flag(argumentsOfBench, '--only')?.split(',') ?? usual;
+  const names = known.filter((name) => only.includes(name));
+  if (names.length < only.length || !(seconds > 0)) {
+    throw new Error(`--only names ${known.join(', ')}; --seconds is a number`);
   }
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-storm-'));
   try {
-    const plan = planOf(parseBytes(limit.replace(/\/s$/, '')), seconds, directory);
+    const queueBytes = flag(argumentsOfBench, '--queue-bytes');
+    const plan = {
+      ...planOf(parseBytes(limit.replace(/\/s$/, '')), seconds, directory),
+      ...(queueBytes === undefined ? {} : { queueBytes }),
+    };
     const outcomes: StormOutcome[] = [];
     const remarks: string[] = [];
     for (const name of names) {
@@ -68,7 +77,7 @@ function planOf(rawBytesPerSecond: number, seconds: number, directory: string): 
   const linesPerSecond = rawBytesPerSecond / shape.rawBytes;
   const plan = {
     ...{ seconds, directory, rawBytesPerSecond, linesPerSecond, rawBytesPerLine: shape.rawBytes },
-    afterSeconds: seconds,
+    afterSeconds: AFTER_SECONDS,
     floodBytesPerSecond: FLOOD_FACTOR * linesPerSecond * shape.lineBytes,
   };
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB/s`;
