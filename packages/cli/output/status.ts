@@ -14,6 +14,8 @@ import { printable, styled } from './terminal.ts';
 
 /** Uses of channels that the text shows; `--json` has all that are kept. */
 const SHOWN_USES = 12;
+/** Lanes of agents that a server shows; with thousands of agents the rest is only counted. */
+const SHOWN_LANES = 20;
 
 const URGENCY_NAMES: Readonly<Record<UrgencyClass, string>> = {
   [UrgencyClass.UNSPECIFIED]: 'unspecified',
@@ -233,19 +235,16 @@ export function statusLines(status: GetStatusResponse): string[] {
 function serverLines(server: ServerStatus): string[] {
   const id = styled('bold', printable(server.serverId));
   const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}`];
-  const channels = [...server.channels].sort(
-    (a, b) => (a.channel?.priority ?? 0) - (b.channel?.priority ?? 0),
-  );
-  for (const { agentId, channel } of channels) {
-    if (channel === undefined) continue;
-    const quota = `${formatBytes(Number(channel.usedBytes))} of ${formatBytes(Number(channel.quotaBytes))} used`;
-    const marks = [channel.stalled ? 'stalled' : '', channel.violating ? 'violating' : '']
-      .filter(Boolean)
-      .join(', ');
+  const lanes = lanesOf(server);
+  for (const { agentId, priority, quotaBytes, usedBytes, grants, marks } of lanes.slice(0, SHOWN_LANES)) {
+    const quota = `${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} used`;
+    const spread = grants === 1 ? '' : ` in ${grants} grants`;
+    const told = styled('yellow', [...marks].join(', '));
     lines.push(
-      `  priority ${String(channel.priority).padEnd(3)} ${quota}  for ${printable(agentId)}  ${styled('yellow', marks)}`.trimEnd(),
+      `  priority ${String(priority).padEnd(3)} ${quota}${spread}  for ${printable(agentId)}  ${told}`.trimEnd(),
     );
   }
+  if (lanes.length > SHOWN_LANES) lines.push(`  and ${lanes.length - SHOWN_LANES} more (all with --json)`);
   for (const notice of server.recentNotices.slice(-3)) {
     const outranking = (notice.notice?.outrankedBy ?? [])
       .map((other) => `${other.serverId} (holds ${other.heldPriorities.join(', ')})`)
@@ -264,6 +263,35 @@ function serverLines(server: ServerStatus): string[] {
     );
   }
   return lines;
+}
+
+/** The channels of one priority that one agent holds, over all its live grants. */
+interface LaneLine {
+  readonly agentId: string;
+  readonly priority: number;
+  quotaBytes: number;
+  usedBytes: number;
+  grants: number;
+  readonly marks: Set<'stalled' | 'violating'>;
+}
+
+function lanesOf(server: ServerStatus): LaneLine[] {
+  const lanes = new Map<string, LaneLine>();
+  for (const { agentId, channel } of server.channels) {
+    if (channel === undefined) continue;
+    const { priority } = channel;
+    const key = `${priority} ${agentId}`;
+    const lane = lanes.get(key) ?? {
+      ...{ agentId, priority, quotaBytes: 0, usedBytes: 0, grants: 0, marks: new Set() },
+    };
+    lane.quotaBytes += Number(channel.quotaBytes);
+    lane.usedBytes += Number(channel.usedBytes);
+    lane.grants += 1;
+    if (channel.stalled) lane.marks.add('stalled');
+    if (channel.violating) lane.marks.add('violating');
+    lanes.set(key, lane);
+  }
+  return [...lanes.values()].sort((a, b) => a.priority - b.priority);
 }
 
 function agentLines(agent: AgentStatus): string[] {
