@@ -22,6 +22,8 @@ type Direction = 'up' | 'down';
 
 /** A peer that does not answer pings is left after 10 to 15 s (ping interval and timeout of the real programs). */
 export const PING_NOTICES_AFTER_MS: readonly [least: number, most: number] = [10_000, 15_000];
+/** The longest delay of one message: a connection that is slower than this is given up by its pings. */
+const MOST_SPIKE_MS = 9_500;
 /** How long bytes of a process that died may still arrive. */
 const AFTERLIFE_MS = 60;
 
@@ -112,7 +114,9 @@ export function delayMs(world: World): number {
   const { network } = world.chance;
   const { leastDelayMs, mostDelayMs, faults } = world.options;
   const delay = network.skewed(leastDelayMs, mostDelayMs);
-  return world.isFaulty && network.chance(faults.delaySpikes) ? delay + network.int(100, 4_000) : delay;
+  return world.isFaulty && network.chance(faults.delaySpikes)
+    ? delay + network.skewed(100, MOST_SPIKE_MS)
+    : delay;
 }
 
 function pingMs(random: Random): number {

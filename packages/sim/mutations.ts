@@ -1,82 +1,46 @@
 /**
- * `npm run sim:mutations`: breaks the state machines on purpose, one rule at a time, and lets the simulation find it.
- * Each broken rule is a replacement in a copy of packages/protocol; nothing of the working tree is changed.
+ * `npm run sim:mutations [-- TEXT]`: breaks the state machines on purpose, one rule at a time, and lets the simulation find
+ * it, on all cores. With a text: only those whose rule or name contains it.
  *
- * Invariants: a replacement that no longer applies is an error; the exit code is 0 only when each was caught.
+ * Invariant: the exit code is 0 only when each was caught.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import type { Mutation } from './mutation-list.ts';
 import { MUTATIONS } from './mutation-list.ts';
-import { drawOptions } from './options.ts';
-import { runOptions } from './run-seed.ts';
-import type { Machines } from './world.ts';
+import type { MutationResult } from './try-mutation.ts';
+import { MAX_SEEDS } from './try-mutation.ts';
 
-/** Each must be caught within so many seeds. */
-const MAX_SEEDS = 1_000;
-const PROTOCOL = path.join(import.meta.dirname, '..', 'protocol');
-
-/** What became of one broken rule. */
-export interface MutationResult {
-  readonly mutation: Mutation;
-  /** The first seed that caught it; undefined for none. */
-  readonly seed: number | undefined;
-  readonly checker: string | undefined;
-}
-
-/**
- * @param directory a copy of packages/protocol.
- * @returns how to undo it.
- * @throws Error when the text does not occur exactly once.
- */
-function apply({ name, file, from, to }: Mutation, directory: string): void {
-  const target = path.join(directory, file);
-  const source = readFileSync(target, 'utf8');
-  const count = source.split(from).length - 1;
-  if (count !== 1) throw new Error(`"${name}" no longer applies: its text occurs ${count} times in ${file}`);
-  writeFileSync(
-    target,
-    source.replace(from, () => to),
-  );
-}
-
-/** Breaks one rule and runs seeds until a checker notices. */
-export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEEDS): Promise<MutationResult> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-mutation-'));
-  try {
-    cpSync(PROTOCOL, directory, { recursive: true });
-    apply(mutation, directory);
-    const machines = await load(directory);
-    for (let seed = 1; seed <= maxSeeds; seed += 1) {
-      const { failure } = runOptions(drawOptions(seed), machines).outcome;
-      if (failure !== undefined) return { mutation, seed, checker: failure.checker };
-    }
-    return { mutation, seed: undefined, checker: undefined };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-async function load(directory: string): Promise<Machines> {
-  const at = (file: string): string => pathToFileURL(path.join(directory, file)).href;
-  // Modules of a path that is known at run time only: the copies have the types of their originals.
-  const agent = (await import(at('agent-machine.ts'))) as Pick<Machines, 'createAgentMachine'>;
-  const server = (await import(at('server-machine.ts'))) as Pick<Machines, 'createServerMachine'>;
-  return { createAgentMachine: agent.createAgentMachine, createServerMachine: server.createServerMachine };
-}
-
-async function main(): Promise<number> {
+async function main(wanted: string): Promise<number> {
+  const chosen = MUTATIONS.filter(({ name, rule }) => `${rule} ${name}`.includes(wanted));
+  const startMs = performance.now();
   let missed = 0;
-  for (const mutation of MUTATIONS) {
-    const { seed, checker } = await tryMutation(mutation);
-    if (seed === undefined) missed += 1;
-    const caught = seed === undefined ? `NOT CAUGHT in ${MAX_SEEDS} seeds` : `seed ${seed} (${checker})`;
-    process.stdout.write(`${mutation.rule.padEnd(4)} ${mutation.name.padEnd(56)} ${caught}\n`);
-  }
-  process.stdout.write(`${MUTATIONS.length} rules broken, ${missed} not caught\n`);
-  return missed === 0 ? 0 : 1;
+  let next = 0;
+  const work = async (): Promise<void> => {
+    const worker = new Worker(new URL('./mutation-worker.ts', import.meta.url));
+    try {
+      for (let mutation = chosen[next++]; mutation !== undefined; mutation = chosen[next++]) {
+        const { seed, checker } = await ask(worker, mutation);
+        if (seed === undefined) missed += 1;
+        const caught = seed === undefined ? `NOT CAUGHT in ${MAX_SEEDS} seeds` : `seed ${seed} (${checker})`;
+        process.stdout.write(`${mutation.rule.padEnd(4)} ${mutation.name.padEnd(68)} ${caught}\n`);
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), chosen.length) }, work));
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  process.stdout.write(`${chosen.length} rules broken, ${missed} not caught, ${seconds} s\n`);
+  return missed === 0 && chosen.length > 0 ? 0 : 1;
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main();
+async function ask(worker: Worker, mutation: Mutation): Promise<MutationResult> {
+  worker.postMessage(mutation);
+  // An error of the thread rejects.
+  const [result] = (await once(worker, 'message')) as [MutationResult];
+  return result;
+}
+
+process.exitCode = await main(process.argv[2] ?? '');

@@ -23,7 +23,7 @@ export function runOptions(
   print?: (line: string) => void,
 ): SeedRun {
   const trace = new Trace(print);
-  const outcome = simulate(options, machines, createCheckers(), trace);
+  const outcome = simulate(options, machines, createCheckers(options), trace);
   return { outcome, trace };
 }
 

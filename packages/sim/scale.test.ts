@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { jainIndex, readOptions } from './scale.ts';
+import { jainIndex } from './jain-index.ts';
+import { readOptions } from './scale.ts';
 import { ScaleWorld } from './scale-world.ts';
 
 test("Jain's index is 1 for equals and 1/n when one has all", () => {

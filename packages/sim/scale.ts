@@ -5,6 +5,7 @@
  * wait for room), how long it takes until everything is in, how fairly the agents are served meanwhile, and how long
  * urgent blocks take through it. And in real time: what a step of a server's machine costs with so many agents.
  */
+import { jainIndex } from './jain-index.ts';
 import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
 
 const DEFAULTS: ScaleOptions = {
@@ -28,13 +29,6 @@ const LINES_APART_AT_RETURN = 2;
 const RETURN_SECONDS = 20;
 /** Agents start within the first 10 s; what they do then says nothing about a quiet day. */
 const QUIET_FROM_MS = 15_000;
-
-/** Jain's index: 1 when all have the same, 1/n when one has all. */
-export function jainIndex(values: readonly number[]): number {
-  const sum = values.reduce((total, value) => total + value, 0);
-  const squares = values.reduce((total, value) => total + value * value, 0);
-  return squares === 0 ? 1 : (sum * sum) / (values.length * squares);
-}
 
 /** Runs and prints. */
 export function runScale(options: ScaleOptions, print: (line: string) => void): void {

@@ -21,6 +21,7 @@ export interface JournaledBlock {
   readonly key: string;
   readonly header: BlockHeader;
   readonly inDoubtAt: ServerId | undefined;
+  readonly receivedMs: number;
 }
 
 export interface JournalBatch {
@@ -79,8 +80,8 @@ export class ServerJournal {
     return this.disk.known.has(blockKey(id)) || id.sequence < (this.#settledBelow.get(id.agentId) ?? 0);
   }
 
-  isDoubtful(block: JournaledBlock): boolean {
-    return block.inDoubtAt !== undefined || block.number < this.#firstNewBlock;
+  isOfEarlierLife(block: JournaledBlock): boolean {
+    return block.number < this.#firstNewBlock;
   }
 
   /** Every smaller sequence of the agent is answered for good; durable with the next commit. */
@@ -93,14 +94,15 @@ export class ServerJournal {
   append(
     header: BlockHeader,
     inDoubtAt: ServerId | undefined,
-    done: (failure: string | undefined) => void,
+    done: (block: JournaledBlock | undefined, failure: string) => void,
   ): void {
     const costBytes = costOf(header);
     if (this.#costBytes + costBytes > this.#maxBytes * MAX_OVERFILL_FACTOR) {
-      this.#world.after(0, () => done('the journal takes no more'));
+      this.#world.after(0, () => done(undefined, 'the journal takes no more'));
       return;
     }
     this.#changeCost(costBytes);
+    let block: JournaledBlock | undefined;
     this.#submit(
       () => {
         const number = this.disk.nextBlock;
@@ -108,12 +110,14 @@ export class ServerJournal {
         const key = blockKey(header.id);
         this.disk.known.add(key);
         this.disk.knownAgents.add(header.id.agentId);
-        this.disk.blocks.set(number, { number, lane: urgencyRank(header.urgency), key, header, inDoubtAt });
+        const lane = urgencyRank(header.urgency);
+        block = { number, lane, key, header, inDoubtAt, receivedMs: this.#world.nowMs };
+        this.disk.blocks.set(number, block);
         this.#world.observe({ type: 'block_journaled', serverId: this.disk.serverId, header });
       },
       (isWritten) => {
         if (!isWritten) this.#changeCost(-costBytes);
-        done(isWritten ? undefined : 'the disk failed');
+        done(isWritten ? block : undefined, 'the disk failed');
       },
     );
   }
@@ -142,17 +146,6 @@ export class ServerJournal {
         if (!isWritten) for (const { number } of blocks) this.#inBatch.delete(number);
         done(isWritten ? batch : undefined);
       },
-    );
-  }
-
-  splitBatch(batch: JournalBatch, done: (parts: readonly JournalBatch[] | undefined) => void): void {
-    const parts = batch.blocks.map((block) => this.#newBatch(batch.lane, [block]));
-    this.#submit(
-      () => {
-        this.disk.batches.delete(batch.number);
-        for (const part of parts) this.disk.batches.set(part.number, part);
-      },
-      (isWritten) => done(isWritten ? parts : undefined),
     );
   }
 

@@ -7,6 +7,7 @@
  * while its stream lives.
  */
 import type { AgentEffect } from '@sluice/protocol/agent-events';
+import { grantId } from '@sluice/protocol/brand';
 import type {
   BlockHeader,
   BlockRefusal,
@@ -143,9 +144,13 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
   }
 
   granted(session: Session, grant: Grant): void {
-    if (this.#live?.session === session) {
-      this.#host.dispatch({ type: 'grant_received', serverId: this.serverId, grant });
-    }
+    if (this.#live?.session !== session) return;
+    const { serverId } = this;
+    this.#host.dispatch({ type: 'grant_received', serverId, grant });
+    const { isFaulty, chance, options } = this.#world;
+    if (!isFaulty || !chance.network.chance(options.faults.strayGrants)) return;
+    const stray = { ...grant, grantId: grantId(`${grant.grantId}-stray`) };
+    this.#host.dispatch({ type: 'grant_received', serverId, grant: stray });
   }
 
   revoked(session: Session, grantId: GrantId | undefined, channel: ChannelNumber | undefined): void {

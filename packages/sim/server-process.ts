@@ -21,8 +21,10 @@ import type { ServerMachine } from '@sluice/protocol/server-machine';
 import type { AgentLink, AgentStream } from './agent-link.ts';
 import type { Connection } from './connection.ts';
 import { LoaderLane } from './loader-model.ts';
+import { MovedBlocks } from './moved-blocks.ts';
 import type { ServerShape } from './options.ts';
 import { ProcessClock } from './process-clock.ts';
+import { Retrying } from './retrying.ts';
 import type { JournalDisk } from './server-journal.ts';
 import { ServerJournal } from './server-journal.ts';
 import type { StoreModel } from './store-model.ts';
@@ -63,6 +65,7 @@ export class ServerProcess {
   readonly #world: World;
   readonly #shape: ServerShape;
   readonly #machine: ServerMachine;
+  readonly #loading: Retrying;
   readonly #loaders: readonly LoaderLane[];
   readonly #sessions = new Map<AgentId, Session>();
   /** Blocks between their append and its end, with who waits for that. */
@@ -103,9 +106,12 @@ export class ServerProcess {
         ? {}
         : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
     });
+    this.#loading = new Retrying(world);
     this.#loaders = URGENCY_CLASSES.map(
-      (_, lane) => new LoaderLane(world, this.journal, store, lane, shape.gatherMs * (lane + 1)),
+      (_, lane) =>
+        new LoaderLane(world, this.journal, store, lane, shape.gatherMs * (lane + 1), this.#loading),
     );
+    new MovedBlocks(this.journal, store, this.#loading).reconcile();
     this.#tellRoom();
   }
 
@@ -114,7 +120,7 @@ export class ServerProcess {
     if (this.#isDead) return;
     this.#isDead = true;
     this.journal.kill();
-    for (const loader of this.#loaders) loader.kill();
+    this.#loading.kill();
     this.#world.observe({ type: 'server_ended', serverId: this.serverId });
     for (const { connection } of this.#sessions.values()) connection.close('up');
     this.#onEnd();
@@ -320,12 +326,12 @@ export class ServerProcess {
     this.#arriving = undefined;
     const { header, inDoubtAt } = arriving;
     this.#appending.set(key, []);
-    this.journal.append(header, inDoubtAt, (failure) => {
+    this.journal.append(header, inDoubtAt, (block, failure) => {
       if (this.#isDead) return;
       const waiters = this.#appending.get(key) ?? [];
       this.#appending.delete(key);
-      if (failure === undefined) {
-        this.#loaders[URGENCY_CLASSES.indexOf(header.urgency)]?.blockAppended();
+      if (block !== undefined) {
+        this.#loaders[block.lane]?.blockAppended(block);
         this.#dispatch({ type: 'block_durable', blockId: header.id });
       } else this.#dispatch({ type: 'block_not_durable', blockId: header.id, reason: failure });
       for (const wake of waiters) wake();

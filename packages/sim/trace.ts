@@ -59,6 +59,8 @@ function describe(observation: Observation): string {
       return `${'serverId' in observation ? observation.serverId : ''} ${observation.type} ${block(observation.header)}`;
     case 'blocks_stored':
       return `store stored ${observation.token}: ${observation.keys.join(' ')}`;
+    case 'copies_deleted':
+      return `store deleted the copies of ${observation.serverId}: ${observation.keys.join(' ')}`;
     case 'copies_marked':
       return `store ${observation.state} at ${observation.serverId}: ${observation.keys.join(' ')}`;
     case 'server_started':

@@ -18,9 +18,9 @@ export interface Machines {
 
 /**
  * Of one server's copy of a block in the store: `held` is not shown; of the `kept` ones that of the smallest server id is
- * shown, and no other copy at all (packages/server/store/moved-copies.ts).
+ * shown, and no other copy at all; `settled` means nothing any more (packages/server/store/moved-copies.ts).
  */
-export type CopyState = 'held' | 'kept';
+export type CopyState = 'held' | 'kept' | 'settled';
 
 /** What checkers and the trace get to see, in the order in which it happens. */
 export type Observation =
@@ -58,6 +58,7 @@ export type Observation =
       readonly state: CopyState;
       readonly keys: readonly string[];
     }
+  | { readonly type: 'copies_deleted'; readonly serverId: ServerId; readonly keys: readonly string[] }
   | { readonly type: 'fault'; readonly what: string }
   /** Faults and new blocks have ended; all must drain now. */
   | { readonly type: 'calm' };

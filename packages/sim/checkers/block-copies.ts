@@ -12,16 +12,24 @@ export class BlockCopies {
     this.#stored.set(key, [...(this.#stored.get(key) ?? []), serverId]);
   }
 
+  deleted(key: string, serverId: ServerId): void {
+    this.#stored.set(
+      key,
+      (this.#stored.get(key) ?? []).filter((other) => other !== serverId),
+    );
+  }
+
   /** States only grow. */
   marked(key: string, serverId: ServerId, state: CopyState): void {
     const states = this.#states.get(key) ?? new Map<ServerId, CopyState>();
-    if (states.get(serverId) !== 'kept') states.set(serverId, state);
+    const before = states.get(serverId);
+    if (before === undefined || before === 'held' || state === 'settled') states.set(serverId, state);
     this.#states.set(key, states);
   }
 
   /** Shown or not. */
   isStored(key: string): boolean {
-    return this.#stored.has(key);
+    return (this.#stored.get(key)?.length ?? 0) > 0;
   }
 
   isVisible(key: string): boolean {

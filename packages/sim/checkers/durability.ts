@@ -65,9 +65,11 @@ export class DurabilityChecker implements Checker {
         return;
       case 'blocks_stored':
       case 'copies_marked':
+      case 'copies_deleted':
         for (const key of observation.keys) {
           const wasVisible = this.#copies.isVisible(key);
           if (observation.type === 'blocks_stored') this.#copies.stored(key, observation.serverId);
+          else if (observation.type === 'copies_deleted') this.#copies.deleted(key, observation.serverId);
           else this.#copies.marked(key, observation.serverId, observation.state);
           const count = this.#copies.visibleCount(key);
           if (count > 1) fail(`${key} is visible ${count} times`);

@@ -4,7 +4,6 @@
  */
 
 import type { AgentEffect } from '@sluice/protocol/agent-events';
-import { MIN_REQUEST_INTERVAL_MS, MIN_RETRY_AFTER_MS } from '@sluice/protocol/limits';
 import type { AgentId, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
@@ -15,15 +14,9 @@ import { CheckFailure } from './checker.ts';
 
 export class SendingChecker implements Checker {
   readonly #models = new Map<AgentId, AgentModel>();
-  /** By agent and server: not to be asked before. */
-  readonly #notBeforeMs = new Map<string, number>();
-
   observe(observation: Observation): void {
     if (observation.type === 'agent_started') {
       this.#models.set(observation.agentId, new AgentModel());
-      for (const key of this.#notBeforeMs.keys()) {
-        if (key.startsWith(`${observation.agentId} `)) this.#notBeforeMs.delete(key);
-      }
     }
     if (observation.type === 'agent_step') this.#step(observation);
   }
@@ -34,13 +27,6 @@ export class SendingChecker implements Checker {
     // The agent's own clock, as far as it went forward.
     model.nowMs = Math.max(model.nowMs, event.atMs);
     const { nowMs } = model;
-    if (event.type === 'server_connected') this.#notBeforeMs.delete(`${agentId} ${event.serverId}`);
-    if (event.type === 'grant_received' && event.grant.channels.length === 0) {
-      if (model.asked.get(event.serverId)?.has(event.grant.requestId) === true) {
-        const waitMs = Math.max(MIN_RETRY_AFTER_MS, event.grant.retryAfterMs ?? 0);
-        this.#notBeforeMs.set(`${agentId} ${event.serverId}`, nowMs + waitMs);
-      }
-    }
     model.take(event, nowMs);
     let notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined;
     for (const effect of effects) {
@@ -50,7 +36,7 @@ export class SendingChecker implements Checker {
       } else if (effect.type === 'send_block') {
         this.#send(agentId, model, effect, notice, nowMs);
         notice = undefined;
-      } else if (effect.type === 'send_request') this.#request(agentId, model, effect, nowMs);
+      } else if (effect.type === 'send_request') this.#request(agentId, model, effect);
     }
     if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
     const missed = model.expected(nowMs);
@@ -101,14 +87,10 @@ export class SendingChecker implements Checker {
     agentId: AgentId,
     model: AgentModel,
     { serverId, request }: Extract<AgentEffect, { type: 'send_request' }>,
-    nowMs: number,
   ): void {
     const asked = model.asked.get(serverId);
     if (asked === undefined) fail('request', `${agentId} asks ${serverId}, which is not connected`);
     asked.add(request.requestId);
-    const key = `${agentId} ${serverId}`;
-    if (nowMs < (this.#notBeforeMs.get(key) ?? 0)) fail('request', `${agentId} asks ${serverId} too soon`);
-    this.#notBeforeMs.set(key, nowMs + MIN_REQUEST_INTERVAL_MS);
     const unsent = model.unsentBytes();
     const told = URGENCY_CLASSES.map(
       (name) => request.backlog.find(({ urgency }) => urgency === name)?.rawBytes ?? 0,
