@@ -14,13 +14,13 @@ import { DECISION_TIMES, type DecisionTimes, decide } from './moved-decisions.ts
 import type { OtherServers } from './moved-gate.ts';
 
 /** Between two looks at the table. */
-export const LOOK_INTERVAL_MS = 15_000;
+export const LOOK_INTERVAL_MS = 5_000;
 /**
  * A block that has been kept for so long is looked for in the log table only at each RARE_LOOKSth time: its second copy, if
  * there is one, came long ago or comes late.
  */
 const YOUNG_MS = 300_000;
-const RARE_LOOKS = 20;
+const RARE_LOOKS = 60;
 /** Settled rows of this age are removed. A server that reads its own rows and then writes does so in much less. */
 const PURGE_AFTER_MS = 3_600_000;
 
