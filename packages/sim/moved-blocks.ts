@@ -90,6 +90,10 @@ export class MovedBlocks {
   /** Looks through the table of moved blocks, again and again. */
   reconcile(): void {
     const again = (): void => this.#retrying.later(LOOK_INTERVAL_MS, () => this.reconcile());
+    if (!this.#store.hasRows) {
+      again();
+      return;
+    }
     this.#live((before) => {
       if (before.length === 0) {
         again();

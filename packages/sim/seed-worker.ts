@@ -1,6 +1,6 @@
 /** A thread that runs ranges of seeds and answers with what failed. */
 import { parentPort } from 'node:worker_threads';
-import { runSeed } from './run-seed.ts';
+import { judgeSeed } from './run-seed.ts';
 
 export interface WorkerAnswer {
   readonly events: number;
@@ -13,7 +13,7 @@ parentPort?.on('message', ({ from, to }: { readonly from: number; readonly to: n
   let events = 0;
   let blocks = 0;
   for (let seed = from; seed < to; seed += 1) {
-    const { outcome } = runSeed(seed);
+    const outcome = judgeSeed(seed);
     events += outcome.events;
     blocks += outcome.blocks;
     const { failure } = outcome;

@@ -4,7 +4,7 @@
  */
 import type { FaultMix, SimOptions } from './options.ts';
 import { NO_FAULTS } from './options.ts';
-import { PRODUCTION, runOptions } from './run-seed.ts';
+import { judgeOptions, PRODUCTION } from './run-seed.ts';
 import type { Machines } from './world.ts';
 
 /** Rounds over all ways to shrink; later ones seldom find more. */
@@ -14,7 +14,7 @@ const ROUNDS = 3;
 export function shrink(options: SimOptions, checker: string, machines: Machines = PRODUCTION): SimOptions {
   let smallest = options;
   const attempt = (candidate: SimOptions): void => {
-    const { failure } = runOptions(candidate, machines).outcome;
+    const { failure } = judgeOptions(candidate, machines);
     if (failure?.checker === checker) smallest = candidate;
   };
   // Names of a struct's own keys: Object.keys has no narrower type.

@@ -1,7 +1,7 @@
 /** The production machines in simulated worlds: fixed seeds, seeds that failed once, and new ones. */
 import { expect, test } from 'vitest';
 import { REGRESSION_SEEDS } from './regression-seeds.ts';
-import { runSeed } from './run-seed.ts';
+import { judgeSeed, runSeed } from './run-seed.ts';
 
 /** Runs in about 15 s. */
 const FIXED_SEEDS = 600;
@@ -12,7 +12,7 @@ const FIRST_SEED = 1;
 function failuresOf(first: number, count: number): string[] {
   const failures: string[] = [];
   for (let seed = first; seed < first + count; seed += 1) {
-    const { failure } = runSeed(seed).outcome;
+    const { failure } = judgeSeed(seed);
     if (failure !== undefined)
       failures.push(`sluice sim --seed ${seed}: ${failure.checker}: ${failure.message}`);
   }

@@ -92,6 +92,11 @@ export class StoreModel {
     this.#write(apply, done);
   }
 
+  /** False while the table of moved blocks is empty: what makes looking at it cheap here as well. */
+  get hasRows(): boolean {
+    return this.#moved.size > 0;
+  }
+
   /** The table of moved blocks; undefined when the store does not answer. */
   rows(done: (rows: readonly MovedRow[] | undefined) => void): void {
     this.#ask(() => [...this.#moved.values()], done);

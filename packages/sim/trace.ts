@@ -12,16 +12,22 @@ const KEPT_LINES = 400;
 export class Trace {
   readonly #lines: string[] = [];
   readonly #print: ((line: string) => void) | undefined;
+  readonly #isOn: boolean;
   #next = 0;
   #low = 0x811c9dc5;
   #high = 0x01234567;
 
-  /** @param print called with each line, when the whole trace is wanted. */
-  constructor(print?: (line: string) => void) {
+  /**
+   * @param print called with each line, when the whole trace is wanted.
+   * @param isOn false: nothing is kept, and the hash says nothing.
+   */
+  constructor(print?: (line: string) => void, isOn: boolean = true) {
     this.#print = print;
+    this.#isOn = isOn;
   }
 
   add(atMs: number, observation: Observation): void {
+    if (!this.#isOn) return;
     const line = `${atMs} ${describe(observation)}`;
     for (let index = 0; index < line.length; index += 1) {
       const code = line.charCodeAt(index);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Mutation } from './mutation-list.ts';
 import { drawOptions } from './options.ts';
-import { runOptions } from './run-seed.ts';
+import { judgeOptions } from './run-seed.ts';
 import type { Machines } from './world.ts';
 
 /** Each must be caught within so many seeds. */
@@ -31,7 +31,7 @@ export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEE
     apply(mutation, directory);
     const machines = await load(directory);
     for (let seed = 1; seed <= maxSeeds; seed += 1) {
-      const { failure } = runOptions(drawOptions(seed), machines).outcome;
+      const { failure } = judgeOptions(drawOptions(seed), machines);
       if (failure !== undefined) return { seed, checker: failure.checker };
     }
     return { seed: undefined, checker: undefined };
