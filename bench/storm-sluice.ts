@@ -61,7 +61,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
   try {
     const storeFlags = ['--data', path.join(directory, 'store'), '--listen', `${HOST}:${ports.store}`];
     running.push(await startProgram(['store', ...storeFlags], 'ready'));
-    const capped = await startServer(['--ingest-limit', String(plan.rawBytesPerSecond)]);
+    const capped = await startServer(['--ingest-limit', `${plan.rawBytesPerSecond}/s`]);
     running.push(capped);
     const agentFlags = [
       '--data',
@@ -213,6 +213,7 @@ function diskBytes(directory: string): number {
 }
 
 function spread(values: readonly number[]): string {
+  if (values.length === 0) return 'not seen';
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part: number): string =>
     `${Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN)}`;

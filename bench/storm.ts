@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseBytes } from '@sluice/cli/config/units';
+import { parseBytesPerSecond } from '@sluice/cli/config/units';
 import { measureShape } from './storm-flood.ts';
 import { formatTable, percentile, type StormOutcome, type StormPlan } from './storm-outcome.ts';
 import { SHIPPER_NAMES, SPLIT_SHIPPER_NAME, stormShipper } from './storm-shippers.ts';
@@ -49,7 +49,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   try {
     const queueBytes = flag(argumentsOfBench, '--queue-bytes');
     const plan = {
-      ...planOf(parseBytes(limit.replace(/\/s$/, '')), seconds, directory),
+      ...planOf(parseBytesPerSecond(limit), seconds, directory),
       ...(queueBytes === undefined ? {} : { queueBytes }),
     };
     const outcomes: StormOutcome[] = [];
