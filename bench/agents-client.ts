@@ -75,7 +75,7 @@ class OneAgent {
           remove: () => undefined,
           setAside: () => undefined,
         },
-        ...{ hostName: `host-${number}`, version: 'bench', logger, pingTimes: undefined },
+        ...{ hostName: `host-${number}`, region: '', version: 'bench', logger, pingTimes: undefined },
         dispatch: (event) => this.#dispatch({ ...event, atMs: now() } as AgentEvent),
         claim: () => undefined,
         release: () => undefined,

@@ -27,6 +27,8 @@ export interface AgentOptions {
   /** Whether files that are there at the first start are read from their beginning. */
   readonly fromStart: boolean;
   readonly hostName: string;
+  /** Servers of the same region rank themselves higher. Default: anywhere. */
+  readonly region?: string;
   /** Classes of urgency that do not follow from severity; a rule without conditions fits everything. */
   readonly urgencyRules?: readonly UrgencyRule[];
   /** How long a block waits for a silent server that may have it; default: the machine's. */
@@ -71,6 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ...(options.inDoubtTimeoutMs === undefined ? {} : { inDoubtTimeoutMs: options.inDoubtTimeoutMs }),
       },
       hostName: options.hostName,
+      ...(options.region === undefined ? {} : { region: options.region }),
       version: options.version,
       logger,
       report: () => ({

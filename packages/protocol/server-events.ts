@@ -17,7 +17,13 @@ import type {
 
 export type ServerEvent =
   /** Handshake done. A second connection of the same agent replaces the first (say `agent_disconnected` before). */
-  | { readonly type: 'agent_connected'; readonly atMs: TimeMs; readonly agentId: AgentId }
+  | {
+      readonly type: 'agent_connected';
+      readonly atMs: TimeMs;
+      readonly agentId: AgentId;
+      /** The agent is of another region than this server: it gets lower lanes. */
+      readonly isRemote?: boolean;
+    }
   | { readonly type: 'agent_disconnected'; readonly atMs: TimeMs; readonly agentId: AgentId }
   | {
       readonly type: 'request_received';

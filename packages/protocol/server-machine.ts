@@ -66,6 +66,8 @@ export interface ServerMachineOptions {
   readonly priorityOffset?: number;
   /** Added while the journal is mostly full. Default 0. */
   readonly loadedOffset?: number;
+  /** Added for agents of another region. Default 0. */
+  readonly remoteOffset?: number;
 }
 
 export interface ServerChannelView {
@@ -143,6 +145,7 @@ interface GivenGrant {
 
 interface Agent {
   readonly agentId: AgentId;
+  readonly isRemote: boolean;
   readonly grants: Map<GrantId, GivenGrant>;
   request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
   outstandingBytes: number;
@@ -224,7 +227,8 @@ class Machine implements ServerMachine {
       case 'agent_connected':
         this.#disconnected(event.agentId);
         this.#agents.set(event.agentId, {
-          ...{ agentId: event.agentId, grants: new Map(), request: undefined },
+          ...{ agentId: event.agentId, isRemote: event.isRemote === true },
+          ...{ grants: new Map(), request: undefined },
           ...{ outstandingBytes: 0, servedOrder: 0, lineNumber: undefined },
         });
         return;
@@ -486,8 +490,9 @@ class Machine implements ServerMachine {
   #shiftOf(agentId: AgentId): number {
     const yielded = this.#yields.get(agentId);
     const yieldedBy = yielded !== undefined && yielded.untilMs > this.#nowMs ? yielded.shift : 0;
-    const { priorityOffset = 0, loadedOffset = 0 } = this.#options;
-    return Math.max(yieldedBy, priorityOffset + (this.#loaded ? loadedOffset : 0));
+    const { priorityOffset = 0, loadedOffset = 0, remoteOffset = 0 } = this.#options;
+    const distance = this.#agents.get(agentId)?.isRemote === true ? remoteOffset : 0;
+    return Math.max(yieldedBy, distance + priorityOffset + (this.#loaded ? loadedOffset : 0));
   }
 
   #wake(): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { channelNumber, requestId, timeMs } from './brand.ts';
+import { LOADED_FRACTION, UNLOADED_FRACTION } from './limits.ts';
 import { agent, block, server } from './machine-fixture.ts';
 import type { Grant } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
@@ -72,6 +73,23 @@ test('U17 under a limit a grant is as large as the next block, so that little of
   expect(granted({ nextBlockRawBytes })).toBe(nextBlockRawBytes);
   // Of an agent that does not name it, the next block may be as large as any.
   expect(granted({})).toBe(MAX_BLOCK_RAW_BYTES);
+});
+
+test('U17 a standby, a loaded server and one of another region rank their lanes lower', () => {
+  const priorities = (grant: Grant | undefined): number[] =>
+    grant?.channels.map(({ priority }) => priority) ?? [];
+  const roomBytes = 100 * MAX_BLOCK_RAW_BYTES;
+  const { step, ask } = start({ priorityOffset: 4, loadedOffset: 10, remoteOffset: 100 }, roomBytes);
+  expect(priorities(ask(1))).toEqual([5, 6]);
+  step({ type: 'journal_room_changed', roomBytes: roomBytes * (1 - LOADED_FRACTION) });
+  expect(priorities(ask(2, 2))).toEqual([15, 16]);
+  const between = roomBytes * (1 - (LOADED_FRACTION + UNLOADED_FRACTION) / 2);
+  step({ type: 'journal_room_changed', roomBytes: between });
+  expect(priorities(ask(3, 3))).toEqual([15, 16]);
+  step({ type: 'journal_room_changed', roomBytes: roomBytes * (1 - UNLOADED_FRACTION) });
+  expect(priorities(ask(4, 4))).toEqual([5, 6]);
+  step({ type: 'agent_connected', agentId: A, isRemote: true });
+  expect(priorities(ask(5, 5))).toEqual([105, 106]);
 });
 
 test('U12 acknowledged when durable, once journaled; known is acknowledged again', () => {

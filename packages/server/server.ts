@@ -29,6 +29,8 @@ import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
 /** More than the channels of a few servers side by side: those that are not loaded go first. */
 const DEFAULT_LOADED_OFFSET = 10;
+/** A loaded server of the same region is still nearer than one of another. */
+const REMOTE_OFFSET = 100;
 
 export interface Listen {
   readonly host: string;
@@ -62,6 +64,8 @@ export interface ServerOptions {
   readonly onNotice?: 'ignore' | 'yield';
   /** How long a notice is remembered. */
   readonly yieldMemoryMs?: number;
+  /** Where this server is; for agents that name another region its lanes rank {@link REMOTE_OFFSET} lower. */
+  readonly region?: string;
   /** Added to all priorities: a standby ranks behind. */
   readonly priorityOffset?: number;
   /** Added while the journal is mostly full. Default {@link DEFAULT_LOADED_OFFSET}. */
@@ -121,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...(options.token === undefined ? {} : { token: options.token }),
     serverId: options.serverId as ServerId,
     version: options.version,
+    ...(options.region === undefined ? {} : { region: options.region }),
     journal,
     validate: openBlock,
     machine: machineOptions(options),
@@ -235,6 +240,7 @@ function machineOptions(options: ServerOptions): Omit<ServerMachineOptions, 'ser
     ...(options.onNotice === undefined ? {} : { onNotice: options.onNotice }),
     ...(options.yieldMemoryMs === undefined ? {} : { yieldMemoryMs: options.yieldMemoryMs }),
     priorityOffset: options.priorityOffset ?? 0,
+    remoteOffset: REMOTE_OFFSET,
     loadedOffset: options.loadedOffset ?? DEFAULT_LOADED_OFFSET,
     ...(options.ingestLimitBytesPerSecond === undefined
       ? {}

@@ -327,7 +327,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 'U17',
     file: 'server-machine.ts',
     from: 'priorityOffset + (this.#loaded ? loadedOffset : 0)',
-    to: 'this.#loaded ? loadedOffset : 0 * priorityOffset',
+    to: '(this.#loaded ? loadedOffset : 0 * priorityOffset)',
   },
   {
     name: 'a yield is never forgotten',

@@ -61,6 +61,8 @@ export type UntimedAgentEvent = AgentEvent extends infer E
 export interface ConnectionHost {
   readonly queue: BlockQueue;
   readonly hostName: string;
+  /** Empty: anywhere. */
+  readonly region: string;
   readonly version: string;
   readonly logger: Logger;
   readonly pingTimes: PingTimes | undefined;
@@ -304,7 +306,7 @@ export class ServerConnection {
   }
 
   #hello(): ControlRequest {
-    const { queue, hostName, version } = this.#host;
+    const { queue, hostName, region, version } = this.#host;
     return create(ControlRequestSchema, {
       message: {
         case: 'hello',
@@ -314,6 +316,7 @@ export class ServerConnection {
           agentId: queue.agentId,
           epoch: BigInt(queue.epoch),
           hostName,
+          region,
           agentVersion: version,
           settledBelowSequence: BigInt(queue.settledBelowSequence),
         },

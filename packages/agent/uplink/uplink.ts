@@ -29,6 +29,8 @@ export interface UplinkOptions {
   /** For the state machine; without a seed it gets a random one. */
   readonly machine?: AgentMachineOptions;
   readonly hostName: string;
+  /** Servers of the same region rank themselves higher. Default: anywhere. */
+  readonly region?: string;
   readonly version: string;
   readonly logger: Logger;
   /** What else belongs into a report; asked whenever one is made. */
@@ -70,6 +72,7 @@ export function startUplink(options: UplinkOptions): Uplink {
 class UplinkRuntime implements ConnectionHost {
   readonly queue: BlockQueue;
   readonly hostName: string;
+  readonly region: string;
   readonly version: string;
   readonly logger: Logger;
   readonly pingTimes: PingTimes | undefined;
@@ -93,6 +96,7 @@ class UplinkRuntime implements ConnectionHost {
     this.#options = options;
     this.queue = options.queue;
     this.hostName = options.hostName;
+    this.region = options.region ?? '';
     this.version = options.version;
     this.logger = options.logger;
     this.pingTimes = options.pingTimes;

@@ -35,6 +35,7 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
     ...(settings.watch === undefined ? {} : { watch: settings.watch }),
     ...(settings.exclude === undefined ? {} : { exclude: settings.exclude }),
     urgencyRules: settings.urgency === 'off' ? [{ urgency: 'normal' }] : [],
+    ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.inDoubtTimeout === undefined ? {} : { inDoubtTimeoutMs: settings.inDoubtTimeout }),
     ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
     ...(settings.token === undefined ? {} : { token: settings.token }),

@@ -50,6 +50,7 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     ...(settings.grantLifetime === undefined ? {} : { grantLifetimeMs: settings.grantLifetime }),
     ...(settings.onNotice === undefined ? {} : { onNotice: settings.onNotice }),
     ...(settings.yieldMemory === undefined ? {} : { yieldMemoryMs: settings.yieldMemory }),
+    ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.priorityOffset === undefined ? {} : { priorityOffset: settings.priorityOffset }),
     ...(settings.loadedOffset === undefined ? {} : { loadedOffset: settings.loadedOffset }),
     ...(settings.ingestLimit === undefined ? {} : { ingestLimitBytesPerSecond: settings.ingestLimit }),

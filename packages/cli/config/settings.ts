@@ -55,6 +55,7 @@ export interface ServerSettings {
   grantLifetime?: number;
   onNotice?: 'ignore' | 'yield';
   yieldMemory?: number;
+  region?: string;
   priorityOffset?: number;
   loadedOffset?: number;
   ingestLimit?: number;
@@ -70,6 +71,7 @@ export interface AgentSettings {
   exclude?: string[];
   fromStart?: boolean;
   hostName?: string;
+  region?: string;
   urgency?: 'severity' | 'off';
   inDoubtTimeout?: number;
   queueBytes?: number;
@@ -225,6 +227,11 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     help: 'how long a notice is remembered; then this server may lead again (default 60s)',
     schema: duration.refine((timeMs) => timeMs >= 100, 'is less than 100ms'),
   },
+  region: {
+    placeholder: 'NAME',
+    help: 'where this server is; agents that name another region use it last (default: anywhere)',
+    schema: identifier,
+  },
   priorityOffset: {
     placeholder: 'N',
     help: 'added to all priorities: a standby takes what servers with a smaller one leave (default 0)',
@@ -282,6 +289,11 @@ export const AGENT_SETTINGS: SettingsTable<AgentSettings> = {
     placeholder: 'NAME',
     help: "this computer's name in the records (default: its host name)",
     schema: z.string().min(1).max(255),
+  },
+  region: {
+    placeholder: 'NAME',
+    help: 'where this agent is; servers that name another region are used last (default: anywhere)',
+    schema: identifier,
   },
   urgency: {
     placeholder: 'RULE',

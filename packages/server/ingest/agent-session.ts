@@ -56,6 +56,7 @@ export interface SessionOptions {
   readonly agentId: AgentId;
   readonly epoch: number;
   readonly hostName: string;
+  readonly region: string;
   readonly connection: PeerConnection | undefined;
 }
 
@@ -63,6 +64,8 @@ export class AgentSession {
   readonly agentId: AgentId;
   readonly epoch: number;
   readonly hostName: string;
+  /** Empty: anywhere. */
+  readonly region: string;
   /** Unguessable; each Send stream presents it. */
   readonly sessionId: string = randomUUID();
   readonly control: Outbox<ControlResponse> = new Outbox(MAX_CONTROL_MESSAGES_WAITING);
@@ -74,6 +77,7 @@ export class AgentSession {
     this.agentId = options.agentId;
     this.epoch = options.epoch;
     this.hostName = options.hostName;
+    this.region = options.region;
     this.connection = options.connection;
   }
 

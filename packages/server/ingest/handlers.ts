@@ -218,6 +218,7 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
     agentId: readAgentId(hello.agentId),
     epoch: readEpoch(hello.epoch),
     hostName: readText(hello.hostName),
+    region: readText(hello.region),
     connection,
   });
 }

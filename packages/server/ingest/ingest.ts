@@ -64,6 +64,8 @@ export interface IngestOptions {
   readonly token?: string;
   readonly serverId: ServerId;
   readonly version: string;
+  /** Where this server is; agents that name another region get lower lanes. */
+  readonly region?: string;
   readonly journal: BlockJournal;
   readonly validate: ValidateBlock;
   /** For the state machine; server id comes from above. */
@@ -205,7 +207,9 @@ class IngestRuntime implements HandlerHost {
     this.#bySessionId.set(session.sessionId, session);
     this.reports.connected(session.agentId, session.hostName, now());
     this.#options.metrics?.agentConnected?.(session.agentId);
-    this.#dispatch({ type: 'agent_connected', agentId: session.agentId });
+    const { region = '' } = this.#options;
+    const isRemote = region !== '' && session.region !== '' && session.region !== region;
+    this.#dispatch({ type: 'agent_connected', agentId: session.agentId, isRemote });
   }
 
   disconnected(session: AgentSession): void {

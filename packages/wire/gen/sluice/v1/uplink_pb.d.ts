@@ -152,6 +152,13 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
    * @generated from field: uint64 settled_below_sequence = 7;
    */
   settledBelowSequence: bigint;
+
+  /**
+   * Where the agent is, by the operator's names; a server of another region ranks itself lower. Empty: anywhere.
+   *
+   * @generated from field: string region = 8;
+   */
+  region: string;
 };
 
 /**
