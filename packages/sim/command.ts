@@ -1,12 +1,11 @@
 /**
- * The command line of the simulation: one seed with its trace, or many on all cores.
+ * What `sluice sim` does: one seed with its trace, or many on all cores.
  *
  * Invariants: the exit code is 0 only when every seed passed; a seed that failed is printed with the command that replays
  * it.
  */
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { drawOptions } from './options.ts';
 import { runOptions } from './run-seed.ts';
@@ -32,28 +31,6 @@ export interface SimRequest {
   readonly steps: number | undefined;
   /** Print the whole trace. */
   readonly trace: boolean;
-}
-
-/**
- * @param args of `npm run sim`, as in `sluice sim --help`.
- * @returns the exit code.
- */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string' },
-      seeds: { type: 'string' },
-      steps: { type: 'string' },
-      trace: { type: 'boolean', default: false },
-    },
-  });
-  const number = (text: string | undefined): number | undefined =>
-    text === undefined ? undefined : Number(text);
-  const { trace } = values;
-  return await runSimulation({
-    ...{ seed: number(values.seed) ?? 1, seeds: number(values.seeds), steps: number(values.steps), trace },
-  });
 }
 
 /** Runs what was asked for and prints the results. Returns the exit code. */

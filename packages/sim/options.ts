@@ -40,8 +40,11 @@ export interface FaultMix {
   readonly partitionsPerMinute: number;
   /** Per message: it takes much longer. */
   readonly delaySpikes: number;
-  /** Per grant: the server says it a second time, under another id, in answer to nothing. */
-  readonly strayGrants: number;
+  /**
+   * Per grant: the server says it a second time, under another id, in answer to nothing. Per notice: the agent says it again
+   * when the grant is over.
+   */
+  readonly strayMessages: number;
   /** Per commit, at agents and servers: nothing was written. */
   readonly failedSyncs: number;
   /** Per commit: it takes seconds. */
@@ -93,7 +96,7 @@ export const NO_FAULTS: FaultMix = {
   streamResetsPerMinute: 0,
   partitionsPerMinute: 0,
   delaySpikes: 0,
-  strayGrants: 0,
+  strayMessages: 0,
   failedSyncs: 0,
   slowSyncs: 0,
   storeFailures: 0,
@@ -210,7 +213,7 @@ function drawFaults(random: Random): FaultMix {
     streamResetsPerMinute: often(20),
     partitionsPerMinute: often(6),
     delaySpikes: often(0.02),
-    strayGrants: often(0.1),
+    strayMessages: often(0.5),
     failedSyncs: often(0.1),
     slowSyncs: often(0.02),
     storeFailures: often(0.2),

@@ -29,6 +29,8 @@ import type { World } from './world.ts';
 /** Pauses between attempts to connect (packages/agent/uplink/limits.ts). */
 const RECONNECT_LEAST_MS = 200;
 const RECONNECT_MOST_MS = 10_000;
+/** How late a notice is said again: most grants are over by then. */
+const STRAY_NOTICE_MS: readonly [least: number, most: number] = [7_000, 30_000];
 /** Payloads travel compressed. */
 const COMPRESSION = 0.25;
 
@@ -148,7 +150,7 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
     const { serverId } = this;
     this.#host.dispatch({ type: 'grant_received', serverId, grant });
     const { isFaulty, chance, options } = this.#world;
-    if (!isFaulty || !chance.network.chance(options.faults.strayGrants)) return;
+    if (!isFaulty || !chance.network.chance(options.faults.strayMessages)) return;
     const stray = { ...grant, grantId: grantId(`${grant.grantId}-stray`) };
     this.#host.dispatch({ type: 'grant_received', serverId, grant: stray });
   }
@@ -172,7 +174,14 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
 
   sendNotice(notice: PriorityViolationNotice): void {
     const live = this.#live;
-    live?.connection.send('up', 'control', 0, () => live.server.noticed(live.session, notice));
+    const send = (): void =>
+      live?.connection.send('up', 'control', 0, () => live.server.noticed(live.session, notice));
+    send();
+    const { isFaulty, chance, options } = this.#world;
+    if (isFaulty && chance.network.chance(options.faults.strayMessages))
+      this.#world.after(chance.network.int(...STRAY_NOTICE_MS), () => {
+        if (this.#live === live) send();
+      });
   }
 
   sendBlock(effect: Extract<AgentEffect, { type: 'send_block' }>): void {

@@ -15,7 +15,8 @@ export function addSimCommand(program: Command): void {
     .summary('run the uplink in a simulated world that goes wrong')
     .description(
       'Runs the state machines of agents and servers in a simulated world, in which the network, disks and processes ' +
-        'fail as the seed says. The same seed runs exactly the same again.',
+        'fail as the seed says. The same seed runs exactly the same again. When a rule is broken: the latest of what ' +
+        'happened, and the smallest world found that breaks it too.',
     )
     .option('--seed <number>', 'the seed, or the first of many', '1')
     .option('--seeds <count>', 'run so many seeds on all cores')

@@ -34,9 +34,9 @@ export class QuotaChecker implements Checker {
     switch (observation.type) {
       case 'agent_started':
         this.#clocks.delete(observation.agentId);
-        // What an earlier life was given is nothing to this one.
-        for (const [id, { agentId }] of this.#grants)
-          if (agentId === observation.agentId) this.#grants.delete(id);
+        // What an earlier life was given is nothing to this one; what it sent may still arrive.
+        for (const grant of this.#grants.values())
+          if (grant.agentId === observation.agentId) grant.endsAtMs = Number.NEGATIVE_INFINITY;
         return;
       case 'server_started':
         this.#clocks.delete(observation.serverId);
@@ -60,7 +60,7 @@ export class QuotaChecker implements Checker {
   #agentStep({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>, nowMs: number): void {
     if (event.type === 'grant_received') {
       const grant = this.#grants.get(`${event.serverId} ${event.grant.grantId}`);
-      if (grant !== undefined) grant.endsAtMs = nowMs + event.grant.lifetimeMs;
+      if (grant !== undefined) grant.endsAtMs ??= nowMs + event.grant.lifetimeMs;
     }
     if (event.type === 'revoked' || event.type === 'server_disconnected') {
       const grantId = 'grantId' in event ? event.grantId : undefined;

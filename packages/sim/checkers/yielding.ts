@@ -4,6 +4,7 @@
  *
  * Invariants: counted within the memory of one yield, in one life of the server.
  */
+import { GRANT_GRACE_MS } from '@sluice/protocol/limits';
 import type { AgentId } from '@sluice/protocol/model';
 import type { ServerShape } from '../options.ts';
 import type { Observation } from '../world.ts';
@@ -22,8 +23,11 @@ interface Yielding {
 
 interface Watched {
   readonly shape: ServerShape;
-  /** Highest priority of each grant, and how low the server had been told to go before it gave it. */
-  readonly grants: Map<string, { readonly highest: number; readonly named: number }>;
+  /** By grant: whose it is, until when, and how low the server had been told to go before it gave it. */
+  readonly grants: Map<
+    string,
+    { readonly agentId: AgentId; readonly untilMs: number; readonly named: number }
+  >;
   readonly yields: Map<AgentId, Yielding>;
   nowMs: number;
 }
@@ -44,6 +48,9 @@ export class YieldingChecker implements Checker {
     if (server === undefined || server.shape.onNotice === 'ignore') return;
     const { event, effects } = observation;
     server.nowMs = Math.max(server.nowMs, event.atMs);
+    if (event.type === 'agent_connected' || event.type === 'agent_disconnected') {
+      for (const [id, { agentId }] of server.grants) if (agentId === event.agentId) server.grants.delete(id);
+    }
     if (event.type === 'notice_received') this.#notice(observation.serverId, server, event);
     for (const effect of effects) {
       if (effect.type !== 'send_grant') continue;
@@ -52,7 +59,8 @@ export class YieldingChecker implements Checker {
       const named = yielded !== undefined && yielded.untilMs > server.nowMs ? yielded.named : 0;
       if (highest <= named)
         fail(`${observation.serverId} was told of ${named} and grants ${effect.agentId} ${highest}`);
-      server.grants.set(effect.grant.grantId, { highest, named });
+      const untilMs = server.nowMs + effect.grant.lifetimeMs + GRANT_GRACE_MS;
+      server.grants.set(effect.grant.grantId, { agentId: effect.agentId, untilMs, named });
     }
   }
 
@@ -65,7 +73,7 @@ export class YieldingChecker implements Checker {
     }: Extract<Extract<Observation, { type: 'server_step' }>['event'], { type: 'notice_received' }>,
   ): void {
     const grant = server.grants.get(notice.grantId);
-    if (grant === undefined) return;
+    if (grant === undefined || grant.untilMs <= server.nowMs) return;
     const named = Math.max(...notice.outrankedBy.flatMap(({ heldPriorities }) => heldPriorities));
     if (named <= grant.named) fail(`${agentId} tells ${serverId} again of ${named}, which it ranks below`);
     const before = server.yields.get(agentId);
