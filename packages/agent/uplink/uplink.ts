@@ -7,11 +7,12 @@
  * slow or wrong delays no other.
  */
 
+import { createSteadyClock } from '@sluice/host/steady-clock';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions, AgentMachineView } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader, BlockId, ServerId, TimeMs } from '@sluice/protocol/model';
+import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
 import type { BlockQueue } from './block-queue.ts';
@@ -22,6 +23,9 @@ import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REF
 import type { ReportExtras } from './report.ts';
 import { buildReport } from './report.ts';
 import { checkServers } from './server-address.ts';
+
+/** The time of the machine: a clock that is set back must not stop it. */
+const now = createSteadyClock();
 
 export interface UplinkOptions {
   readonly servers: readonly ServerAddress[];
@@ -268,9 +272,4 @@ class UplinkRuntime implements ConnectionHost {
     this.#quietWaiter();
     this.#quietWaiter = undefined;
   }
-}
-
-function now(): TimeMs {
-  // The shell is where time enters; the brand is made here.
-  return Date.now() as TimeMs;
 }

@@ -7,6 +7,7 @@
  * resolved; a block that the journal knows, or is taking at this moment, is never appended again; a malformed payload
  * never reaches the machine or the journal.
  */
+import { createSteadyClock } from '@sluice/host/steady-clock';
 import { SluiceError } from '@sluice/protocol/error';
 import type {
   AgentId,
@@ -44,6 +45,9 @@ import type { ServerTls } from './listener.ts';
 import { startListener } from './listener.ts';
 import type { KnownAgent } from './report-book.ts';
 import { ReportBook } from './report-book.ts';
+
+/** The time of the machine: a clock that is set back must not stop it. */
+const now = createSteadyClock();
 
 /** Called as things happen; for counters. None may throw. */
 export interface IngestMetrics {
@@ -458,9 +462,4 @@ class IngestRuntime implements HandlerHost {
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
   }
-}
-
-function now(): TimeMs {
-  // The shell is where time enters; the brand is made here.
-  return Date.now() as TimeMs;
 }
