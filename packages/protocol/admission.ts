@@ -52,6 +52,7 @@ export class Admission {
   }
 
   passTime(nowMs: number): void {
+    this.#measure(nowMs);
     if (this.#limitBytesPerSecond === undefined || nowMs <= this.#tokensAtMs) return;
     if (this.#tokensAtMs > 0) {
       const earned = (this.#limitBytesPerSecond * (nowMs - this.#tokensAtMs)) / 1000;
@@ -63,14 +64,18 @@ export class Admission {
   roomChanged(roomBytes: number, nowMs: number): void {
     this.#roomBytes = roomBytes;
     this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
+    this.#measure(nowMs);
+    this.#window ??= { sinceMs: nowMs, roomBytes };
+  }
+
+  /** Also when the journal has nothing to say: it may be full to what is granted, and wait for a store that is away. */
+  #measure(nowMs: number): void {
     const window = this.#window;
-    if (window !== undefined && nowMs - window.sinceMs < DRAIN_WINDOW_MS) return;
-    if (window !== undefined) {
-      const drained = this.#durableBytes + roomBytes - window.roomBytes;
-      const rate = (drained * 1000) / (nowMs - window.sinceMs);
-      this.#drainRate = this.#drainRate === undefined ? rate : (this.#drainRate + rate) / 2;
-    }
-    this.#window = { sinceMs: nowMs, roomBytes };
+    if (window === undefined || nowMs - window.sinceMs < DRAIN_WINDOW_MS) return;
+    const drained = this.#durableBytes + this.#roomBytes - window.roomBytes;
+    const rate = (drained * 1000) / (nowMs - window.sinceMs);
+    this.#drainRate = this.#drainRate === undefined ? rate : (this.#drainRate + rate) / 2;
+    this.#window = { sinceMs: nowMs, roomBytes: this.#roomBytes };
     this.#durableBytes = 0;
   }
 
@@ -80,16 +85,16 @@ export class Admission {
     this.#roomBytes = Math.max(0, this.#roomBytes - rawBytes);
   }
 
-  /** What may be granted to anyone, beside `promisedBytes` that are granted or being written already. */
-  availableBytes(promisedBytes: number): number {
+  /** What may be outstanding and on its way into the journal together. */
+  get usableBytes(): number {
     const heldBytes = this.#mostRoomBytes - this.#roomBytes;
     const drain = this.drainBytesPerSecond;
-    // A store that takes nothing is what the journal is there for: then all of its room may be used.
-    const paced =
-      drain < LEAST_DRAIN_BYTES_PER_SECOND
-        ? Number.POSITIVE_INFINITY
-        : Math.max(BACKLOG_FLOOR_BYTES, (drain * BACKLOG_TARGET_MS) / 1000) - heldBytes;
-    return Math.min(this.#roomBytes, paced) - promisedBytes;
+    // A store that takes nothing is what the journal is there for: then all of its room may be used. Before that is known,
+    // little: whoever comes first after a start would be given all of it.
+    const isAway = this.#drainRate !== undefined && drain < LEAST_DRAIN_BYTES_PER_SECOND;
+    if (isAway) return this.#roomBytes;
+    const pacedBytes = Math.max(BACKLOG_FLOOR_BYTES, (drain * BACKLOG_TARGET_MS) / 1000) - heldBytes;
+    return Math.min(this.#roomBytes, pacedBytes);
   }
 
   /** What the operator's limit allows now; Infinity without one, 0 or less when it is used up. */

@@ -65,8 +65,8 @@ export function checkLanes(lanes: readonly Lane[]): readonly Lane[] {
 }
 
 /** Quota for an agent that has nothing waiting: little, and less when very many are connected. */
-export function idleBytes(roomBytes: number, agentCount: number): number {
-  const share = Math.floor((roomBytes * IDLE_ROOM_FRACTION) / Math.max(1, agentCount));
+export function idleBytes(usableBytes: number, agentCount: number): number {
+  const share = Math.floor((usableBytes * IDLE_ROOM_FRACTION) / Math.max(1, agentCount));
   return Math.max(LEAST_IDLE_QUOTA_BYTES, Math.min(IDLE_QUOTA_BYTES, share));
 }
 
@@ -85,17 +85,23 @@ export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
   return Math.min(MAX_BLOCK_RAW_BYTES, named ?? largest);
 }
 
-/** What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds. */
+/**
+ * What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds.
+ *
+ * @param shareBytes an equal part of what there is, for each agent that is connected: headroom stays within it, for what one
+ * agent never uses is kept from the others until its grant ends.
+ */
 export function wantedBytes(
   lanes: readonly Lane[],
   backlog: readonly ClassBacklog[],
   heldBytes: number,
   idleQuotaBytes: number,
+  shareBytes: number = HEADROOM_BYTES,
 ): number {
   const mostBytes = lanes.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
   const waiting = waitingBytes(backlog);
   if (waiting === 0) return idleQuotaBytes;
-  const headroomBytes = Math.min(HEADROOM_BYTES, Math.max(idleQuotaBytes, waiting));
+  const headroomBytes = Math.min(HEADROOM_BYTES, Math.max(idleQuotaBytes, Math.min(waiting, shareBytes)));
   const usefulBytes = Math.min(mostBytes, waiting + headroomBytes);
   const leastBytes = Math.min(usefulBytes, firstBlockBytes(backlog) + idleQuotaBytes);
   return Math.max(leastBytes, usefulBytes - heldBytes);

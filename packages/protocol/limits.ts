@@ -66,7 +66,7 @@ export const MAX_URGENT_RESERVE_BYTES: number = MAX_BLOCK_RAW_BYTES;
 export const IDLE_QUOTA_BYTES: number = 256 * 1024;
 /** Least of it, when very many agents are connected: a few urgent lines. */
 export const LEAST_IDLE_QUOTA_BYTES: number = 4 * 1024;
-/** Part of the journal's room that all idle agents together may be given at one time; they ask anew before it ends. */
+/** Part of what may be outstanding that all idle agents together may be given at one time; they ask anew before it ends. */
 export const IDLE_ROOM_FRACTION: number = 1 / 8;
 /** The journal's backlog and all grants together: what the store takes in this time, so that logs are found soon. */
 export const BACKLOG_TARGET_MS = 2_000;

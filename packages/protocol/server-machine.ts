@@ -402,11 +402,13 @@ class Machine implements ServerMachine {
   #serve(agent: Agent): boolean {
     const backlog = agent.request?.request.backlog ?? [];
     const promisedBytes = this.#writingBytes + this.#outstandingBytes;
-    const idleQuotaBytes = idleBytes(this.#admission.roomBytes, this.#agents.size);
+    const { usableBytes } = this.#admission;
+    const idleQuotaBytes = idleBytes(usableBytes, this.#agents.size);
     const isIdle = waitingBytes(backlog) === 0;
     const needBytes = isIdle ? 0 : firstBlockBytes(backlog);
-    const wantBytes = wantedBytes(this.#lanes, backlog, agent.outstandingBytes, idleQuotaBytes);
-    const availableBytes = this.#admission.availableBytes(promisedBytes);
+    const availableBytes = usableBytes - promisedBytes;
+    const equalBytes = Math.floor(availableBytes / this.#agents.size);
+    const wantBytes = wantedBytes(this.#lanes, backlog, agent.outstandingBytes, idleQuotaBytes, equalBytes);
     const { limitBytes } = this.#admission;
     if (availableBytes >= Math.max(1, isIdle ? wantBytes : needBytes) && (isIdle || limitBytes > 0)) {
       const shareBytes = Math.floor(Math.min(availableBytes / this.#line.size, limitBytes));

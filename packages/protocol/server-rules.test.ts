@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { channelNumber, requestId, timeMs } from './brand.ts';
-import { LOADED_FRACTION, UNLOADED_FRACTION } from './limits.ts';
+import { BACKLOG_FLOOR_BYTES, DRAIN_WINDOW_MS, LOADED_FRACTION, UNLOADED_FRACTION } from './limits.ts';
 import { agent, block, server } from './machine-fixture.ts';
 import type { Grant } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
@@ -75,10 +75,34 @@ test('U17 under a limit a grant is as large as the next block, so that little of
   expect(granted({})).toBe(MAX_BLOCK_RAW_BYTES);
 });
 
+test('U17 after a start many agents share little, until it is known what the store takes', () => {
+  const roomBytes = 8 * BACKLOG_FLOOR_BYTES;
+  const { step } = start({}, roomBytes);
+  const agents = Array.from({ length: 200 }, (_, index) => agent(`A${index}`));
+  for (const agentId of agents) step({ type: 'agent_connected', agentId });
+  const waitingBytes = 2 * MAX_BLOCK_RAW_BYTES;
+  const backlog = [{ urgency: 'bulk', recordCount: 9, rawBytes: waitingBytes, oldestAgeMs: 9 }] as const;
+  const granted = (effects: readonly ServerEffect[]): number[] =>
+    effects
+      .flatMap((effect) => (effect.type === 'send_grant' ? [effect.grant.channels] : []))
+      .map((channels) => channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0));
+  const request = { requestId: requestId(1), backlog };
+  const first = agents.flatMap((agentId) => granted(step({ type: 'request_received', agentId, request })));
+  const sum = first.reduce((total, bytes) => total + bytes, 0);
+  expect(sum).toBeGreaterThan(BACKLOG_FLOOR_BYTES / 2);
+  expect(sum).toBeLessThanOrEqual(BACKLOG_FLOOR_BYTES);
+  // Headroom is a part of what there is for each, for it may end unused.
+  expect(Math.max(...first)).toBeLessThanOrEqual(waitingBytes + BACKLOG_FLOOR_BYTES / agents.length);
+  // A store that takes nothing: the journal may fill up.
+  const later = granted(step({ type: 'woken' }, DRAIN_WINDOW_MS + 1));
+  expect(later.length).toBeGreaterThan(0);
+  expect(first.length + later.length).toBeLessThanOrEqual(agents.length);
+});
+
 test('U17 a standby, a loaded server and one of another region rank their lanes lower', () => {
   const priorities = (grant: Grant | undefined): number[] =>
     grant?.channels.map(({ priority }) => priority) ?? [];
-  const roomBytes = 100 * MAX_BLOCK_RAW_BYTES;
+  const roomBytes = 25 * MAX_BLOCK_RAW_BYTES;
   const { step, ask } = start({ priorityOffset: 4, loadedOffset: 10, remoteOffset: 100 }, roomBytes);
   expect(priorities(ask(1))).toEqual([5, 6]);
   step({ type: 'journal_room_changed', roomBytes: roomBytes * (1 - LOADED_FRACTION) });

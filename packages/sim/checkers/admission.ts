@@ -55,6 +55,7 @@ export class AdmissionModel {
   }
 
   passTime(): void {
+    this.#measure();
     const { nowMs } = this.#books;
     const earned = ((this.#limit ?? 0) * (nowMs - (this.#countedMs ?? nowMs))) / 1000;
     this.#allowanceBytes = Math.min(this.#burstBytes, this.#allowanceBytes + earned);
@@ -75,13 +76,18 @@ export class AdmissionModel {
     const { nowMs } = this.#books;
     this.#roomBytes = roomBytes;
     this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
-    if (this.#measured !== undefined) {
-      const tookMs = nowMs - this.#measured.atMs;
-      if (tookMs < DRAIN_WINDOW_MS) return;
-      const pace = ((this.#durableBytes + roomBytes - this.#measured.roomBytes) * 1000) / tookMs;
-      this.#pace = this.#pace === undefined ? pace : (this.#pace + pace) / 2;
-    }
-    this.#measured = { atMs: nowMs, roomBytes };
+    this.#measure();
+    this.#measured ??= { atMs: nowMs, roomBytes };
+  }
+
+  #measure(): void {
+    if (this.#measured === undefined) return;
+    const { nowMs } = this.#books;
+    const tookMs = nowMs - this.#measured.atMs;
+    if (tookMs < DRAIN_WINDOW_MS) return;
+    const pace = ((this.#durableBytes + this.#roomBytes - this.#measured.roomBytes) * 1000) / tookMs;
+    this.#pace = this.#pace === undefined ? pace : (this.#pace + pace) / 2;
+    this.#measured = { atMs: nowMs, roomBytes: this.#roomBytes };
     this.#durableBytes = 0;
   }
 
@@ -137,9 +143,10 @@ export class AdmissionModel {
     const request = agent.request?.content;
     if (request === undefined) return undefined;
     const { promisedBytes, agents, shape } = this.#books;
-    const idlePart = Math.floor((this.#roomBytes * IDLE_ROOM_FRACTION) / agents.size);
+    const usableBytes = Math.min(this.#roomBytes, this.#pacedBytes());
+    const idlePart = Math.floor((usableBytes * IDLE_ROOM_FRACTION) / agents.size);
     const idleBytes = Math.min(IDLE_QUOTA_BYTES, Math.max(LEAST_IDLE_QUOTA_BYTES, idlePart));
-    const freeBytes = Math.min(this.#roomBytes, this.#pacedBytes()) - promisedBytes;
+    const freeBytes = usableBytes - promisedBytes;
     const waitingBytes = backlogBytes(request);
     if (waitingBytes === 0) {
       const spareBytes = freeBytes - idleBytes + 1;
@@ -177,8 +184,8 @@ export class AdmissionModel {
 
   /** What the journal may hold and have promised, for the store to take it soon. */
   #pacedBytes(): number {
-    const pace = this.#pace ?? 0;
-    if (pace < LEAST_DRAIN_BYTES_PER_SECOND) return Number.POSITIVE_INFINITY;
+    const pace = Math.max(0, this.#pace ?? 0);
+    if (this.#pace !== undefined && pace < LEAST_DRAIN_BYTES_PER_SECOND) return Number.POSITIVE_INFINITY;
     const heldBytes = this.#mostRoomBytes - this.#roomBytes;
     return Math.max(BACKLOG_FLOOR_BYTES, (pace * BACKLOG_TARGET_MS) / 1000) - heldBytes;
   }
