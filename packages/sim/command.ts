@@ -41,18 +41,20 @@ export async function runSimulation(request: SimRequest): Promise<number> {
 function runOne({ seed, steps, trace: isTraced }: SimRequest): number {
   const drawn = drawOptions(seed);
   const options = steps === undefined ? drawn : { ...drawn, maxSteps: steps };
-  const { outcome, trace } = runOptions(options, undefined, isTraced ? say : undefined);
+  const { outcome } = runOptions(options, undefined, isTraced ? say : undefined);
   if (outcome.failure === undefined) {
     say(`${describe(outcome)} ok`);
     say(`hash ${outcome.hash}`);
     return 0;
   }
-  for (const line of isTraced ? [] : trace.latest(SHOWN_LINES)) say(line);
   say(`${describe(outcome)} FAILED`);
   say(`${outcome.failure.checker}: ${outcome.failure.message}`);
   say(`hash ${outcome.hash}`);
   const smaller = shrink(options, outcome.failure.checker);
   say(`smallest world found that fails alike: ${JSON.stringify(smaller, undefined, 2)}`);
+  const shown = runOptions(smaller);
+  for (const line of shown.trace.latest(SHOWN_LINES)) say(line);
+  say(`${describe(shown.outcome)} ${shown.outcome.failure?.checker}: ${shown.outcome.failure?.message}`);
   return 1;
 }
 

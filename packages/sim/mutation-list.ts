@@ -469,4 +469,11 @@ export const MUTATIONS: readonly Mutation[] = [
     from: 'else if (!isWithin) this.#refuse(',
     to: 'else if (this.#draining || !isWithin) this.#refuse(',
   },
+  {
+    name: 'a next block that waits for a server that is away is not named',
+    rule: 'U2',
+    file: 'backlog.ts',
+    from: 'const ids = [...this.#bound.keys()];',
+    to: 'const ids: ServerId[] = [];',
+  },
 ];

@@ -30,6 +30,5 @@ export class ProcessClock {
     const { clocks } = this.#world.chance;
     const isBack = clocks.chance(0.2);
     this.#offsetMs += isBack ? -clocks.skewed(1, MOST_JUMP_BACK_MS) : clocks.skewed(1, MOST_JUMP_MS);
-    this.#world.observe({ type: 'fault', what: `a clock jumps ${isBack ? 'back' : 'ahead'}` });
   }
 }

@@ -2,7 +2,7 @@
  * Makes a failing world smaller while the same checker still fails: faults off one by one, fewer agents, servers and
  * blocks, an earlier end.
  */
-import type { FaultMix, SimOptions } from './options.ts';
+import type { FaultMix, ServerShape, SimOptions } from './options.ts';
 import { NO_FAULTS } from './options.ts';
 import { judgeOptions, PRODUCTION } from './run-seed.ts';
 import type { Machines } from './world.ts';
@@ -23,7 +23,10 @@ export function shrink(options: SimOptions, checker: string, machines: Machines 
     for (const name of names) {
       if (smallest.faults[name] > 0) attempt({ ...smallest, faults: { ...smallest.faults, [name]: 0 } });
     }
-    if (smallest.servers.length > 1) attempt({ ...smallest, servers: smallest.servers.slice(0, -1) });
+    for (let index = smallest.servers.length - 1; index >= 0 && smallest.servers.length > 1; index -= 1) {
+      attempt({ ...smallest, servers: smallest.servers.toSpliced(index, 1) });
+    }
+    attempt({ ...smallest, servers: smallest.servers.map(plain) });
     for (const part of [0.25, 0.5, 0.75]) {
       attempt({ ...smallest, agents: Math.max(1, Math.floor(smallest.agents * part)) });
       attempt({ ...smallest, blocksPerAgent: Math.max(1, Math.floor(smallest.blocksPerAgent * part)) });
@@ -32,4 +35,12 @@ export function shrink(options: SimOptions, checker: string, machines: Machines 
     if (smallest.backlogBlocks > 0) attempt({ ...smallest, backlogBlocks: 0 });
   }
   return smallest;
+}
+
+/** Without what seldom matters. */
+function plain(server: ServerShape): ServerShape {
+  return {
+    ...server,
+    ...{ ingestLimitBytesPerSecond: undefined, priorityOffset: 0, loadedOffset: 0, waitsForAppend: true },
+  };
 }

@@ -163,11 +163,13 @@ class Simulation implements World {
         lives: 0,
       });
       this.#startServer(index);
-      this.#plan(options.faults.serverCrashesPerMinute, () => this.#servers[index]?.process?.kill());
-      this.#plan(options.faults.serverDrainsPerMinute, () => this.#servers[index]?.process?.drain());
-      this.#plan(options.faults.clockJumpsPerMinute, () => this.#servers[index]?.process?.clock.jump());
+      const process = (): ServerProcess | undefined => this.#servers[index]?.process;
+      const { faults } = options;
+      this.#plan(faults.serverCrashesPerMinute, `${serverId} is killed`, () => process()?.kill());
+      this.#plan(faults.serverDrainsPerMinute, `${serverId} is told to drain`, () => process()?.drain());
+      this.#plan(faults.clockJumpsPerMinute, `the clock of ${serverId}`, () => process()?.clock.jump());
     }
-    this.#plan(options.faults.storeOutagesPerMinute, () =>
+    this.#plan(options.faults.storeOutagesPerMinute, 'the store is away', () =>
       this.#store.away(this.chance.faults.skewed(100, 60_000)),
     );
     for (let index = 0; index < options.agents; index += 1) this.#buildAgent(index);
@@ -189,14 +191,21 @@ class Simulation implements World {
     };
     this.#agents.push(slot);
     this.#startAgent(slot);
-    this.#plan(faults.agentCrashesPerMinute, () => slot.process?.kill());
-    this.#plan(faults.agentStopsPerMinute, () => slot.process?.stop());
-    this.#plan(faults.clockJumpsPerMinute, () => slot.process?.clock.jump());
+    const { agentId } = slot.disk;
+    this.#plan(faults.agentCrashesPerMinute, `${agentId} is killed`, () => slot.process?.kill());
+    this.#plan(faults.agentStopsPerMinute, `${agentId} is told to stop`, () => slot.process?.stop());
+    this.#plan(faults.clockJumpsPerMinute, `the clock of ${agentId}`, () => slot.process?.clock.jump());
     for (const [at, way] of ways.entries()) {
       const link = (): AgentProcess['links'][number] | undefined => slot.process?.links[at];
-      this.#plan(faults.connectionDropsPerMinute / ways.length, () => link()?.connection?.break());
-      this.#plan(faults.streamResetsPerMinute / ways.length, () => link()?.resetStream());
-      this.#plan(faults.partitionsPerMinute / ways.length, () => {
+      const perWay = (perMinute: number): number => perMinute / ways.length;
+      const between = `between ${agentId} and ${way.serverId}`;
+      this.#plan(perWay(faults.connectionDropsPerMinute), `the connection ${between} is lost`, () =>
+        link()?.connection?.break(),
+      );
+      this.#plan(perWay(faults.streamResetsPerMinute), `a stream ${between} is reset`, () =>
+        link()?.resetStream(),
+      );
+      this.#plan(perWay(faults.partitionsPerMinute), `nothing passes ${between} for a while`, () => {
         const lastsMs = chance.faults.skewed(100, 60_000);
         way.route.blockedUntilMs = this.#nowMs + lastsMs;
         if (lastsMs >= PING_NOTICES_AFTER_MS[0]) link()?.connection?.starve();
@@ -207,13 +216,14 @@ class Simulation implements World {
   }
 
   /** Makes something happen again and again while faults last. */
-  #plan(perMinute: number, action: () => void): void {
+  #plan(perMinute: number, what: string, action: () => void): void {
     const nextMs = this.chance.faults.untilNextMs(perMinute);
     if (!Number.isFinite(nextMs)) return;
     this.after(nextMs, () => {
       if (!this.isFaulty) return;
+      this.observe({ type: 'fault', what });
       action();
-      this.#plan(perMinute, action);
+      this.#plan(perMinute, what, action);
     });
   }
 

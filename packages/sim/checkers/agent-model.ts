@@ -201,6 +201,13 @@ export class AgentModel {
     return sums;
   }
 
+  /** Whether a block of this size waits. */
+  hasUnsent(rawBytes: number): boolean {
+    for (const { header, channel } of this.blocks.values())
+      if (channel === undefined && header.rawBytes === rawBytes) return true;
+    return false;
+  }
+
   #passTime(nowMs: number): void {
     for (const channel of this.#channels) {
       if (!channel.hasEnded && channel.expiresAtMs <= nowMs) channel.hasEnded = true;

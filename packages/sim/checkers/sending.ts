@@ -95,6 +95,13 @@ export class SendingChecker implements Checker {
     const told = URGENCY_CLASSES.map(
       (name) => request.backlog.find(({ urgency }) => urgency === name)?.rawBytes ?? 0,
     );
+    const next = request.backlog.flatMap(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes);
+    const named = next.filter((bytes) => bytes > 0);
+    if (
+      named.length !== Math.min(1, request.backlog.length) ||
+      !named.every((bytes) => model.hasUnsent(bytes))
+    )
+      fail('request', `${agentId} names to ${serverId} next blocks of ${next.join()} bytes`);
     if (unsent.join() !== told.join()) {
       fail(
         'request',
