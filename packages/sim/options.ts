@@ -82,6 +82,8 @@ export interface SimOptions {
   readonly mostSyncMs: number;
   readonly mostInsertMs: number;
   readonly faults: FaultMix;
+  /** Restarts and partitions take at least so long. */
+  readonly leastAwayMs: number;
   /** All agents have the same demand, all of it at once: they must be served alike. */
   readonly isContention: boolean;
 }
@@ -121,17 +123,18 @@ export function drawOptions(seed: number): SimOptions {
   const random = new Random(seed, 'options');
   const agents = random.chance(0.1) ? random.int(8, 24) : random.int(1, 5);
   const isContention = random.chance(0.04);
+  const isFailover = random.chance(0.15);
   const load: Load = {
     blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > 5 ? 4 : 1)),
     mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
     backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
   };
   const mostBytes = agents * (load.blocksPerAgent + load.backlogBlocks) * load.mostBlockBytes;
-  const servers = Array.from({ length: random.int(1, 4) }, () =>
+  const servers = Array.from({ length: random.int(isFailover ? 2 : 1, 4) }, () =>
     drawServer(random, agents, mostBytes * MEAN_BLOCK_PART),
   );
   const options: SimOptions = {
-    ...{ seed, agents, servers, ...load, isContention: false },
+    ...{ seed, agents, servers, ...load, isContention: false, leastAwayMs: 50 },
     faultPhaseMs: random.int(10_000, 150_000),
     drainLimitMs: 400_000,
     maxSteps: 40_000,
@@ -144,7 +147,28 @@ export function drawOptions(seed: number): SimOptions {
     mostInsertMs: random.skewed(2, 800),
     faults: drawFaults(random),
   };
+  if (isFailover) return failover(options, random);
   return isContention ? contention(options, random) : options;
+}
+
+/** Servers are away for longer than agents wait for them, and the store is slow: blocks get into the store twice. */
+function failover(options: SimOptions, random: Random): SimOptions {
+  return {
+    ...options,
+    leastAwayMs: random.int(20_000, 40_000),
+    faultPhaseMs: random.int(90_000, 200_000),
+    mostInsertMs: random.int(500, 4_000),
+    blocksPerAgent: random.int(60, 120),
+    cutIntervalMs: random.int(1_000, 4_000),
+    mostBlockBytes: random.skewed(1_000, 400_000),
+    faults: {
+      ...options.faults,
+      serverCrashesPerMinute: random.next() * 2,
+      partitionsPerMinute: random.next() * 3,
+      storeDelays: random.next() * 0.5,
+      storeOutagesPerMinute: random.next() * 3,
+    },
+  };
 }
 
 type Load = Pick<SimOptions, 'blocksPerAgent' | 'mostBlockBytes' | 'backlogBlocks'>;

@@ -170,7 +170,7 @@ class Simulation implements World {
       this.#plan(faults.clockJumpsPerMinute, `the clock of ${serverId}`, () => process()?.clock.jump());
     }
     this.#plan(options.faults.storeOutagesPerMinute, 'the store is away', () =>
-      this.#store.away(this.chance.faults.skewed(100, 60_000)),
+      this.#store.away(this.chance.faults.skewed(options.leastAwayMs, 60_000)),
     );
     for (let index = 0; index < options.agents; index += 1) this.#buildAgent(index);
   }
@@ -206,7 +206,7 @@ class Simulation implements World {
         link()?.resetStream(),
       );
       this.#plan(perWay(faults.partitionsPerMinute), `nothing passes ${between} for a while`, () => {
-        const lastsMs = chance.faults.skewed(100, 60_000);
+        const lastsMs = chance.faults.skewed(this.options.leastAwayMs, 60_000);
         way.route.blockedUntilMs = this.#nowMs + lastsMs;
         if (lastsMs >= PING_NOTICES_AFTER_MS[0]) link()?.connection?.starve();
       });
@@ -252,7 +252,7 @@ class Simulation implements World {
   }
 
   #restartMs(): number {
-    return this.isFaulty ? this.chance.faults.skewed(50, 60_000) : 100;
+    return this.isFaulty ? this.chance.faults.skewed(this.options.leastAwayMs, 60_000) : 100;
   }
 
   #produce(slot: AgentSlot): void {
