@@ -476,4 +476,11 @@ export const MUTATIONS: readonly Mutation[] = [
     from: 'const ids = [...this.#bound.keys()];',
     to: 'const ids: ServerId[] = [];',
   },
+  {
+    name: 'a far server ranks as a near one',
+    rule: 'U17',
+    file: 'server-machine.ts',
+    from: 'isRemote === true ? remoteOffset : 0;',
+    to: 'isRemote === true ? remoteOffset * 0 : 0;',
+  },
 ];

@@ -20,6 +20,8 @@ export interface ServerShape {
   readonly ingestLimitBytesPerSecond: number | undefined;
   readonly priorityOffset: number;
   readonly loadedOffset: number;
+  /** For agents of another region: every other one is. */
+  readonly remoteOffset: number;
   /**
    * Whether the shell holds back a block that is being written already until that has ended. The real one does; the
    * machine must be right without it as well.
@@ -130,9 +132,11 @@ export function drawOptions(seed: number): SimOptions {
     backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
   };
   const mostBytes = agents * (load.blocksPerAgent + load.backlogBlocks) * load.mostBlockBytes;
-  const servers = Array.from({ length: random.int(isFailover ? 2 : 1, 4) }, () =>
-    drawServer(random, agents, mostBytes * MEAN_BLOCK_PART),
-  );
+  const regions = new Random(seed, 'regions');
+  const servers = Array.from({ length: random.int(isFailover ? 2 : 1, 4) }, () => ({
+    ...drawServer(random, agents, mostBytes * MEAN_BLOCK_PART),
+    remoteOffset: regions.chance(0.2) ? regions.int(1, 100) : 0,
+  }));
   const options: SimOptions = {
     ...{ seed, agents, servers, ...load, isContention: false, leastAwayMs: 50 },
     faultPhaseMs: random.int(10_000, 150_000),
@@ -199,7 +203,7 @@ function contention(options: SimOptions, random: Random): SimOptions {
   };
 }
 
-function drawServer(random: Random, agents: number, loadBytes: number): ServerShape {
+function drawServer(random: Random, agents: number, loadBytes: number): Omit<ServerShape, 'remoteOffset'> {
   const priorities = new Set<number>();
   for (let count = random.int(1, 3); count > 0; count -= 1) priorities.add(random.int(1, 6));
   const mostMebibytes = random.chance(0.1) ? 1_024 : 128;

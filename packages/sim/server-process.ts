@@ -102,6 +102,7 @@ export class ServerProcess {
       yieldMemoryMs: shape.yieldMemoryMs,
       priorityOffset: shape.priorityOffset,
       loadedOffset: shape.loadedOffset,
+      remoteOffset: shape.remoteOffset,
       ...(shape.ingestLimitBytesPerSecond === undefined
         ? {}
         : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
@@ -155,7 +156,7 @@ export class ServerProcess {
     const session: Session = { agentId, connection, link, granted: new Map(), inboxes: new Map() };
     this.#sessions.set(agentId, session);
     connection.send('down', 'control', 0, () => link.welcomed(connection, session, this));
-    this.#dispatch({ type: 'agent_connected', agentId });
+    this.#dispatch({ type: 'agent_connected', agentId, isRemote: isRemote(agentId, this.serverId) });
     this.journal.settleBelow(agentId, settledBelow);
   }
 
@@ -346,4 +347,9 @@ export class ServerProcess {
     if (inbox.inputEnded && inbox.unanswered === 0 && inbox.waiting.length === 0)
       session.inboxes.delete(stream.key);
   }
+}
+
+/** Half of the agents are far from a server, others from another one. */
+function isRemote(agentId: AgentId, serverId: ServerId): boolean {
+  return (agentId.charCodeAt(agentId.length - 1) + serverId.charCodeAt(1)) % 2 === 0;
 }

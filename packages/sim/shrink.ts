@@ -41,6 +41,12 @@ export function shrink(options: SimOptions, checker: string, machines: Machines 
 function plain(server: ServerShape): ServerShape {
   return {
     ...server,
-    ...{ ingestLimitBytesPerSecond: undefined, priorityOffset: 0, loadedOffset: 0, waitsForAppend: true },
+    ...{
+      ingestLimitBytesPerSecond: undefined,
+      priorityOffset: 0,
+      loadedOffset: 0,
+      remoteOffset: 0,
+      waitsForAppend: true,
+    },
   };
 }

@@ -126,7 +126,8 @@ function checkChannels(
 ): void {
   const { shape } = books;
   const lanes = shape.lanes.toSorted((a, b) => a.priority - b.priority);
-  const offset = shape.priorityOffset + (isLoaded ? shape.loadedOffset : 0);
+  const distance = books.agents.get(agentId)?.isRemote === true ? shape.remoteOffset : 0;
+  const offset = shape.priorityOffset + (isLoaded ? shape.loadedOffset : 0) + distance;
   const shift = Math.max(books.yieldOf(agentId), offset);
   for (const [index, { priority, quotaBytes, reservedForUrgentBytes }] of grant.channels.entries()) {
     const lane = lanes[index];

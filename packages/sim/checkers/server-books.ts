@@ -16,6 +16,7 @@ export interface BookedGrant {
 }
 
 export interface BookedAgent {
+  readonly isRemote: boolean;
   readonly grants: Map<string, BookedGrant>;
   request: { readonly content: UploadRequest; readonly sinceMs: number } | undefined;
   /** Counts grants up over all agents: who has the lower number was served longer ago. */
@@ -70,6 +71,7 @@ export class ServerBooks {
     switch (event.type) {
       case 'agent_connected':
         this.agents.set(event.agentId, {
+          isRemote: event.isRemote === true,
           grants: new Map(),
           request: undefined,
           served: 0,
