@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [ARGUMENTS]`: runs one benchmark, or lists them. */
 import { USAGE as AGENTS_USAGE, run as agents } from './agents.ts';
 import { run as codec } from './codec.ts';
+import { run as lanes } from './lanes.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
 import { USAGE as STORM_USAGE, run as storm } from './storm.ts';
@@ -28,6 +29,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: codec,
     usage: `codec [FILE]
   Encode, validate and store a block in Arrow IPC and ClickHouse Native.`,
+  },
+  lanes: {
+    run: lanes,
+    usage: `lanes [--servers N] [--seconds N]
+  From receipt to searchable for each urgency class, in a flood of bulk.
+  --servers N   so many servers beside one store (1)
+  --seconds N   of flood (20)`,
   },
   storm: { run: storm, usage: STORM_USAGE },
   agents: { run: agents, usage: AGENTS_USAGE },

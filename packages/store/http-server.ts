@@ -13,6 +13,7 @@ import { contentTypeOf, isPiecewise } from './formats.ts';
 import {
   DEFAULT_INSERT_EXECUTION_SECONDS,
   DEFAULT_MAX_EXECUTION_SECONDS,
+  EXPRESS_INSERTS,
   MAX_CONCURRENT_INSERTS,
   MAX_CONCURRENT_QUERIES,
   MAX_HEADER_BYTES,
@@ -50,6 +51,7 @@ export function createStoreServer(options: StoreServerOptions): Server {
   });
   const insertTurns = new Turns({
     limit: MAX_CONCURRENT_INSERTS,
+    express: EXPRESS_INSERTS,
     maxWaiting: MAX_WAITING_REQUESTS,
     maxWaitMs: MAX_WAIT_MS,
   });
@@ -160,7 +162,7 @@ class StoreHandler {
     const spooled = await spool(request, this.options.incomingDirectory, inline, read.bodyCompression);
     let release: (() => void) | undefined;
     try {
-      release = await this.insertTurns.take(signal);
+      release = await this.insertTurns.take(signal, Number(read.settings.get('priority') ?? 0));
       const sql = withInfile(read.urlQuery, statement, spooled.path, spooled.compression);
       const query = this.queryOf(read, sql, read.defaultFormat, true, signal);
       await this.wholeResult(

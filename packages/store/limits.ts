@@ -16,6 +16,8 @@ export const DEFAULT_INSERT_EXECUTION_SECONDS = 300;
 export const MAX_CONCURRENT_QUERIES = 8;
 /** Inserts that run at once, counted apart from queries, so that a flood of questions never holds up the logs. */
 export const MAX_CONCURRENT_INSERTS = 2;
+/** Inserts of high priority (ClickHouse's setting `priority`, 1 or 2) that run beside those: errors never wait for a flood. */
+export const EXPRESS_INSERTS = 1;
 /** Requests that wait for their turn, per kind; further ones get TOO_MANY_SIMULTANEOUS_QUERIES. */
 export const MAX_WAITING_REQUESTS = 128;
 /** A waiting request is told after this long that its turn does not come (the same as a proxy's usual patience). */
@@ -24,7 +26,7 @@ export const MAX_WAIT_MS = 60_000;
  * Threads of libuv's pool: every running query holds one (a stream while it fetches), one kills, the others serve
  * files and compression.
  */
-export const THREAD_POOL_SIZE: number = MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_INSERTS + 6;
+export const THREAD_POOL_SIZE: number = MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_INSERTS + EXPRESS_INSERTS + 6;
 /** A query's text, or a query with inline data in one body; larger data belongs into an insert with its own body. */
 export const MAX_QUERY_BYTES: number = 16 * 1024 * 1024;
 /** URL and headers, which may carry a query and its parameters. */

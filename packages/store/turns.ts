@@ -1,23 +1,38 @@
 /**
- * Bounds how many requests of one kind run at once; the others wait in order of arrival, a bounded number for a
- * bounded time.
+ * Bounds how many requests of one kind run at once; the others wait, a bounded number for a bounded time: the ones of
+ * higher priority first, those of equal priority in order of arrival.
  *
- * Invariant: between `take` and `release` at most `limit` holders exist, and every turn is given back exactly once.
+ * Invariants: between `take` and `release` at most `limit` holders exist, and `express` more of high priority; every turn
+ * is given back exactly once; one turn in FAIR_TURN goes to who waits longest, so that nobody waits for ever.
  */
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 
+/** One turn in so many goes to who waits longest, whatever its priority. */
+const FAIR_TURN = 4;
+/** Up to this priority, 1 being the highest, a request may use the turns that are kept for urgent ones. */
+export const EXPRESS_PRIORITY = 2;
+/** Of a request that names none. */
+const NO_PRIORITY: number = Number.MAX_SAFE_INTEGER;
+
 export interface TurnsOptions {
   readonly limit: number;
+  /** Turns beyond `limit`, for requests of high priority; default none. */
+  readonly express?: number;
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
 }
 
+/** A turn of the limit, or one beyond it. */
+type TurnKind = 'plain' | 'express';
+
 interface Waiter {
-  readonly admit: () => void;
+  readonly priority: number;
+  readonly admit: (turn: TurnKind) => void;
 }
 
 export class Turns {
-  private running = 0;
+  private readonly runningBy: Record<TurnKind, number> = { plain: 0, express: 0 };
+  private released = 0;
   private readonly waiting = new Set<Waiter>();
   private readonly options: TurnsOptions;
 
@@ -27,42 +42,56 @@ export class Turns {
 
   /** How many hold a turn now. */
   get runningCount(): number {
-    return this.running;
+    return this.runningBy.plain + this.runningBy.express;
   }
 
   /**
    * Waits for a turn.
    *
    * @param signal gives up waiting when its client is gone
+   * @param priority 1 is the highest; 0 or nothing is the lowest
    * @returns a function that gives the turn back
    * @throws EngineError 202 when too many wait already or the wait is too long, 394 when the signal came first
    */
-  async take(signal: AbortSignal): Promise<() => void> {
-    if (this.running < this.options.limit) {
-      this.running += 1;
-    } else {
-      await this.wait(signal);
-    }
+  async take(signal: AbortSignal, priority = 0): Promise<() => void> {
+    const rank = priority > 0 ? priority : NO_PRIORITY;
+    const free = this.freeTurn(rank);
+    if (free !== undefined) this.runningBy[free] += 1;
+    const turn = free ?? (await this.wait(signal, rank));
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      this.release();
+      this.release(turn);
     };
   }
 
-  private release(): void {
-    const [next] = this.waiting;
-    if (next === undefined) {
-      this.running -= 1;
-      return;
-    }
-    // The turn passes on, so `running` stays.
-    this.waiting.delete(next);
-    next.admit();
+  private freeTurn(priority: number): TurnKind | undefined {
+    const { limit, express = 0 } = this.options;
+    if (priority <= EXPRESS_PRIORITY && this.runningBy.express < express) return 'express';
+    return this.runningBy.plain < limit ? 'plain' : undefined;
   }
 
-  private wait(signal: AbortSignal): Promise<void> {
+  private release(turn: TurnKind): void {
+    this.runningBy[turn] -= 1;
+    if (turn === 'plain') this.released += 1;
+    const next = this.nextWaiter(turn);
+    if (next === undefined) return;
+    // The turn passes on at once, so that nobody takes it in between.
+    this.runningBy[turn] += 1;
+    this.waiting.delete(next);
+    next.admit(turn);
+  }
+
+  private nextWaiter(turn: TurnKind): Waiter | undefined {
+    let [best] = this.waiting;
+    if (best === undefined) return undefined;
+    if (turn === 'plain' && this.released % FAIR_TURN === 0) return best;
+    for (const waiter of this.waiting) if (waiter.priority < best.priority) best = waiter;
+    return turn === 'express' && best.priority > EXPRESS_PRIORITY ? undefined : best;
+  }
+
+  private wait(signal: AbortSignal, priority: number): Promise<TurnKind> {
     if (this.waiting.size >= this.options.maxWaiting)
       throw tooMany(`${this.options.maxWaiting} requests wait already`);
     return new Promise((resolve, reject) => {
@@ -72,9 +101,10 @@ export class Turns {
         this.waiting.delete(waiter);
       };
       const waiter: Waiter = {
-        admit: () => {
+        priority,
+        admit: (turn) => {
           settle();
-          resolve();
+          resolve(turn);
         },
       };
       const onAbort = (): void => {

@@ -20,6 +20,8 @@ export interface InsertRequest {
   /** zstd frames around blocks of ClickHouse's Native format. */
   readonly zstdBody: Buffer;
   readonly deduplicationToken: string;
+  /** Among other inserts; 1 is the highest. */
+  readonly priority: number;
   /** Ends the attempt; the outcome is then unknown. */
   readonly signal: AbortSignal;
 }

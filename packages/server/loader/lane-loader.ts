@@ -291,6 +291,7 @@ export class LaneLoader {
         columns,
         zstdBody: bodyOf(batch),
         deduplicationToken: batch.token,
+        priority: batch.lane + 1,
         signal: attempt.signal,
       };
       await Promise.race([store.insertBlocks(request), ended]);

@@ -39,6 +39,8 @@ export interface InsertBlocksRequest {
   /** zstd frames around blocks of the Native format, one after the other. */
   readonly zstdBody: Buffer | Readable;
   readonly deduplicationToken: string;
+  /** Among other inserts; 1 is the highest. Default: the lowest. */
+  readonly priority?: number;
   /** Gives the attempt up; whether it was applied is then unknown. */
   readonly signal?: AbortSignal;
 }
@@ -122,6 +124,7 @@ class HttpStoreClient implements StoreClient {
         clickhouse_settings: {
           insert_deduplication_token: request.deduplicationToken,
           insert_deduplicate: 1,
+          ...(request.priority === undefined ? {} : { priority: String(request.priority) }),
           async_insert: 0,
           // On a cluster: the answer comes after the shards have it.
           distributed_foreground_insert: 1,
