@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
+import { releaseMemory } from '@sluice/wire/release-memory';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
 import { FileSource, type FileSourceOptions } from './source/file-source.ts';
 import type { LineConsumers } from './source/line-consumer.ts';
@@ -205,6 +206,7 @@ class RunningPipeline implements Pipeline {
   ): Promise<void> {
     const [blocks] = await Promise.all([compressed, previous]);
     const committed = await this.#commit(blocks, checkpoints);
+    for (const block of blocks) releaseMemory(block.payload);
     this.#cutsInTheAir--;
     if (committed && blocks.length > 0) this.#options.onBlocks(blocks.map((block) => block.header));
     if (this.#cutOverdue && !this.#stopping.signal.aborted) this.#due();
@@ -244,5 +246,7 @@ class RunningPipeline implements Pipeline {
 }
 
 async function toNewBlock(block: SealedRawBlock): Promise<NewBlock> {
-  return { header: block.header, payload: await compressBlock(block.raw) };
+  const payload = await compressBlock(block.raw);
+  releaseMemory(block.raw);
+  return { header: block.header, payload };
 }

@@ -8,7 +8,7 @@ import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerId } from '@sluice/protocol/model';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
-import { openBlock } from '@sluice/wire/block-validator';
+import { checkBlock } from '@sluice/wire/block-validator';
 import type { Logger } from 'pino';
 import { startApi } from './api/api.ts';
 import { startIngest } from './ingest/ingest.ts';
@@ -127,7 +127,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     version: options.version,
     ...(options.region === undefined ? {} : { region: options.region }),
     journal,
-    validate: openBlock,
+    validate: checkBlock,
     machine: machineOptions(options),
     logger,
     metrics,

@@ -12,6 +12,7 @@ import {
   writeVarint,
 } from './block-columns.ts';
 import type { AttributeList, PreparedAttributes } from './block-record.ts';
+import { releaseMemory } from './release-memory.ts';
 
 /** Below this a loop beats the call into the runtime's copy. */
 const SHORT_COPY_BYTES = 24;
@@ -28,6 +29,7 @@ export class GrowableBytes {
     if (needed <= this.buffer.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(larger, 0, 0, this.length);
+    releaseMemory(this.buffer);
     this.buffer = larger;
   }
 

@@ -18,11 +18,18 @@ const BLOCK_HEADER_BYTES = 3;
 const RUN_LENGTH_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 
+/** Log lines shrink to a sixth as a rule: then one step of the compressor takes a whole block and nothing is joined. */
+const EXPECTED_RATIO = 4;
+
 const compress = promisify(zstdCompress);
 
 /** Compresses bytes as one zstd frame with content size, off the main thread. */
 export async function compressFrameAsync(raw: Buffer): Promise<Buffer> {
-  return compress(raw, { params: compressionParameters, pledgedSrcSize: raw.length });
+  return compress(raw, {
+    params: compressionParameters,
+    pledgedSrcSize: raw.length,
+    chunkSize: Math.max(constants.Z_DEFAULT_CHUNK, Math.ceil(raw.length / EXPECTED_RATIO)),
+  });
 }
 
 /** The same at once; for small pieces. */
@@ -50,7 +57,8 @@ export function decompressFrame(payload: Uint8Array, rawBytes: number): Buffer {
   try {
     raw = zstdDecompressSync(payload, {
       maxOutputLength: rawBytes,
-      chunkSize: Math.max(constants.Z_MIN_CHUNK, rawBytes),
+      // One more than needed: a chunk that is full makes the library allocate the next one.
+      chunkSize: Math.max(constants.Z_MIN_CHUNK, rawBytes + 1),
       params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
     });
   } catch (error) {

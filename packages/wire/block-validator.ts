@@ -20,6 +20,7 @@ import {
   MAX_TIMESTAMP_SECONDS,
 } from './block-columns.ts';
 import { compressFrame, decompressFrame, malformed } from './block-compression.ts';
+import { releaseMemory } from './release-memory.ts';
 
 const COLUMN_HEADS = BLOCK_COLUMNS.map(encodeColumnHead);
 const MAX_NANOS = (MAX_TIMESTAMP_SECONDS + 1) * 1e9;
@@ -60,6 +61,15 @@ export function openBlock(payload: Uint8Array, expected: ExpectedBlock): OpenedB
     // Reading is bounded by explicit checks; should one be missing, the block is still only malformed.
     throw malformed(error instanceof Error ? error.message : String(error));
   }
+}
+
+/**
+ * The same for who only wants to know: the uncompressed payload is freed at once.
+ *
+ * @throws SluiceError `block_malformed` with the reason.
+ */
+export function checkBlock(payload: Uint8Array, expected: ExpectedBlock): void {
+  releaseMemory(openBlock(payload, expected).raw);
 }
 
 /** The two columns that the server appends, as a zstd frame to stand behind the payload's. */
