@@ -149,9 +149,10 @@ interface Agent {
   readonly grants: Map<GrantId, GivenGrant>;
   request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
   outstandingBytes: number;
-  /** Counts grants over all agents: who was served longest ago comes first. */
-  servedOrder: number;
-  /** Its place among those that were served equally long ago; kept over refusals. */
+  /** Where it stands after its latest grant, in bytes that everyone was given: who had much comes later. */
+  finishBytes: number;
+  /** Where it stood when it got into the line, and its place among equals; kept over refusals. */
+  startBytes: number | undefined;
   lineNumber: number | undefined;
 }
 
@@ -177,6 +178,8 @@ class Machine implements ServerMachine {
   readonly #admission: Admission;
   #loaded = false;
   #lineNumbers = 0;
+  /** How far the line has come, in bytes given to each that stood in it all the time. */
+  #reachedBytes = 0;
   /** Grants in the order of their end (all live equally long). */
   readonly #ends: { readonly agent: Agent; readonly grant: GivenGrant }[] = [];
   #endsTaken = 0;
@@ -229,7 +232,7 @@ class Machine implements ServerMachine {
         this.#agents.set(event.agentId, {
           ...{ agentId: event.agentId, isRemote: event.isRemote === true },
           ...{ grants: new Map(), request: undefined },
-          ...{ outstandingBytes: 0, servedOrder: 0, lineNumber: undefined },
+          ...{ outstandingBytes: 0, finishBytes: 0, startBytes: undefined, lineNumber: undefined },
         });
         return;
       case 'agent_disconnected':
@@ -242,8 +245,10 @@ class Machine implements ServerMachine {
         agent.request = { request: event.request, sinceMs: agent.request?.sinceMs ?? this.#nowMs };
         this.#lineNumbers += 1;
         agent.lineNumber ??= this.#lineNumbers;
+        // Who comes anew stands where the others are, and not ahead of them for all that it was not given before.
+        agent.startBytes ??= Math.max(agent.finishBytes, this.#reachedBytes);
         this.#line.put(agent, {
-          ...{ rank: lineRank(event.request), served: agent.servedOrder, number: agent.lineNumber },
+          ...{ rank: lineRank(event.request), served: agent.startBytes, number: agent.lineNumber },
         });
         return;
       }
@@ -457,8 +462,11 @@ class Machine implements ServerMachine {
     if (!free) this.#admission.charge(bytes);
     agent.grants.set(grant.grantId, grant);
     agent.outstandingBytes += bytes;
-    agent.servedOrder = this.#grants;
+    const startBytes = agent.startBytes ?? 0;
+    this.#reachedBytes = Math.max(this.#reachedBytes, startBytes);
+    agent.finishBytes = startBytes + (free ? 0 : bytes);
     agent.request = undefined;
+    agent.startBytes = undefined;
     agent.lineNumber = undefined;
     this.#line.remove(agent);
     this.#outstandingBytes += bytes;

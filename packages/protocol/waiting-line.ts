@@ -25,7 +25,7 @@ export class WaitingLine<T> {
     return this.#places.size;
   }
 
-  /** Puts the item in by rank, then by when it was served (lower first), then by number. It keeps its time of asking. */
+  /** Puts the item in by rank, then by what it was given before (lower first), then by number. It keeps its time of asking. */
   put(item: T, order: { readonly rank: number; readonly served: number; readonly number: number }): void {
     const before = this.#places.get(item);
     if (before !== undefined) before.live = false;

@@ -183,15 +183,10 @@ function contention(options: SimOptions, random: Random): SimOptions {
   const backlogBlocks = random.int(40, 80);
   const blockBytes = random.int(100_000, 1_000_000);
   const totalBytes = agents * backlogBlocks * blockBytes;
-  return {
+  const limited: SimOptions = {
     ...options,
-    ...{
-      isContention: true,
-      agents,
-      backlogBlocks,
-      blocksPerAgent: backlogBlocks,
-      mostBlockBytes: blockBytes,
-    },
+    ...{ isContention: true, agents, backlogBlocks, blocksPerAgent: backlogBlocks },
+    mostBlockBytes: blockBytes,
     classWeights: [0, 0, 1, 0],
     faultPhaseMs: 1_000,
     servers: options.servers.slice(0, 1).map((server) => ({
@@ -200,6 +195,21 @@ function contention(options: SimOptions, random: Random): SimOptions {
       ingestLimitBytesPerSecond: Math.ceil(totalBytes / random.int(30, 100)),
     })),
     faults: NO_FAULTS,
+  };
+  return random.chance(0.5) ? limited : crowded(limited);
+}
+
+/** No limit but the journal's room, of which they want very many times as much as there is. */
+function crowded(options: SimOptions): SimOptions {
+  return {
+    ...options,
+    ...{ backlogBlocks: 100, blocksPerAgent: 100, mostBlockBytes: 2 * MIB },
+    ...{ mostInsertMs: 1_500, bytesPerMs: 100_000 },
+    servers: options.servers.map((server) => ({
+      ...server,
+      journalBytes: options.agents * LEAST_JOURNAL_MIB_PER_AGENT * MIB,
+      ...{ ingestLimitBytesPerSecond: undefined, gatherMs: 500 },
+    })),
   };
 }
 

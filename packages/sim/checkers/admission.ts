@@ -191,11 +191,12 @@ export class AdmissionModel {
   }
 }
 
-/** Urgent backlog first, then who wants little, then who was served longest ago, then who asked first. */
+/** Urgent backlog first, then who wants little, then who was given least, then who asked first. */
 function isBefore(a: BookedAgent, b: BookedAgent): boolean {
-  const [ranks, others] = [a, b].map(rankOf);
-  if (ranks !== others) return (ranks ?? 0) < (others ?? 0);
-  if (a.served !== b.served) return a.served < b.served;
+  const [rank, otherRank] = [a, b].map(rankOf);
+  if (rank !== otherRank) return (rank ?? 0) < (otherRank ?? 0);
+  const [mine, others] = [a, b].map(({ standsAtBytes }) => standsAtBytes ?? 0);
+  if (mine !== others) return (mine ?? 0) < (others ?? 0);
   return (a.asked ?? 0) < (b.asked ?? 0);
 }
 

@@ -19,8 +19,10 @@ export interface BookedAgent {
   readonly isRemote: boolean;
   readonly grants: Map<string, BookedGrant>;
   request: { readonly content: UploadRequest; readonly sinceMs: number } | undefined;
-  /** Counts grants up over all agents: who has the lower number was served longer ago. */
-  served: number;
+  /** What it was given, counted from where the line was when it joined. */
+  givenBytes: number;
+  /** The same at its first request since the latest grant. */
+  standsAtBytes: number | undefined;
   /** Counts askers up; kept from the first request to the grant. */
   asked: number | undefined;
 }
@@ -43,7 +45,7 @@ export class ServerBooks {
   nowMs = 0;
   isDraining = false;
   #asked = 0;
-  #served = 0;
+  #lineBytes = 0;
 
   constructor(shape: ServerShape) {
     this.shape = shape;
@@ -74,7 +76,8 @@ export class ServerBooks {
           isRemote: event.isRemote === true,
           grants: new Map(),
           request: undefined,
-          served: 0,
+          givenBytes: 0,
+          standsAtBytes: undefined,
           asked: undefined,
         });
         break;
@@ -126,8 +129,11 @@ export class ServerBooks {
     }
     const isIdle = agent.request === undefined || backlogBytes(agent.request.content) === 0;
     agent.grants.set(grant.grantId, { channels, takenUntilMs, isIdle });
-    this.#served += 1;
-    agent.served = this.#served;
+    const startBytes = agent.standsAtBytes ?? 0;
+    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+    this.#lineBytes = Math.max(this.#lineBytes, startBytes);
+    agent.givenBytes = startBytes + (isIdle ? 0 : totalBytes);
+    agent.standsAtBytes = undefined;
     agent.asked = undefined;
     agent.request = undefined;
   }
@@ -165,6 +171,7 @@ export class ServerBooks {
     agent.request = { content, sinceMs: agent.request?.sinceMs ?? this.nowMs };
     this.#asked += 1;
     agent.asked ??= this.#asked;
+    agent.standsAtBytes ??= Math.max(agent.givenBytes, this.#lineBytes);
   }
 
   #arrive(event: Extract<ServerEvent, { type: 'block_arrived' }>): {
