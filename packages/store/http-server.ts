@@ -162,7 +162,7 @@ class StoreHandler {
     const spooled = await spool(request, this.options.incomingDirectory, inline, read.bodyCompression);
     let release: (() => void) | undefined;
     try {
-      release = await this.insertTurns.take(signal, Number(read.settings.get('priority') ?? 0));
+      release = await this.insertTurns.take(signal, read.priority);
       const sql = withInfile(read.urlQuery, statement, spooled.path, spooled.compression);
       const query = this.queryOf(read, sql, read.defaultFormat, true, signal);
       await this.wholeResult(

@@ -12,6 +12,8 @@ export interface StoreRequest {
   readonly queryId: string | undefined;
   readonly database: string | undefined;
   readonly defaultFormat: string;
+  /** Of an insert among others that wait: 1 is the highest, 0 stands for none. */
+  readonly priority: number;
   readonly settings: ReadonlyMap<string, string>;
   readonly parameters: ReadonlyMap<string, string>;
   /** The answer waits for the end of the query, so that its status is final. */
@@ -90,6 +92,7 @@ export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
       searchParams.get('default_format') ?? headerOf(request, 'x-clickhouse-format') ?? 'TabSeparated',
     settings,
     parameters,
+    priority: Number(headerOf(request, 'x-sluice-priority') ?? 0),
     waitsForEnd: isOn(searchParams.get('wait_end_of_query')),
     bodyCompression: bodyCompressionOf(request),
     gzipAnswer: isOn(searchParams.get('enable_http_compression')) && /\bgzip\b/.test(accepted),
