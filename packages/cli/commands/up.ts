@@ -15,6 +15,11 @@ import { defaultDataDirectory } from '../program.ts';
 export const MAX_SERVERS = 16;
 /** How long the parts may take to find each other before `up` gives up with the reason. */
 export const READY_TIMEOUT_MS = 60_000;
+/**
+ * As in the launcher, for the same reasons: what lives shortly here is small, and the default of 16 MiB for each of three
+ * spaces for it is most of what an idle agent would take.
+ */
+const NODE_ARGUMENTS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'];
 /** Ports that others may take from under us before we give up. */
 const MAX_PORT_ATTEMPTS = 5;
 /** How often it is asked whether the agent holds a grant; a person waits for the answer. */
@@ -174,7 +179,7 @@ async function launch(name: string, argumentsOfChild: string[], running: Supervi
     name,
     module: path.join(import.meta.dirname, '..', 'main.ts'),
     arguments: argumentsOfChild,
-    nodeArguments: ['--disable-warning=ExperimentalWarning'],
+    nodeArguments: NODE_ARGUMENTS,
     environment: { SLUICE_LOG_LEVEL: process.env.SLUICE_LOG_LEVEL ?? 'warn' },
     onOutput: childLogLines(name, (line) => process.stderr.write(`${line}\n`)),
     onDeath: (reason, restartInMs) => {

@@ -13,7 +13,13 @@ import type { LanePolicy } from './lane-policy.ts';
 import { type Loader, startLoader } from './loader.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const quick: LanePolicy = { gatherMs: 0, intervalMs: 0, fullRawBytes: 20_000, maxRetryMs: 2 };
+const quick: LanePolicy = {
+  gatherMs: 0,
+  intervalMs: 0,
+  maxIntervalMs: 0,
+  fullRawBytes: 20_000,
+  maxRetryMs: 2,
+};
 const policies: Record<Lane, LanePolicy> = { 0: quick, 1: quick, 2: quick, 3: quick };
 
 type Step =

@@ -15,7 +15,7 @@ import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';
 import { type BatchStore, isRefusal } from './batch-store.ts';
-import { type LanePolicy, selectBatch } from './lane-policy.ts';
+import { INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
 import { SETTLE_AFTER_MS } from './moved-decisions.ts';
 import { copiesOf, MovedGate, type OtherServers } from './moved-gate.ts';
 import { type LoaderProblem, Retrying, Stopped } from './retrying.ts';
@@ -75,6 +75,7 @@ export class LaneLoader {
   /** Of the blocks that may be loaded. */
   #waitingRawBytes = 0;
   #lastStartMs = Number.NEGATIVE_INFINITY;
+  #lastInsertMs = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: LaneOptions) {
@@ -139,7 +140,11 @@ export class LaneLoader {
   async #gather(): Promise<void> {
     const { journal, lane, policy } = this.#options;
     while (journal.waitingBlockCount(lane) <= (this.#gate?.waitingCount ?? 0)) await this.#pause(undefined);
-    const dueMs = Math.max(performance.now() + policy.gatherMs, this.#lastStartMs + policy.intervalMs);
+    const intervalMs = Math.min(this.#lastInsertMs * INTERVAL_PER_INSERT, policy.maxIntervalMs);
+    const dueMs = Math.max(
+      performance.now() + policy.gatherMs,
+      this.#lastStartMs + Math.max(intervalMs, policy.intervalMs),
+    );
     while (this.#waitingRawBytes < policy.fullRawBytes) {
       const leftMs = dueMs - performance.now();
       if (leftMs <= 0) break;
@@ -227,6 +232,7 @@ export class LaneLoader {
       refusal = await this.#untilDone(attempt);
     }
     const insertMs = performance.now() - startMs;
+    this.#lastInsertMs = insertMs;
     if (refusal === undefined) {
       if (content !== batch || insertMs >= OLD_AFTER_MS) await this.#removeSecondCopies(batch);
       await this.#finish(batch);

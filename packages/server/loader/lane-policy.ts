@@ -28,18 +28,38 @@ export interface LanePolicy {
    * go of them at a rate of some ten a second.
    */
   readonly intervalMs: number;
+  /**
+   * To so much the interval grows while inserts take long (INTERVAL_PER_INSERT): a store that is busy is not made busier
+   * with small parts, each of which it has to write, sync and merge.
+   */
+  readonly maxIntervalMs: number;
   /** Enough to be loaded without waiting any longer. */
   readonly fullRawBytes: number;
   /** Longest pause between attempts. */
   readonly maxRetryMs: number;
 }
 
+/** A lane that is not full inserts for at most a fifth of the time. */
+export const INTERVAL_PER_INSERT = 5;
+
 /** By lane. An urgent record is to be found some 100 ms after it arrived; bulk pays for that with patience. */
 export const LANE_POLICIES: Readonly<Record<Lane, LanePolicy>> = {
-  0: { gatherMs: 5, intervalMs: 100, fullRawBytes: 4 * 1024 * 1024, maxRetryMs: 1000 },
-  1: { gatherMs: 50, intervalMs: 200, fullRawBytes: 16 * 1024 * 1024, maxRetryMs: 2000 },
-  2: { gatherMs: 200, intervalMs: 500, fullRawBytes: 32 * 1024 * 1024, maxRetryMs: 5000 },
-  3: { gatherMs: 1000, intervalMs: 1000, fullRawBytes: MAX_BATCH_RAW_BYTES, maxRetryMs: 5000 },
+  0: { gatherMs: 5, intervalMs: 100, maxIntervalMs: 400, fullRawBytes: 4 * 1024 * 1024, maxRetryMs: 1000 },
+  1: { gatherMs: 50, intervalMs: 200, maxIntervalMs: 800, fullRawBytes: 16 * 1024 * 1024, maxRetryMs: 2000 },
+  2: {
+    gatherMs: 200,
+    intervalMs: 500,
+    maxIntervalMs: 1000,
+    fullRawBytes: 32 * 1024 * 1024,
+    maxRetryMs: 5000,
+  },
+  3: {
+    gatherMs: 1000,
+    intervalMs: 1000,
+    maxIntervalMs: 2000,
+    fullRawBytes: MAX_BATCH_RAW_BYTES,
+    maxRetryMs: 5000,
+  },
 };
 
 /** Picks the blocks of the next batch out of those that wait and may be loaded, the oldest first. */

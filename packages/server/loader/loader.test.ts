@@ -12,7 +12,13 @@ import { type Loader, startLoader } from './loader.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 /** As the real ones, only quicker. */
-const quick: LanePolicy = { gatherMs: 1, intervalMs: 2, fullRawBytes: 1_000_000, maxRetryMs: 4 };
+const quick: LanePolicy = {
+  gatherMs: 1,
+  intervalMs: 2,
+  maxIntervalMs: 4,
+  fullRawBytes: 1_000_000,
+  maxRetryMs: 4,
+};
 const policies: Record<Lane, LanePolicy> = { 0: quick, 1: quick, 2: quick, 3: quick };
 
 interface Setup {

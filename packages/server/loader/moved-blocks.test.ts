@@ -14,7 +14,13 @@ import { decide } from './moved-decisions.ts';
 import { reconcile } from './moved-reconciler.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const quick: LanePolicy = { gatherMs: 0, intervalMs: 0, fullRawBytes: 20_000, maxRetryMs: 2 };
+const quick: LanePolicy = {
+  gatherMs: 0,
+  intervalMs: 0,
+  maxIntervalMs: 0,
+  fullRawBytes: 20_000,
+  maxRetryMs: 2,
+};
 const policies: Record<Lane, LanePolicy> = { 0: quick, 1: quick, 2: quick, 3: quick };
 const SERVERS = ['s1', 's2', 's3'] as const;
 type ServerName = (typeof SERVERS)[number];
