@@ -10,6 +10,7 @@ import {
   BACKLOG_FLOOR_BYTES,
   BACKLOG_TARGET_MS,
   DRAIN_WINDOW_MS,
+  LEAST_AWAY_BACKLOG_BYTES,
   LEAST_DRAIN_BYTES_PER_SECOND,
   LEAST_LIMIT_BURST_BYTES,
   LIMIT_BURST_MS,
@@ -90,8 +91,11 @@ export class Admission {
     const heldBytes = this.#mostRoomBytes - this.#roomBytes;
     const drain = this.drainBytesPerSecond;
     // A store that takes nothing is what the journal is there for: then all of its room may be used. Before that is known,
-    // little: whoever comes first after a start would be given all of it.
-    const isAway = this.#drainRate !== undefined && drain < LEAST_DRAIN_BYTES_PER_SECOND;
+    // little: whoever comes first after a start or a quiet hour would be given all of it.
+    const isAway =
+      this.#drainRate !== undefined &&
+      drain < LEAST_DRAIN_BYTES_PER_SECOND &&
+      heldBytes >= LEAST_AWAY_BACKLOG_BYTES;
     if (isAway) return this.#roomBytes;
     const pacedBytes = Math.max(BACKLOG_FLOOR_BYTES, (drain * BACKLOG_TARGET_MS) / 1000) - heldBytes;
     return Math.min(this.#roomBytes, pacedBytes);

@@ -76,6 +76,8 @@ export const BACKLOG_FLOOR_BYTES: number = 128 * 1024 * 1024;
 export const DRAIN_WINDOW_MS = 1_000;
 /** A store that takes less than this is away: the journal is there for that, and may fill up. */
 export const LEAST_DRAIN_BYTES_PER_SECOND: number = 1024 * 1024;
+/** And has at least this much in its journal: with less, a store that takes little may have little to take. */
+export const LEAST_AWAY_BACKLOG_BYTES: number = BACKLOG_FLOOR_BYTES / 2;
 /** What the operator's limit lets pass at once after a pause: a part of a second. */
 export const LIMIT_BURST_MS = 250;
 /** At least this much, so that a very small limit does not cut grants to nothing. */

@@ -263,8 +263,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'the pace of the store is ignored',
     rule: 'U17',
     file: 'admission.ts',
-    from: 'drain < LEAST_DRAIN_BYTES_PER_SECOND',
-    to: 'drain >= 0',
+    from: 'if (isAway) return this.#roomBytes;',
+    to: 'return this.#roomBytes;',
   },
   {
     name: 'idle agents get as much however many they are',

@@ -13,6 +13,7 @@ import {
   HEADROOM_BYTES,
   IDLE_QUOTA_BYTES,
   IDLE_ROOM_FRACTION,
+  LEAST_AWAY_BACKLOG_BYTES,
   LEAST_DRAIN_BYTES_PER_SECOND,
   LEAST_IDLE_QUOTA_BYTES,
   LEAST_LIMIT_BURST_BYTES,
@@ -185,8 +186,9 @@ export class AdmissionModel {
   /** What the journal may hold and have promised, for the store to take it soon. */
   #pacedBytes(): number {
     const pace = Math.max(0, this.#pace ?? 0);
-    if (this.#pace !== undefined && pace < LEAST_DRAIN_BYTES_PER_SECOND) return Number.POSITIVE_INFINITY;
     const heldBytes = this.#mostRoomBytes - this.#roomBytes;
+    const isAway = this.#pace !== undefined && pace < LEAST_DRAIN_BYTES_PER_SECOND;
+    if (isAway && heldBytes >= LEAST_AWAY_BACKLOG_BYTES) return Number.POSITIVE_INFINITY;
     return Math.max(BACKLOG_FLOOR_BYTES, (pace * BACKLOG_TARGET_MS) / 1000) - heldBytes;
   }
 }
