@@ -6,8 +6,12 @@
  * is forgotten only after an acknowledgement; a block is never in two places.
  */
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
-import type { BlockEntry, Channel, LiveGrant, Server } from './agent-state.ts';
+import type { SilenceTimes } from './agent-silence.ts';
+import { channelsDueMs, isSilent } from './agent-silence.ts';
+import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import { createServer, quotaLeftBytes } from './agent-state.ts';
+import type { AgentMachineView, ChannelUseView, SentNoticeView } from './agent-view.ts';
+import { viewServer } from './agent-view.ts';
 import { Backlog } from './backlog.ts';
 import { isOlder } from './block-heap.ts';
 import { requestId, timeMs } from './brand.ts';
@@ -31,17 +35,7 @@ import {
   URGENT_WINDOW_BYTES,
   WINDOW_BYTES,
 } from './limits.ts';
-import type {
-  BlockId,
-  ChannelNumber,
-  ClassBacklog,
-  Grant,
-  GrantId,
-  PriorityViolationNotice,
-  ServerId,
-  TimeMs,
-  UrgencyClass,
-} from './model.ts';
+import type { BlockId, ChannelNumber, Grant, GrantId, ServerId, TimeMs, UrgencyClass } from './model.ts';
 import { URGENCY_CLASSES } from './model.ts';
 import { createRandom, nextRandom } from './random.ts';
 import type { Need } from './request-policy.ts';
@@ -62,57 +56,6 @@ export interface AgentMachineOptions {
   readonly minimumShares?: Readonly<Record<UrgencyClass, number>>;
 }
 
-export interface AgentChannelView {
-  readonly grantId: GrantId;
-  readonly channel: ChannelNumber;
-  readonly priority: number;
-  readonly quotaBytes: number;
-  readonly usedBytes: number;
-  readonly expiresInMs: number;
-  readonly stalled: boolean;
-  readonly violating: boolean;
-}
-
-export interface AgentServerMachineView {
-  readonly serverId: ServerId;
-  readonly connected: boolean;
-  readonly blocksInFlight: number;
-  /** Live channels, highest first. */
-  readonly channels: readonly AgentChannelView[];
-}
-
-export interface ChannelUseView {
-  readonly atMs: TimeMs;
-  readonly serverId: ServerId;
-  readonly grantId: GrantId;
-  readonly channel: ChannelNumber;
-  readonly priority: number;
-  readonly urgency: UrgencyClass;
-  readonly rawBytes: number;
-  readonly recordCount: number;
-  readonly violating: boolean;
-}
-
-export interface SentNoticeView {
-  readonly atMs: TimeMs;
-  readonly serverId: ServerId;
-  readonly notice: PriorityViolationNotice;
-}
-
-/** What the machine tells people. Lists of recent things are bounded, oldest first. */
-export interface AgentMachineView {
-  readonly servers: readonly AgentServerMachineView[];
-  /** What no server has acknowledged, per class that has any. */
-  readonly backlog: readonly ClassBacklog[];
-  /** Age of the oldest record that no server has acknowledged; 0 when there is none. */
-  readonly lagMs: number;
-  readonly recentUses: readonly ChannelUseView[];
-  readonly recentNotices: readonly SentNoticeView[];
-  readonly noticesTotal: number;
-  readonly recordsAcknowledgedTotal: number;
-  readonly blocksSetAsideTotal: number;
-}
-
 export interface AgentMachine {
   /** Advances the machine by one event and returns what to do, in order. Never throws for what a peer says. */
   step(event: AgentEvent): AgentEffect[];
@@ -125,8 +68,7 @@ export function createAgentMachine(options: AgentMachineOptions = {}): AgentMach
 }
 
 class Machine implements AgentMachine {
-  readonly #inDoubtTimeoutMs: number;
-  readonly #stallTimeoutMs: number;
+  readonly #silence: SilenceTimes;
   readonly #times: { readonly requestTimeoutMs: number; readonly refreshIntervalMs: number };
   readonly #windowBytes: number;
   /** Raw bytes in flight per server, but for stalled channels: while blocks are sent. */
@@ -153,8 +95,10 @@ class Machine implements AgentMachine {
 
   constructor(options: AgentMachineOptions) {
     this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
-    this.#inDoubtTimeoutMs = options.inDoubtTimeoutMs ?? IN_DOUBT_TIMEOUT_MS;
-    this.#stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
+    this.#silence = {
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      inDoubtTimeoutMs: options.inDoubtTimeoutMs ?? IN_DOUBT_TIMEOUT_MS,
+    };
     this.#times = {
       requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       refreshIntervalMs: options.refreshIntervalMs ?? REFRESH_INTERVAL_MS,
@@ -180,7 +124,9 @@ class Machine implements AgentMachine {
   view(nowMs: TimeMs): AgentMachineView {
     const backlog = this.#backlog.unacknowledged(nowMs);
     return {
-      servers: [...this.#servers.values()].map((server) => this.#viewServer(server, nowMs)),
+      servers: [...this.#servers.values()].map((server) =>
+        viewServer(server, { order: this.#order, ending: this.#ending }, nowMs),
+      ),
       backlog,
       lagMs: backlog.reduce((oldest, { oldestAgeMs }) => Math.max(oldest, oldestAgeMs), 0),
       recentUses: [...this.#recentUses],
@@ -212,7 +158,7 @@ class Machine implements AgentMachine {
         if (entry === undefined) return;
         entry.foundInDoubtAt = event.inDoubtAt;
         if (event.inDoubtAt === undefined) this.#backlog.toWaiting(entry);
-        else this.#backlog.toBound(entry, event.inDoubtAt, this.#nowMs + this.#inDoubtTimeoutMs);
+        else this.#backlog.toBound(entry, event.inDoubtAt, this.#nowMs + this.#silence.inDoubtTimeoutMs);
         return;
       }
       case 'block_acknowledged':
@@ -241,16 +187,12 @@ class Machine implements AgentMachine {
   #passTime(): void {
     for (const channel of [...this.#order]) {
       if (channel.grant.expiresAtMs <= this.#nowMs) this.#end(channel);
-      else if (this.#isSilent(channel, this.#stallTimeoutMs)) channel.stalled = true;
+      else if (isSilent(channel, this.#silence.stallTimeoutMs, this.#nowMs)) channel.stalled = true;
     }
     for (const channel of [...this.#order, ...this.#ending]) {
-      if (this.#isSilent(channel, this.#inDoubtTimeoutMs)) this.#giveUp(channel);
+      if (isSilent(channel, this.#silence.inDoubtTimeoutMs, this.#nowMs)) this.#giveUp(channel);
     }
     this.#backlog.release(this.#nowMs);
-  }
-
-  #isSilent(channel: Channel, timeoutMs: number): boolean {
-    return channel.inFlight.size > 0 && this.#nowMs >= channel.progressAtMs + timeoutMs;
   }
 
   #disconnected(server: Server): void {
@@ -269,7 +211,7 @@ class Machine implements AgentMachine {
       this.#ending.delete(channel);
     }
     for (const entry of inFlight) {
-      this.#backlog.toBound(entry, server.serverId, this.#nowMs + this.#inDoubtTimeoutMs);
+      this.#backlog.toBound(entry, server.serverId, this.#nowMs + this.#silence.inDoubtTimeoutMs);
     }
     this.#servers.set(server.serverId, createServer(server.serverId));
   }
@@ -338,7 +280,7 @@ class Machine implements AgentMachine {
 
   /** The stream is gone: its blocks go to the same server again, on other channels. */
   #break(channel: Channel): void {
-    const releaseAtMs = this.#nowMs + this.#inDoubtTimeoutMs;
+    const releaseAtMs = this.#nowMs + this.#silence.inDoubtTimeoutMs;
     for (const entry of [...channel.inFlight]) this.#backlog.toBound(entry, channel.serverId, releaseAtMs);
     this.#end(channel);
     this.#closeIfDone(channel);
@@ -347,7 +289,7 @@ class Machine implements AgentMachine {
   /** A server that answers nothing although connected: its blocks go to any server, marked (U14). */
   #giveUp(channel: Channel): void {
     for (const entry of [...channel.inFlight]) {
-      this.#backlog.toBound(entry, channel.serverId, this.#nowMs + this.#inDoubtTimeoutMs);
+      this.#backlog.toBound(entry, channel.serverId, this.#nowMs + this.#silence.inDoubtTimeoutMs);
       this.#backlog.toWaiting(entry);
     }
     this.#end(channel);
@@ -511,18 +453,10 @@ class Machine implements AgentMachine {
   }
 
   #wake(): void {
-    let wakeMs = this.#backlog.nextReleaseMs;
-    for (const channel of this.#order) {
-      wakeMs = Math.min(wakeMs, channel.grant.expiresAtMs);
-      if (channel.inFlight.size > 0) {
-        const timeoutMs = channel.stalled ? this.#inDoubtTimeoutMs : this.#stallTimeoutMs;
-        wakeMs = Math.min(wakeMs, channel.progressAtMs + timeoutMs);
-      }
-      if (channel.pausedUntilMs > this.#nowMs) wakeMs = Math.min(wakeMs, channel.pausedUntilMs);
-    }
-    for (const channel of this.#ending) {
-      wakeMs = Math.min(wakeMs, channel.progressAtMs + this.#inDoubtTimeoutMs);
-    }
+    let wakeMs = Math.min(
+      this.#backlog.nextReleaseMs,
+      channelsDueMs(this.#order, this.#ending, this.#silence, this.#nowMs),
+    );
     if (!this.#stopping) {
       for (const server of this.#servers.values()) {
         wakeMs = Math.min(wakeMs, requestDueMs(server, this.#need(server), this.#times, this.#nowMs));
@@ -555,26 +489,6 @@ class Machine implements AgentMachine {
       (channel === undefined || other.channel === channel);
     return [...this.#order, ...this.#ending].filter(matches);
   }
-
-  #viewServer(server: Server, nowMs: number): AgentServerMachineView {
-    const live = this.#order.filter((channel) => channel.serverId === server.serverId);
-    const ending = [...this.#ending].filter((channel) => channel.serverId === server.serverId);
-    return {
-      serverId: server.serverId,
-      connected: server.connected,
-      blocksInFlight: [...live, ...ending].reduce((sum, { inFlight }) => sum + inFlight.size, 0),
-      channels: live.map((channel) => viewChannel(channel, channel.grant, nowMs)),
-    };
-  }
-}
-
-function viewChannel(channel: Channel, grant: LiveGrant, nowMs: number): AgentChannelView {
-  const { priority, quotaBytes, usedBytes, stalled, violating } = channel;
-  const expiresInMs = Math.max(0, grant.expiresAtMs - nowMs);
-  return {
-    ...{ grantId: grant.grantId, channel: channel.channel, priority, quotaBytes, usedBytes },
-    ...{ expiresInMs, stalled, violating },
-  };
 }
 
 function keep<T>(list: T[], item: T, most: number): void {

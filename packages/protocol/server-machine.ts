@@ -36,7 +36,6 @@ import type {
   BlockHeader,
   BlockId,
   ChannelNumber,
-  GrantedChannel,
   GrantId,
   PriorityViolationNotice,
   RefusalReason,
@@ -46,6 +45,10 @@ import type {
 } from './model.ts';
 import { blockKey, MAX_BLOCK_RAW_BYTES } from './model.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
+import type { Agent, GivenChannel, GivenGrant } from './server-state.ts';
+import { leftBytes } from './server-state.ts';
+import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
+import { viewAgent } from './server-view.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 /** All but the id and the instance have defaults; times in ms. */
@@ -70,49 +73,6 @@ export interface ServerMachineOptions {
   readonly remoteOffset?: number;
 }
 
-export interface ServerChannelView {
-  readonly grantId: GrantId;
-  readonly channel: ChannelNumber;
-  readonly priority: number;
-  readonly quotaBytes: number;
-  readonly usedBytes: number;
-  readonly expiresInMs: number;
-}
-
-export interface ServerAgentView {
-  readonly agentId: AgentId;
-  readonly channels: readonly ServerChannelView[];
-  /** Quota granted and not used. */
-  readonly outstandingBytes: number;
-  /** A request waits for room. */
-  readonly requestDeferred: boolean;
-  /** How far its lanes are moved down at present (U11). */
-  readonly yieldedBy: number;
-}
-
-export interface ReceivedNoticeView {
-  readonly atMs: TimeMs;
-  readonly agentId: AgentId;
-  readonly notice: PriorityViolationNotice;
-}
-
-export interface ServerMachineView {
-  readonly serverId: ServerId;
-  readonly draining: boolean;
-  readonly roomBytes: number;
-  /** What leaves the journal per second, as measured; 0 when unknown. */
-  readonly drainBytesPerSecond: number;
-  /** The journal is mostly full: the next grants rank lower. */
-  readonly loaded: boolean;
-  readonly outstandingBytes: number;
-  /** Taken and not durable yet. */
-  readonly writingBytes: number;
-  readonly agents: readonly ServerAgentView[];
-  readonly noticesTotal: number;
-  /** Bounded, oldest first. */
-  readonly recentNotices: readonly ReceivedNoticeView[];
-}
-
 export interface ServerMachine {
   /** Advances the machine by one event and returns what to do, in order. Never throws for what a peer says. */
   step(event: ServerEvent): ServerEffect[];
@@ -125,35 +85,6 @@ export interface ServerMachine {
  */
 export function createServerMachine(options: ServerMachineOptions): ServerMachine {
   return new Machine(options);
-}
-
-interface GivenChannel {
-  readonly granted: GrantedChannel;
-  usedBytes: number;
-}
-
-interface GivenGrant {
-  readonly grantId: GrantId;
-  /** An idle agent's: counts against the operator's limit only as it is used. */
-  readonly free: boolean;
-  readonly channels: readonly GivenChannel[];
-  /** When the agent stops using it, at the latest, if it took no time to arrive. */
-  readonly expiresAtMs: number;
-  /** Until when its blocks are taken. */
-  readonly takenUntilMs: number;
-}
-
-interface Agent {
-  readonly agentId: AgentId;
-  readonly isRemote: boolean;
-  readonly grants: Map<GrantId, GivenGrant>;
-  request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
-  outstandingBytes: number;
-  /** Where it stands after its latest grant, in bytes that everyone was given: who had much comes later. */
-  finishBytes: number;
-  /** Where it stood when it got into the line, and its place among equals; kept over refusals. */
-  startBytes: number | undefined;
-  lineNumber: number | undefined;
 }
 
 interface Place {
@@ -219,7 +150,9 @@ class Machine implements ServerMachine {
       loaded: this.#loaded,
       outstandingBytes: this.#outstandingBytes,
       writingBytes: this.#writingBytes,
-      agents: [...this.#agents.values()].map((agent) => this.#viewAgent(agent, nowMs)),
+      agents: [...this.#agents.values()].map((agent) =>
+        viewAgent(agent, this.#shiftOf(agent.agentId), nowMs),
+      ),
       noticesTotal: this.#noticesTotal,
       recentNotices: [...this.#recentNotices],
     };
@@ -516,29 +449,10 @@ class Machine implements ServerMachine {
     this.#wakeMs = Math.max(wakeMs, this.#nowMs + 1);
     this.#effects.push({ type: 'wake_at', atMs: timeMs(this.#wakeMs) });
   }
-
-  #viewAgent(agent: Agent, nowMs: TimeMs): ServerAgentView {
-    const channels: ServerChannelView[] = [];
-    for (const grant of agent.grants.values()) {
-      if (grant.expiresAtMs <= nowMs) continue;
-      for (const { granted, usedBytes } of grant.channels) {
-        const { channel, priority, quotaBytes } = granted;
-        const expiresInMs = grant.expiresAtMs - nowMs;
-        channels.push({ grantId: grant.grantId, channel, priority, quotaBytes, usedBytes, expiresInMs });
-      }
-    }
-    const { agentId, outstandingBytes } = agent;
-    const requestDeferred = agent.request !== undefined;
-    return { agentId, channels, outstandingBytes, requestDeferred, yieldedBy: this.#shiftOf(agentId) };
-  }
 }
 
 /** Urgent backlog first, then those that want little because nothing waits, then the rest. */
 function lineRank({ backlog }: UploadRequest): number {
   if (backlog.some(({ urgency }) => urgency === 'urgent')) return 0;
   return backlog.length === 0 ? 1 : 2;
-}
-
-function leftBytes(grant: GivenGrant): number {
-  return grant.channels.reduce((sum, { granted, usedBytes }) => sum + granted.quotaBytes - usedBytes, 0);
 }

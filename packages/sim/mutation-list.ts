@@ -158,8 +158,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a block in doubt goes to any server at once',
     rule: 'U14',
     file: 'agent-machine.ts',
-    from: 'this.#backlog.toBound(entry, server.serverId, this.#nowMs + this.#inDoubtTimeoutMs);\n    }\n    this.#servers.set',
-    to: 'this.#backlog.toWaiting(entry);\n    }\n    this.#servers.set',
+    from: 'this.#servers.set(server.serverId, createServer(server.serverId));',
+    to: 'for (const entry of inFlight) this.#backlog.toWaiting(entry);\n    this.#servers.set(server.serverId, createServer(server.serverId));',
   },
   {
     name: 'a block in flight at a lost server is forgotten',
@@ -424,8 +424,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a silent server keeps its blocks',
     rule: 'U14',
     file: 'agent-machine.ts',
-    from: 'if (this.#isSilent(channel, this.#inDoubtTimeoutMs)) this.#giveUp(channel);',
-    to: '',
+    from: ' this.#giveUp(channel);',
+    to: ' void channel;',
   },
   {
     name: 'an agent that restarted forgets all doubts but the latest',

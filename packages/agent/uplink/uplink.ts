@@ -9,8 +9,9 @@
 
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
-import type { AgentMachine, AgentMachineOptions, AgentMachineView } from '@sluice/protocol/agent-machine';
+import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
+import type { AgentMachineView } from '@sluice/protocol/agent-view';
 import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';

@@ -19,8 +19,9 @@ import type {
 } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
-import type { ServerMachine, ServerMachineOptions, ServerMachineView } from '@sluice/protocol/server-machine';
+import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
 import { createServerMachine } from '@sluice/protocol/server-machine';
+import type { ServerMachineView } from '@sluice/protocol/server-view';
 import type { ReceivedBlock } from '@sluice/wire/convert';
 import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';

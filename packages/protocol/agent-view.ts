@@ -1,0 +1,88 @@
+/** What the agent's machine tells people: servers, live channels, what waits, what was used and told lately. */
+import type { Channel, Server } from './agent-state.ts';
+import type {
+  ChannelNumber,
+  ClassBacklog,
+  GrantId,
+  PriorityViolationNotice,
+  ServerId,
+  TimeMs,
+  UrgencyClass,
+} from './model.ts';
+
+export interface AgentChannelView {
+  readonly grantId: GrantId;
+  readonly channel: ChannelNumber;
+  readonly priority: number;
+  readonly quotaBytes: number;
+  readonly usedBytes: number;
+  readonly expiresInMs: number;
+  readonly stalled: boolean;
+  readonly violating: boolean;
+}
+
+export interface AgentServerMachineView {
+  readonly serverId: ServerId;
+  readonly connected: boolean;
+  readonly blocksInFlight: number;
+  /** Live channels, highest first. */
+  readonly channels: readonly AgentChannelView[];
+}
+
+export interface ChannelUseView {
+  readonly atMs: TimeMs;
+  readonly serverId: ServerId;
+  readonly grantId: GrantId;
+  readonly channel: ChannelNumber;
+  readonly priority: number;
+  readonly urgency: UrgencyClass;
+  readonly rawBytes: number;
+  readonly recordCount: number;
+  readonly violating: boolean;
+}
+
+export interface SentNoticeView {
+  readonly atMs: TimeMs;
+  readonly serverId: ServerId;
+  readonly notice: PriorityViolationNotice;
+}
+
+/** What the machine tells people. Lists of recent things are bounded, oldest first. */
+export interface AgentMachineView {
+  readonly servers: readonly AgentServerMachineView[];
+  /** What no server has acknowledged, per class that has any. */
+  readonly backlog: readonly ClassBacklog[];
+  /** Age of the oldest record that no server has acknowledged; 0 when there is none. */
+  readonly lagMs: number;
+  readonly recentUses: readonly ChannelUseView[];
+  readonly recentNotices: readonly SentNoticeView[];
+  readonly noticesTotal: number;
+  readonly recordsAcknowledgedTotal: number;
+  readonly blocksSetAsideTotal: number;
+}
+
+/** @param channels of all servers: those in the order of use, and those that only wait for answers. */
+export function viewServer(
+  server: Server,
+  channels: { readonly order: readonly Channel[]; readonly ending: ReadonlySet<Channel> },
+  nowMs: TimeMs,
+): AgentServerMachineView {
+  const isOurs = ({ serverId }: Channel): boolean => serverId === server.serverId;
+  const live = channels.order.filter(isOurs);
+  const ending = [...channels.ending].filter(isOurs);
+  return {
+    serverId: server.serverId,
+    connected: server.connected,
+    blocksInFlight: [...live, ...ending].reduce((sum, { inFlight }) => sum + inFlight.size, 0),
+    channels: live.map((channel) => viewChannel(channel, nowMs)),
+  };
+}
+
+function viewChannel(channel: Channel, nowMs: number): AgentChannelView {
+  const { grant, priority, quotaBytes, usedBytes, stalled, violating } = channel;
+  const expiresInMs = Math.max(0, grant.expiresAtMs - nowMs);
+  return {
+    ...{ grantId: grant.grantId, channel: channel.channel, priority, quotaBytes, usedBytes },
+    ...{ expiresInMs, stalled, violating },
+  };
+}

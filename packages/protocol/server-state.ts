@@ -1,0 +1,36 @@
+/** The server machine's books: which agents are connected, what each was granted, and what it used of it. */
+import type { AgentId, GrantedChannel, GrantId, UploadRequest } from './model.ts';
+
+export interface GivenChannel {
+  readonly granted: GrantedChannel;
+  usedBytes: number;
+}
+
+export interface GivenGrant {
+  readonly grantId: GrantId;
+  /** An idle agent's: counts against the operator's limit only as it is used. */
+  readonly free: boolean;
+  readonly channels: readonly GivenChannel[];
+  /** When the agent stops using it, at the latest, if it took no time to arrive. */
+  readonly expiresAtMs: number;
+  /** Until when its blocks are taken. */
+  readonly takenUntilMs: number;
+}
+
+export interface Agent {
+  readonly agentId: AgentId;
+  readonly isRemote: boolean;
+  readonly grants: Map<GrantId, GivenGrant>;
+  request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
+  outstandingBytes: number;
+  /** Where it stands after its latest grant, in bytes that everyone was given: who had much comes later. */
+  finishBytes: number;
+  /** Where it stood when it got into the line, and its place among equals; kept over refusals. */
+  startBytes: number | undefined;
+  lineNumber: number | undefined;
+}
+
+/** What is granted and not used. */
+export function leftBytes(grant: GivenGrant): number {
+  return grant.channels.reduce((sum, { granted, usedBytes }) => sum + granted.quotaBytes - usedBytes, 0);
+}
