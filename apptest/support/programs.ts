@@ -91,10 +91,14 @@ export async function startProgram(
 }
 
 /** `sluice up` while it runs. */
-export interface RunningUp extends RunningProgram {
+export interface RunningUp extends RunningProgram, Client {
   readonly url: string;
   /** The newest process of a part: `store`, `agent`, or a server's id such as `s1`; undefined while none lives. */
   pidOf(part: string): number | undefined;
+}
+
+/** The command line as a client of one server. */
+export interface Client {
   search(query: string, ...options: string[]): Promise<Record<string, unknown>[]>;
   count(query: string, ...options: string[]): Promise<number>;
   status(): Promise<StatusJson>;
@@ -116,9 +120,10 @@ interface StatusJson {
     id: string;
     connected: boolean;
     unreadBytes: number;
+    recordsAcknowledged: number;
     backlog: Record<string, { records: number; rawBytes: number }>;
     servers: { address: string; id: string; connected: boolean; channels: { priority: number }[] }[];
-    uses: { server: string; priority: number; violating: boolean; urgency: string }[];
+    uses: { at: string; server: string; priority: number; violating: boolean; urgency: string }[];
     notices: { server: string; priority: number }[];
     violations: number;
     problems: string[];
@@ -137,6 +142,11 @@ export async function startUp(options: {
   const flags = ['up', '--data', options.data, '--port', String(port), ...(options.arguments ?? [])];
   const program = await startProgram(flags, 'ready ', options.environment);
   const url = program.line.slice('ready '.length);
+  return { ...program, ...clientOf(url), url, pidOf: (part) => pidOfPart(program.pid, part) };
+}
+
+/** @param url of a server's API */
+export function clientOf(url: string): Client {
   const run = async (argumentsOfCommand: string[]): Promise<string> => {
     const result = await sluice([...argumentsOfCommand, '--server', url]);
     if (result.code !== 0)
@@ -144,9 +154,6 @@ export async function startUp(options: {
     return result.stdout;
   };
   return {
-    ...program,
-    url,
-    pidOf: (part) => pidOfPart(program.pid, part),
     count: async (query, ...rest) => Number(await run(['search', query, '--all-time', '--count', ...rest])),
     search: async (query, ...rest) => {
       const text = await run(['search', query, '--json', ...rest]);
