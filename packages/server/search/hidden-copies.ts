@@ -21,6 +21,12 @@ import {
 
 /** Answers that come close together share a view. Well below HOLD_SETTLE_MS, of which the rest is left for the answer. */
 export const MAX_VIEW_AGE_MS = 500;
+/** Stands in each condition that hides copies: its query is to have HIDING_SETTINGS. */
+export const HIDING_MARK = '/* second copies */';
+/** The engine then looks at tuples only in the rows that a number let through: five times as quick. */
+export const HIDING_SETTINGS: Readonly<Record<string, string>> = {
+  short_circuit_function_evaluation: 'force_enable',
+};
 /** How often an answer is made again before its reader is asked for patience. */
 export const MAX_ATTEMPTS = 5;
 
@@ -111,10 +117,10 @@ export function hidingSql(rows: readonly MovedCopy[]): string {
       `(${sequencesSql(held)} AND (AgentId, BlockEpoch, BlockSequence, ServerId) IN (${copies.join(', ')}))`,
     );
   }
-  return hidden.length === 0 ? '' : ` AND NOT (${hidden.join(' OR ')})`;
+  return hidden.length === 0 ? '' : ` AND NOT ${HIDING_MARK} (${hidden.join(' OR ')})`;
 }
 
-/** Numbers are compared quickly, and rule out nearly every row before a tuple is put together. */
+/** Numbers are compared quickly, and rule out nearly every row: with HIDING_SETTINGS no tuple is put together for it. */
 function sequencesSql(copies: readonly Copy[]): string {
   return `BlockSequence IN (${[...new Set(copies.map(({ id }) => id.sequence))].join(', ')})`;
 }

@@ -4,6 +4,7 @@
 import { ClickHouseError } from '@clickhouse/client';
 import { SluiceError } from '@sluice/protocol/error';
 import type { StoreClient } from '../store/store-client.ts';
+import { HIDING_MARK, HIDING_SETTINGS } from './hidden-copies.ts';
 import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES } from './limits.ts';
 
 /** Answers read-only SQL. */
@@ -50,6 +51,7 @@ export function createSearchStore(client: Pick<StoreClient, 'queryText'>): Searc
             settings: {
               max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),
               max_query_size: String(MAX_QUERY_BYTES),
+              ...(sql.includes(HIDING_MARK) ? HIDING_SETTINGS : {}),
             },
           },
         );
