@@ -24,5 +24,5 @@ test.each(Array.from({ length: 21 }, (_, index) => `U${index + 1}`))('SPEC: %s n
   const text = rules.get(rule) ?? '';
   const titles = [...text.matchAll(/"([^"]+)"/g)].map(([, title]) => `'${title}'`);
   for (const title of titles) expect(sources).toContain(title);
-  expect(titles.length > 0 || text.includes('not yet')).toBe(true);
+  expect(titles.length).toBeGreaterThan(0);
 });

@@ -46,6 +46,20 @@ describe('what was written is read again, over the wire', () => {
     );
   });
 
+  test('U20: fields of a newer minor version are ignored', () => {
+    const request = {
+      requestId: 7,
+      backlog: [{ urgency: 'bulk', recordCount: 3, rawBytes: 5, oldestAgeMs: 0 }],
+    };
+    const written = convert.writeUploadRequest(request as unknown as UploadRequest, 2);
+    const newer = Buffer.concat([
+      toBinary(UploadRequestSchema, written),
+      // Field 1000 as a number, field 1001 as text, as a newer peer could send them.
+      Buffer.from([0xc0, 0x3e, 0x2a, 0xca, 0x3e, 0x03, 0x6e, 0x65, 0x77]),
+    ]);
+    expect(convert.readUploadRequest(fromBinary(UploadRequestSchema, newer))).toEqual(request);
+  });
+
   test('grants and refusals', () => {
     const channels = fc.uniqueArray(
       fc
