@@ -6,10 +6,11 @@
  * that place are skipped when they come up. No operation scans the blocks.
  */
 import type { BlockEntry } from './agent-state.ts';
+import { Heap } from './heap.ts';
 
 export class BlockHeap {
   readonly #belongs: (entry: BlockEntry) => boolean;
-  readonly #items: BlockEntry[] = [];
+  readonly #heap = new Heap<BlockEntry>(isOlder);
 
   /** @param belongs whether an entry still is where this heap says. */
   constructor(belongs: (entry: BlockEntry) => boolean) {
@@ -18,46 +19,15 @@ export class BlockHeap {
 
   /** The oldest block, or undefined when none waits. */
   first(): BlockEntry | undefined {
-    for (let top = this.#items[0]; top !== undefined; top = this.#items[0]) {
+    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
       if (this.#belongs(top)) return top;
-      this.#removeTop();
+      this.#heap.pop();
     }
     return undefined;
   }
 
   push(entry: BlockEntry): void {
-    const items = this.#items;
-    let index = items.length;
-    items.push(entry);
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = items[parentIndex];
-      if (parent === undefined || !isOlder(entry, parent)) break;
-      items[index] = parent;
-      index = parentIndex;
-    }
-    items[index] = entry;
-  }
-
-  #removeTop(): void {
-    const items = this.#items;
-    const last = items.pop();
-    if (last === undefined || items.length === 0) return;
-    let index = 0;
-    for (;;) {
-      let childIndex = 2 * index + 1;
-      let child = items[childIndex];
-      if (child === undefined) break;
-      const right = items[childIndex + 1];
-      if (right !== undefined && isOlder(right, child)) {
-        childIndex += 1;
-        child = right;
-      }
-      if (!isOlder(child, last)) break;
-      items[index] = child;
-      index = childIndex;
-    }
-    items[index] = last;
+    this.#heap.push(entry);
   }
 }
 

@@ -5,6 +5,8 @@
  * Invariants: an item stands in the line once; every operation is O(log n) amortized, however many wait.
  */
 
+import { Heap } from './heap.ts';
+
 interface Place<T> {
   readonly item: T;
   readonly rank: number;
@@ -18,7 +20,7 @@ interface Place<T> {
 const MAX_STALE_PLACES = 64;
 
 export class WaitingLine<T> {
-  #heap: Place<T>[] = [];
+  readonly #heap = new Heap<Place<T>>(isBefore);
   readonly #places = new Map<T, Place<T>>();
 
   get size(): number {
@@ -32,8 +34,7 @@ export class WaitingLine<T> {
     const place = { item, ...order, live: true };
     this.#places.set(item, place);
     this.#heap.push(place);
-    this.#up(this.#heap.length - 1);
-    if (this.#heap.length > 2 * this.#places.size + MAX_STALE_PLACES) this.#renew();
+    if (this.#heap.size > 2 * this.#places.size + MAX_STALE_PLACES) this.#heap.refill(this.#places.values());
   }
 
   remove(item: T): void {
@@ -45,12 +46,9 @@ export class WaitingLine<T> {
 
   /** Who is to be served next. */
   first(): T | undefined {
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
       if (top.live) return top.item;
-      const last = this.#heap.pop();
-      if (last === undefined || this.#heap.length === 0) continue;
-      this.#heap[0] = last;
-      this.#down(0);
+      this.#heap.pop();
     }
     return undefined;
   }
@@ -59,39 +57,6 @@ export class WaitingLine<T> {
   longest(): T | undefined {
     for (const item of this.#places.keys()) return item;
     return undefined;
-  }
-
-  #renew(): void {
-    // A sorted list is a heap.
-    this.#heap = [...this.#places.values()].sort((a, b) => (isBefore(a, b) ? -1 : 1));
-  }
-
-  #up(start: number): void {
-    for (let index = start; index > 0; ) {
-      const parent = (index - 1) >> 1;
-      if (!this.#swapUnlessOrdered(parent, index)) return;
-      index = parent;
-    }
-  }
-
-  #down(start: number): void {
-    for (let index = start; ; ) {
-      const left = this.#heap[2 * index + 1];
-      const right = this.#heap[2 * index + 2];
-      if (left === undefined) return;
-      const child = right !== undefined && isBefore(right, left) ? 2 * index + 2 : 2 * index + 1;
-      if (!this.#swapUnlessOrdered(index, child)) return;
-      index = child;
-    }
-  }
-
-  #swapUnlessOrdered(parent: number, child: number): boolean {
-    const above = this.#heap[parent];
-    const below = this.#heap[child];
-    if (above === undefined || below === undefined || !isBefore(below, above)) return false;
-    this.#heap[parent] = below;
-    this.#heap[child] = above;
-    return true;
   }
 }
 

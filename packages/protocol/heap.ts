@@ -1,0 +1,67 @@
+/**
+ * A binary heap: the first of many by an order, without keeping the rest sorted.
+ *
+ * Invariants: `top` comes before or with every other item; push and pop are O(log n), the rest O(1).
+ */
+export class Heap<T> {
+  readonly #isBefore: (a: T, b: T) => boolean;
+  #items: T[] = [];
+
+  /** @param isBefore a strict order, true when a comes before b. */
+  constructor(isBefore: (a: T, b: T) => boolean) {
+    this.#isBefore = isBefore;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** The first item; undefined when there is none. */
+  get top(): T | undefined {
+    return this.#items[0];
+  }
+
+  push(item: T): void {
+    const items = this.#items;
+    let index = items.length;
+    items.push(item);
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = items[parentIndex];
+      if (parent === undefined || !this.#isBefore(item, parent)) break;
+      items[index] = parent;
+      index = parentIndex;
+    }
+    items[index] = item;
+  }
+
+  /** Takes the first item out; undefined when there is none. */
+  pop(): T | undefined {
+    const items = this.#items;
+    const top = items[0];
+    const last = items.pop();
+    if (last === undefined || items.length === 0) return top;
+    let index = 0;
+    for (;;) {
+      let childIndex = 2 * index + 1;
+      let child = items[childIndex];
+      if (child === undefined) break;
+      const right = items[childIndex + 1];
+      if (right !== undefined && this.#isBefore(right, child)) {
+        childIndex += 1;
+        child = right;
+      }
+      if (!this.#isBefore(child, last)) break;
+      items[index] = child;
+      index = childIndex;
+    }
+    items[index] = last;
+    return top;
+  }
+
+  /** Forgets all items and holds these instead. */
+  refill(items: Iterable<T>): void {
+    this.#items = [];
+    for (const item of items) this.push(item);
+  }
+}
