@@ -7,6 +7,7 @@
  * slow or wrong delays no other.
  */
 
+import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
@@ -187,6 +188,9 @@ class UplinkRuntime implements ConnectionHost {
         const timed = { ...next, atMs: now() } as AgentEvent;
         for (const effect of this.#machine.step(timed)) this.#execute(effect);
       }
+    } catch (error) {
+      this.#stopped = true;
+      failFast(this.logger, error, 'the uplink');
     } finally {
       this.#events = [];
       this.#stepping = false;

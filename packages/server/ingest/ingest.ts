@@ -7,6 +7,7 @@
  * resolved; a block that the journal knows, or is taking at this moment, is never appended again; a malformed payload
  * never reaches the machine or the journal.
  */
+import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import { SluiceError } from '@sluice/protocol/error';
 import type {
@@ -368,6 +369,9 @@ class IngestRuntime implements HandlerHost {
         const timed = { ...next, atMs: now() } as ServerEvent;
         for (const effect of this.machine.step(timed)) this.#execute(effect);
       }
+    } catch (error) {
+      this.#stopped = true;
+      failFast(this.#options.logger, error, 'the intake');
     } finally {
       this.#events = [];
       this.#stepping = false;
