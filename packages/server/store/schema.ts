@@ -109,6 +109,13 @@ const INDEXES: readonly string[] = [
   'INDEX severity_set SeverityNumber TYPE set(32) GRANULARITY 4',
 ];
 
+/**
+ * Smaller parts keep all columns in one file. A part with a file for each column has some 150 files, which cost an insert of
+ * 30,000 records 15 % of its CPU and a quarter of its time; from about 100 MiB on, scans of one column gain by them
+ * (docs/decisions/0002-text-index.md). In bytes before compression.
+ */
+export const WIDE_PART_BYTES: number = 32 * 1024 * 1024;
+
 /** An acknowledged insert is on the disk itself: the journal forgets what the store has. */
 const DURABILITY = 'fsync_after_insert = 1, fsync_part_directory = 1';
 
@@ -164,7 +171,7 @@ function createLogTable(cluster: ClusterOptions | undefined): readonly string[] 
 ENGINE = ${engine}
 PARTITION BY toDate(ObservedTimestamp, 'UTC')
 ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
-SETTINGS ${deduplication}, ${DURABILITY}`;
+SETTINGS ${deduplication}, ${DURABILITY}, min_bytes_for_wide_part = ${WIDE_PART_BYTES}`;
   if (cluster === undefined) return [local];
   // By block: the same batch goes to the same shards in every attempt, where its token is known.
   const distributed = `CREATE TABLE IF NOT EXISTS ${LOG_TABLE}${onCluster(cluster)} AS ${LOCAL_LOG_TABLE}
