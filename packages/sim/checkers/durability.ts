@@ -16,6 +16,8 @@ export class DurabilityChecker implements Checker {
   readonly #copies = new BlockCopies();
   /** In how many journals a block is, or was. */
   readonly #everJournaled = new Map<string, Set<string>>();
+  /** Left their agent's queue. */
+  readonly #removed = new Set<string>();
   #inJournals = 0;
   /** What each agent's present life still holds. */
   readonly #held = new Map<AgentId, Set<string>>();
@@ -60,6 +62,7 @@ export class DurabilityChecker implements Checker {
         return;
       }
       case 'block_removed':
+        this.#removed.add(observation.key);
         if (!this.#everJournaled.has(observation.key))
           fail(`${observation.key} left its queue and is nowhere durable`);
         return;
@@ -102,8 +105,8 @@ export class DurabilityChecker implements Checker {
   }
 
   #isDurableAt(key: string, serverId: string): boolean {
-    // A settled block is known without being remembered by itself; then it is durable somewhere.
-    return this.#everJournaled.get(key)?.has(serverId) === true || this.#copies.isStored(key);
+    // A server is told which blocks have left their queue for good: it takes them for known, wherever they are durable.
+    return this.#everJournaled.get(key)?.has(serverId) === true || this.#removed.has(key);
   }
 }
 
