@@ -44,20 +44,20 @@ export const INTERVAL_PER_INSERT = 5;
 
 /** By lane. An urgent record is to be found some 100 ms after it arrived; bulk pays for that with patience. */
 export const LANE_POLICIES: Readonly<Record<Lane, LanePolicy>> = {
-  0: { gatherMs: 5, intervalMs: 100, maxIntervalMs: 400, fullRawBytes: 4 * 1024 * 1024, maxRetryMs: 1000 },
+  0: { gatherMs: 5, intervalMs: 100, maxIntervalMs: 200, fullRawBytes: 4 * 1024 * 1024, maxRetryMs: 1000 },
   1: { gatherMs: 50, intervalMs: 200, maxIntervalMs: 800, fullRawBytes: 16 * 1024 * 1024, maxRetryMs: 2000 },
   2: {
     gatherMs: 200,
     intervalMs: 500,
     maxIntervalMs: 1000,
-    fullRawBytes: 32 * 1024 * 1024,
+    fullRawBytes: 12 * 1024 * 1024,
     maxRetryMs: 5000,
   },
   3: {
     gatherMs: 1000,
     intervalMs: 1000,
     maxIntervalMs: 2000,
-    fullRawBytes: MAX_BATCH_RAW_BYTES,
+    fullRawBytes: 24 * 1024 * 1024,
     maxRetryMs: 5000,
   },
 };
