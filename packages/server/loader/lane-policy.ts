@@ -50,14 +50,14 @@ export const LANE_POLICIES: Readonly<Record<Lane, LanePolicy>> = {
     gatherMs: 200,
     intervalMs: 500,
     maxIntervalMs: 1000,
-    fullRawBytes: 12 * 1024 * 1024,
+    fullRawBytes: 32 * 1024 * 1024,
     maxRetryMs: 5000,
   },
   3: {
     gatherMs: 1000,
     intervalMs: 1000,
     maxIntervalMs: 2000,
-    fullRawBytes: 24 * 1024 * 1024,
+    fullRawBytes: MAX_BATCH_RAW_BYTES,
     maxRetryMs: 5000,
   },
 };
