@@ -16,7 +16,10 @@ const PATIENCE = { timeout: 120_000, interval: 300 };
 /** With what compression cannot take away (INCOMPRESSIBLE_BYTES each), more than the disk of {@link DISK_MEBIBYTES}. */
 const LINES = 60_000;
 const INCOMPRESSIBLE_BYTES = 120;
-const DISK_MEBIBYTES = 4;
+/** Holds twice the largest block and the journal's reserve also when the file has grown: smaller ones never go on. */
+const DISK_MEBIBYTES = 6;
+/** Of each program's words after a failed test. */
+const SHOWN_CHARACTERS = 4_000;
 /** The user `nobody` of Linux. */
 const NOBODY = 65_534;
 
@@ -49,7 +52,10 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MEBIBYTES}m`, 'tmpfs', disk]);
   });
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    // What the programs said is the first thing to look at.
+    for (const { pid, stderr } of task.result?.state === 'fail' ? running : [])
+      process.stdout.write(`${pid}: ${stderr().slice(-SHOWN_CHARACTERS)}\n`);
     for (const program of running.splice(0)) await program.end();
     execFileSync('umount', [disk]);
     rmSync(directory, { recursive: true });

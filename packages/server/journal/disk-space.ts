@@ -83,15 +83,25 @@ export class DiskSpace {
     clearInterval(this.#lookTimer);
     this.#lookTimer = fits
       ? undefined
-      : setInterval(() => this.#look(FREE_AGAIN_BYTES), DISK_LOOK_INTERVAL_MS);
+      : setInterval(() => this.#look(this.#freeAgainBytes()), DISK_LOOK_INTERVAL_MS);
     this.#options.onChanged();
+  }
+
+  /** An empty journal gets no emptier: then whatever fits may come, and what does not is told so again. */
+  #freeAgainBytes(): number {
+    return this.#options.heldBytes() === 0 ? 0 : FREE_AGAIN_BYTES;
   }
 
   #fits(bytes: number): boolean {
     const neededBytes = bytes * WRITE_FACTOR;
     const { bavail, bsize } = statfsSync(path.dirname(this.#options.file));
-    if (bavail * bsize >= neededBytes + DISK_RESERVE_BYTES) return true;
+    const freeOnDiskBytes = bavail * bsize - DISK_RESERVE_BYTES;
+    if (freeOnDiskBytes >= neededBytes) return true;
+    const heldBytes = this.#options.heldBytes();
     const fileBytes = statSync(this.#options.file, { throwIfNoEntry: false })?.size ?? 0;
-    return fileBytes - this.#options.heldBytes() * OVERHEAD_FACTOR - OVERHEAD_BYTES >= neededBytes;
+    const freeInFileBytes = fileBytes - heldBytes * OVERHEAD_FACTOR - OVERHEAD_BYTES;
+    if (freeInFileBytes >= neededBytes) return true;
+    // A block's pages stand in one piece: pieces between blocks and the disk's do not add up, those of an empty file do.
+    return heldBytes === 0 && Math.max(0, freeInFileBytes) + freeOnDiskBytes >= neededBytes;
   }
 }
