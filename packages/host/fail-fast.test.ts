@@ -7,7 +7,8 @@ test('a defect ends the process, though its caller catches everything', () => {
     import { failFast } from ${JSON.stringify(path.join(import.meta.dirname, 'fail-fast.ts'))};
     const logger = { fatal: ({ err }, message) => process.stdout.write(message + ': ' + err.message + '\\n') };
     setInterval(() => undefined, 1000);
-    try { failFast(logger, new Error('broken'), 'the machine'); } catch {}
+    const caller = async () => failFast(logger, new Error('broken'), 'the machine');
+    caller().catch(() => undefined);
   `;
   const ended = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
   expect(ended.status).toBe(1);
