@@ -120,6 +120,9 @@ const LEAST_LIMIT_BYTES_PER_SECOND = 100_000;
 /** Of what all agents may make at most, so much comes to pass on average: blocks are of all sizes. */
 const MEAN_BLOCK_PART = 0.35;
 
+/** A limited server takes all of a seed's load in at most so long: a fraction of the time to drain. */
+const MOST_SECONDS_AT_LIMIT = 100;
+
 /** The world of a seed. */
 export function drawOptions(seed: number): SimOptions {
   const random = new Random(seed, 'options');
@@ -131,10 +134,9 @@ export function drawOptions(seed: number): SimOptions {
     mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
     backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
   };
-  const mostBytes = agents * (load.blocksPerAgent + load.backlogBlocks) * load.mostBlockBytes;
   const regions = new Random(seed, 'regions');
   const servers = Array.from({ length: random.int(isFailover ? 2 : 1, 4) }, () => ({
-    ...drawServer(random, agents, mostBytes * MEAN_BLOCK_PART),
+    ...drawServer(random, agents, expectedBytes({ agents, ...load })),
     remoteOffset: regions.chance(0.2) ? regions.int(1, 100) : 0,
   }));
   const options: SimOptions = {
@@ -157,7 +159,7 @@ export function drawOptions(seed: number): SimOptions {
 
 /** Servers are away for longer than agents wait for them, and the store is slow: blocks get into the store twice. */
 function failover(options: SimOptions, random: Random): SimOptions {
-  return {
+  const away: SimOptions = {
     ...options,
     leastAwayMs: random.int(20_000, 40_000),
     faultPhaseMs: random.int(90_000, 200_000),
@@ -173,6 +175,22 @@ function failover(options: SimOptions, random: Random): SimOptions {
       storeOutagesPerMinute: random.next() * 3,
     },
   };
+  // The limits were drawn for another load.
+  const leastLimit = Math.ceil(expectedBytes(away) / MOST_SECONDS_AT_LIMIT);
+  return {
+    ...away,
+    servers: away.servers.map((server) => {
+      const limit = server.ingestLimitBytesPerSecond;
+      return limit === undefined
+        ? server
+        : { ...server, ingestLimitBytesPerSecond: Math.max(limit, leastLimit) };
+    }),
+  };
+}
+
+/** What all agents make, on average. */
+function expectedBytes(load: Load & { readonly agents: number }): number {
+  return load.agents * (load.blocksPerAgent + load.backlogBlocks) * load.mostBlockBytes * MEAN_BLOCK_PART;
 }
 
 type Load = Pick<SimOptions, 'blocksPerAgent' | 'mostBlockBytes' | 'backlogBlocks'>;
@@ -229,7 +247,7 @@ function drawServer(random: Random, agents: number, loadBytes: number): Omit<Ser
     yieldMemoryMs: random.pick([60_000, 60_000, 5_000, 1_000]),
     // So that all could go through one server within the time to drain.
     ingestLimitBytesPerSecond: random.chance(0.25)
-      ? Math.ceil(Math.max(LEAST_LIMIT_BYTES_PER_SECOND, loadBytes / random.int(20, 100)))
+      ? Math.ceil(Math.max(LEAST_LIMIT_BYTES_PER_SECOND, loadBytes / random.int(20, MOST_SECONDS_AT_LIMIT)))
       : undefined,
     priorityOffset: random.chance(0.2) ? random.int(1, 10) : 0,
     loadedOffset: random.chance(0.4) ? random.int(1, 10) : 0,
