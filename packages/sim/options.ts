@@ -123,6 +123,9 @@ const MEAN_BLOCK_PART = 0.35;
 /** A limited server takes all of a seed's load in at most so long: a fraction of the time to drain. */
 const MOST_SECONDS_AT_LIMIT = 100;
 
+/** More agents have fewer blocks each: a slow store gets all of them within the time to drain. */
+const MANY_AGENTS = 5;
+
 /** The world of a seed. */
 export function drawOptions(seed: number): SimOptions {
   const random = new Random(seed, 'options');
@@ -130,7 +133,7 @@ export function drawOptions(seed: number): SimOptions {
   const isContention = random.chance(0.04);
   const isFailover = random.chance(0.15);
   const load: Load = {
-    blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > 5 ? 4 : 1)),
+    blocksPerAgent: Math.ceil(random.skewed(4, 160) / (agents > MANY_AGENTS ? 4 : 1)),
     mostBlockBytes: random.chance(0.5) ? MAX_BLOCK_RAW_BYTES : random.skewed(1_000, MAX_BLOCK_RAW_BYTES),
     backlogBlocks: random.chance(0.3) ? random.int(1, 30) : 0,
   };
@@ -164,7 +167,7 @@ function failover(options: SimOptions, random: Random): SimOptions {
     leastAwayMs: random.int(20_000, 40_000),
     faultPhaseMs: random.int(90_000, 200_000),
     mostInsertMs: random.int(500, 4_000),
-    blocksPerAgent: random.int(60, 120),
+    blocksPerAgent: Math.ceil(random.int(60, 120) / (options.agents > MANY_AGENTS ? 4 : 1)),
     cutIntervalMs: random.int(1_000, 4_000),
     mostBlockBytes: random.skewed(1_000, 400_000),
     faults: {
