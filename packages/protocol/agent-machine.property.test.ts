@@ -85,6 +85,17 @@ class Model {
     );
   }
 
+  /** A channel that is closed is one of this server, with what was sent on it. */
+  #close({ serverId, request }: Extract<AgentEffect, { type: 'send_request' }>): void {
+    for (const { grantId, channel, usedBytes } of request.closedChannels ?? []) {
+      const key = `${serverId}/${grantId}/${channel}`;
+      const closed = this.channels.find((other) => other.key === key);
+      // One that expired is told afterwards.
+      if (closed !== undefined) expect(usedBytes).toBe(closed.usedBytes);
+      this.channels = this.channels.filter((other) => other !== closed);
+    }
+  }
+
   /** Checks sends and notices of one step; `bound` blocks only go to the server they were lost at. */
   check(effects: AgentEffect[], nowMs: number, boundTo: Map<number, string>): void {
     let notice: string | undefined;
@@ -96,6 +107,7 @@ class Model {
         const named = effect.notice.outrankedBy.map((outranking) => String(outranking.serverId)).toSorted();
         expect(named).toEqual(used === undefined ? [] : this.outranking(used));
       }
+      if (effect.type === 'send_request') this.#close(effect);
       if (effect.type !== 'send_block') continue;
       const order = this.sorted(nowMs);
       const header = effect.block;

@@ -15,7 +15,7 @@ import { viewServer } from './agent-view.ts';
 import { Backlog } from './backlog.ts';
 import { isOlder } from './block-heap.ts';
 import { requestId, timeMs } from './brand.ts';
-import { chooseChannel, insertChannel, removeChannel } from './channel-order.ts';
+import { chooseChannel, hasQuota, insertChannel, removeChannel } from './channel-order.ts';
 import { canPay, countSent, createClassShares } from './class-share.ts';
 import { readGrant } from './grant-intake.ts';
 import {
@@ -35,8 +35,17 @@ import {
   URGENT_WINDOW_BYTES,
   WINDOW_BYTES,
 } from './limits.ts';
-import type { BlockId, ChannelNumber, Grant, GrantId, ServerId, TimeMs, UrgencyClass } from './model.ts';
-import { URGENCY_CLASSES } from './model.ts';
+import type {
+  BlockId,
+  ChannelNumber,
+  Grant,
+  GrantId,
+  ServerId,
+  TimeMs,
+  UploadRequest,
+  UrgencyClass,
+} from './model.ts';
+import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
 import { createRandom, nextRandom } from './random.ts';
 import type { Need } from './request-policy.ts';
 import { requestDueMs } from './request-policy.ts';
@@ -228,6 +237,7 @@ class Machine implements AgentMachine {
       return;
     }
     this.#arrivals += 1;
+    server.latestArrival = reading.grant.arrival;
     server.latestQuotaBytes = reading.grant.quotaBytes;
     server.grants.set(reading.grant.grantId, reading.grant);
     for (const channel of reading.grant.channels) insertChannel(this.#order, channel);
@@ -298,6 +308,11 @@ class Machine implements AgentMachine {
 
   #end(channel: Channel): void {
     if (channel.ended) return;
+    const { serverId, grant, usedBytes } = channel;
+    if (quotaLeftBytes(channel) > 0) {
+      const closed = { grantId: grant.grantId, channel: channel.channel, usedBytes };
+      this.#server(serverId).closedChannels.push(closed);
+    }
     channel.ended = true;
     removeChannel(this.#order, channel);
     this.#ending.add(channel);
@@ -412,16 +427,43 @@ class Machine implements AgentMachine {
     for (const server of this.#servers.values()) {
       const need = this.#need(server);
       if (requestDueMs(server, need, this.#times, this.#nowMs) > this.#nowMs) continue;
+      this.#closeRemains(server);
       this.#requests += 1;
       server.askedIds.push(this.#requests);
       if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
       server.waitingSinceMs = this.#nowMs;
       server.lastRequestAtMs = this.#nowMs;
       server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
-      const backlog = this.#backlog.unsent(this.#nextRank(), this.#nowMs);
-      const request = { requestId: requestId(this.#requests), backlog };
-      this.#effects.push({ type: 'send_request', serverId: server.serverId, request });
+      const { serverId } = server;
+      const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
+      const request: UploadRequest = {
+        requestId: requestId(this.#requests),
+        backlog: this.#backlog.unsent(this.#nextRank(), this.#nowMs),
+        ...(closedChannels.length === 0 ? {} : { closedChannels }),
+      };
+      this.#effects.push({ type: 'send_request', serverId, request });
     }
+  }
+
+  /** U2: what is left on channels of earlier grants and fits no block that is next would lie idle until they end. */
+  #closeRemains(server: Server): void {
+    const firsts = this.#firsts(server.serverId);
+    if (firsts.length === 0) return;
+    for (const grant of server.grants.values()) {
+      if (grant.arrival === server.latestArrival) continue;
+      for (const channel of grant.channels) {
+        const isOfUse = channel.stalled || firsts.some((entry) => hasQuota(channel, entry));
+        if (!isOfUse && quotaLeftBytes(channel) > 0) this.#end(channel);
+      }
+    }
+  }
+
+  /** The blocks that are next in their class: for any server, or for this one. */
+  #firsts(serverId: ServerId): BlockEntry[] {
+    const ranks = [...URGENCY_CLASSES.keys()].filter((rank) => this.#backlog.waits(rank));
+    return ranks
+      .flatMap((rank) => [this.#backlog.firstWaiting(rank), this.#backlog.firstBound(serverId, rank)])
+      .filter((entry) => entry !== undefined);
   }
 
   /** The class that sends next if its first block finds room: the most urgent one, or one that has saved up (U15). */

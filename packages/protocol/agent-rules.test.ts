@@ -36,6 +36,50 @@ test('U2 asks ahead when half of the quota is used, and not before', () => {
   expect(requestsTo(agent)).toEqual(['S1', 'S1']);
 });
 
+test('U2 a request closes what is left of earlier grants and fits no block that is next', () => {
+  const agent = new TestAgent();
+  const closedAt = (): unknown => {
+    const request = agent.effects.findLast((effect) => effect.type === 'send_request');
+    return request?.type === 'send_request' ? request.request.closedChannels : undefined;
+  };
+  agent.connect('S1');
+  const first = agent.grant('S1', [1, 2], { quotaBytes: 150 });
+  agent.nowMs += 100;
+  agent.seal(block(1), block(2), block(3), block(4));
+  // The latest grant keeps its remains: a small urgent block may come.
+  expect(agent.sent()).toEqual(['1@S1', '2@S1']);
+  expect(closedAt()).toBeUndefined();
+  agent.nowMs += 100;
+  agent.grant('S1', [3], { quotaBytes: 150 });
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S1']);
+  expect(closedAt()).toEqual([
+    { grantId: first.grantId, channel: 1, usedBytes: 100 },
+    { grantId: first.grantId, channel: 2, usedBytes: 100 },
+  ]);
+  // Nothing more goes out on them, however small; and it is told once.
+  agent.nowMs += 100;
+  agent.seal(block(5, 'urgent', 40));
+  expect(agent.order().at(-1)).toBe('S1/3');
+  agent.nowMs += 100;
+  agent.grant('S1', []);
+  agent.after(1_000);
+  expect(closedAt()).toBeUndefined();
+});
+
+test('U2 what was taken back, or ended, with quota left is closed with the next request', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  const { grantId } = agent.grant('S1', [1], { quotaBytes: 1_000, lifetimeMs: 1_000 });
+  agent.seal(block(1));
+  const [request] = agent.after(1_000).filter(({ type }) => type === 'send_request');
+  expect(request).toMatchObject({ request: { closedChannels: [{ grantId, channel: 1, usedBytes: 100 }] } });
+  const later = agent.grant('S1', [1], { quotaBytes: 1_000 });
+  agent.nowMs += 100;
+  const effects = agent.step({ type: 'revoked', serverId: server('S1') });
+  const again = effects.find(({ type }) => type === 'send_request');
+  expect(again).toMatchObject({ request: { closedChannels: [{ grantId: later.grantId, usedBytes: 0 }] } });
+});
+
 test('M3 U3 an answer to no request gives nothing; a refusal is waited out with jitter', () => {
   const agent = new TestAgent();
   agent.seal(block(1));

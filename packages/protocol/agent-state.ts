@@ -4,7 +4,7 @@
  * Invariants: a block entry is in exactly one place: waiting for any server, bound to one server, in flight on one
  * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
  */
-import type { BlockHeader, ChannelNumber, GrantId, ServerId } from './model.ts';
+import type { BlockHeader, ChannelNumber, ClosedChannel, GrantId, ServerId } from './model.ts';
 
 /** Where a block is. `gone`: acknowledged or set aside; only heaps may still hold it, and skip it. */
 export type BlockPlace = 'waiting' | 'bound' | 'in_flight' | 'gone';
@@ -77,8 +77,11 @@ export interface Server {
   lastRequestAtMs: number;
   /** Not to be asked before (after a refusal). */
   notBeforeMs: number;
-  /** Quota of its latest grant. */
+  /** Place among all grants, and quota, of its latest grant. */
+  latestArrival: number;
   latestQuotaBytes: number;
+  /** Channels that ended with quota left, to be told with the next request (U2). */
+  readonly closedChannels: ClosedChannel[];
 }
 
 /** Quota bytes left on a channel that may be sent on; 0 on one that ended. */
@@ -97,6 +100,8 @@ export function createServer(serverId: ServerId): Server {
     askedRank: 0,
     lastRequestAtMs: Number.NEGATIVE_INFINITY,
     notBeforeMs: Number.NEGATIVE_INFINITY,
+    latestArrival: 0,
     latestQuotaBytes: 0,
+    closedChannels: [],
   };
 }

@@ -37,6 +37,11 @@ export function removeChannel(order: Channel[], channel: Channel): void {
 /** Whether the channel may take a block of this size now (U4, U8, U13). */
 export function hasRoom(channel: Channel, entry: BlockEntry, nowMs: number): boolean {
   if (channel.stalled || channel.pausedUntilMs > nowMs || channel.grant.expiresAtMs <= nowMs) return false;
+  return hasQuota(channel, entry);
+}
+
+/** Whether what is left of the channel's quota, less its reserve unless the block is urgent, is enough for the block. */
+export function hasQuota(channel: Channel, entry: BlockEntry): boolean {
   const reserved = entry.rank === 0 ? 0 : channel.reservedForUrgentBytes;
   return quotaLeftBytes(channel) - reserved >= entry.header.rawBytes;
 }

@@ -77,7 +77,26 @@ export interface UploadRequest {
   readonly requestId: RequestId;
   /** One entry per class that waits. */
   readonly backlog: readonly ClassBacklog[];
+  /** Channels of this server with quota that stays unused; left out when there are none. */
+  readonly closedChannels?: readonly ClosedChannel[];
 }
+
+/**
+ * The agent's word that nothing more comes on a channel than what it has sent: the rest of its quota is the server's again
+ * at once, and not only when the grant ends (U2).
+ */
+export interface ClosedChannel {
+  readonly grantId: GrantId;
+  readonly channel: ChannelNumber;
+  /** Raw bytes sent on it, some of which may still be on their way. */
+  readonly usedBytes: number;
+}
+
+/**
+ * Most channels that one request closes; the rest waits for the next. An agent keeps 64 live ones of a server, so more hardly
+ * ever end between two requests.
+ */
+export const MAX_CLOSED_CHANNELS = 128;
 
 /** One lane of a grant. */
 export interface GrantedChannel {

@@ -36,6 +36,7 @@ import type {
   BlockHeader,
   BlockId,
   ChannelNumber,
+  ClosedChannel,
   GrantId,
   PriorityViolationNotice,
   RefusalReason,
@@ -174,6 +175,7 @@ class Machine implements ServerMachine {
       case 'request_received': {
         const agent = this.#agents.get(event.agentId);
         if (agent === undefined) return;
+        for (const closed of event.request.closedChannels ?? []) this.#closeChannel(agent, closed);
         // A newer request replaces one that waits, and keeps its place.
         agent.request = { request: event.request, sinceMs: agent.request?.sinceMs ?? this.#nowMs };
         this.#lineNumbers += 1;
@@ -224,6 +226,23 @@ class Machine implements ServerMachine {
     this.#agents.delete(agentId);
   }
 
+  /** U2: what is not on its way yet never comes. */
+  #closeChannel(agent: Agent, closed: ClosedChannel): void {
+    const grant = agent.grants.get(closed.grantId);
+    const channel = grant?.channels.find(({ granted }) => granted.channel === closed.channel);
+    if (grant === undefined || channel === undefined) return;
+    const finalBytes = Math.max(channel.usedBytes, Math.min(closed.usedBytes, channel.quotaBytes));
+    this.#takeBack(agent, grant, channel.quotaBytes - finalBytes);
+    channel.quotaBytes = finalBytes;
+  }
+
+  /** Quota of a grant that is never used: room for others, and the limit gets it back. */
+  #takeBack(agent: Agent, grant: GivenGrant, unusedBytes: number): void {
+    agent.outstandingBytes -= unusedBytes;
+    this.#outstandingBytes -= unusedBytes;
+    if (!grant.free) this.#admission.charge(-unusedBytes);
+  }
+
   #noticed(agentId: AgentId, notice: PriorityViolationNotice): void {
     this.#noticesTotal += 1;
     this.#recentNotices.push({ atMs: timeMs(this.#nowMs), agentId, notice });
@@ -245,8 +264,7 @@ class Machine implements ServerMachine {
     const agent = this.#agents.get(agentId);
     const grant = agent?.grants.get(event.grantId);
     const channel = grant?.channels.find(({ granted }) => granted.channel === event.channel);
-    const isWithin =
-      channel !== undefined && channel.granted.quotaBytes - channel.usedBytes >= block.rawBytes;
+    const isWithin = channel !== undefined && channel.quotaBytes - channel.usedBytes >= block.rawBytes;
     const writing = this.#writing.get(blockKey(block.id));
     // What is known or being written needs no room, whatever its grant.
     if (agent !== undefined && isWithin) {
@@ -302,10 +320,7 @@ class Machine implements ServerMachine {
       this.#endsTaken += 1;
       const { agent, grant } = end;
       if (!agent.grants.delete(grant.grantId)) continue;
-      const unusedBytes = leftBytes(grant);
-      agent.outstandingBytes -= unusedBytes;
-      this.#outstandingBytes -= unusedBytes;
-      if (!grant.free) this.#admission.charge(-unusedBytes);
+      this.#takeBack(agent, grant, leftBytes(grant));
     }
     if (this.#endsTaken * 2 > this.#ends.length) {
       this.#ends.splice(0, this.#endsTaken);
@@ -387,7 +402,7 @@ class Machine implements ServerMachine {
     const grant: GivenGrant = {
       grantId: grantId(`${this.#options.instance}-${this.#grants}`),
       free,
-      channels: channels.map((granted) => ({ granted, usedBytes: 0 })),
+      channels: channels.map((granted) => ({ granted, quotaBytes: granted.quotaBytes, usedBytes: 0 })),
       expiresAtMs,
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
     };

@@ -8,7 +8,7 @@ import {
   UNLOADED_FRACTION,
 } from './limits.ts';
 import { agent, block, server } from './machine-fixture.ts';
-import type { Grant } from './model.ts';
+import type { AgentId, Grant } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
 import type { ServerMachineOptions } from './server-machine.ts';
@@ -104,6 +104,52 @@ test('U17 after a start many agents share little, until it is known what the sto
   const later = granted(step({ type: 'woken' }, DRAIN_WINDOW_MS + 3));
   expect(later.length).toBeGreaterThan(0);
   expect(first.length + later.length).toBeLessThanOrEqual(agents.length);
+});
+
+test('U2 U17 the rest of a closed channel is room for others at once; what is on its way is taken', () => {
+  const agents = ['a', 'b'].map(agent);
+  const backlog = [
+    { urgency: 'bulk', recordCount: 9, rawBytes: 9 * MAX_BLOCK_RAW_BYTES, oldestAgeMs: 9 },
+  ] as const;
+  const { step } = start(
+    { channels: [{ priority: 1, quotaBytes: 9 * MAX_BLOCK_RAW_BYTES }] },
+    4 * MAX_BLOCK_RAW_BYTES,
+  );
+  step({ type: 'agent_connected', agentId: agent('b') });
+  const ask = (agentId: AgentId, id: number, rest: object = {}): Grant | undefined =>
+    step({ type: 'request_received', agentId, request: { requestId: requestId(id), backlog, ...rest } })
+      .flatMap((effect) => (effect.type === 'send_grant' && effect.agentId === agentId ? [effect.grant] : []))
+      .at(0);
+  const [a, b] = agents.map((agentId) => ask(agentId, 1));
+  if (a === undefined || b !== undefined) throw new Error('the first was to have all of the room');
+  const channel = channelNumber(1);
+  const usedBytes = MAX_BLOCK_RAW_BYTES;
+  const effects = step({
+    type: 'request_received',
+    agentId: A,
+    request: {
+      requestId: requestId(2),
+      backlog: [],
+      closedChannels: [{ grantId: a.grantId, channel, usedBytes }],
+    },
+  });
+  const given = effects.flatMap((effect) => (effect.type === 'send_grant' ? [effect] : []));
+  const forB = given.find(({ agentId }) => agentId === 'b')?.grant.channels[0]?.quotaBytes ?? 0;
+  expect(forB).toBeGreaterThanOrEqual(2 * MAX_BLOCK_RAW_BYTES);
+  // The room of what is still to come was not given away.
+  expect(forB).toBeLessThanOrEqual(3 * MAX_BLOCK_RAW_BYTES);
+  const place = { agentId: A, grantId: a.grantId, channel, known: false };
+  const arrive = (sequence: number, rawBytes: number): string[] =>
+    step({ type: 'block_arrived', ...place, block: block(sequence, 'bulk', rawBytes) }).map(
+      ({ type }) => type,
+    );
+  expect(arrive(1, usedBytes)).toContain('journal_block');
+  expect(arrive(2, 1)).toContain('refuse_block');
+  // A word that contradicts what came, or what was granted, changes nothing.
+  const again = { grantId: a.grantId, channel };
+  for (const bytes of [0, Number.MAX_SAFE_INTEGER])
+    ask(A, 3, { closedChannels: [{ ...again, usedBytes: bytes }] });
+  expect(arrive(3, 1)).toContain('refuse_block');
 });
 
 test('U17 a standby, a loaded server and one of another region rank their lanes lower', () => {

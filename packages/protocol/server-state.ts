@@ -3,6 +3,8 @@ import type { AgentId, GrantedChannel, GrantId, UploadRequest } from './model.ts
 
 export interface GivenChannel {
   readonly granted: GrantedChannel;
+  /** What may come on it in all: as granted, or as the agent closed it (U2). */
+  quotaBytes: number;
   usedBytes: number;
 }
 
@@ -32,5 +34,5 @@ export interface Agent {
 
 /** What is granted and not used. */
 export function leftBytes(grant: GivenGrant): number {
-  return grant.channels.reduce((sum, { granted, usedBytes }) => sum + granted.quotaBytes - usedBytes, 0);
+  return grant.channels.reduce((sum, { quotaBytes, usedBytes }) => sum + quotaBytes - usedBytes, 0);
 }

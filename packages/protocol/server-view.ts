@@ -50,8 +50,8 @@ export function viewAgent(agent: Agent, yieldedBy: number, nowMs: TimeMs): Serve
   const channels: ServerChannelView[] = [];
   for (const grant of agent.grants.values()) {
     if (grant.expiresAtMs <= nowMs) continue;
-    for (const { granted, usedBytes } of grant.channels) {
-      const { channel, priority, quotaBytes } = granted;
+    for (const { granted, quotaBytes, usedBytes } of grant.channels) {
+      const { channel, priority } = granted;
       const expiresInMs = grant.expiresAtMs - nowMs;
       channels.push({ grantId: grant.grantId, channel, priority, quotaBytes, usedBytes, expiresInMs });
     }

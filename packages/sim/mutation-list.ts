@@ -193,7 +193,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'quota that ended unused is never granted again',
     rule: 'U17',
     file: 'server-machine.ts',
-    from: 'agent.outstandingBytes -= unusedBytes;\n      this.#outstandingBytes -= unusedBytes;',
+    from: 'agent.outstandingBytes -= unusedBytes;\n    this.#outstandingBytes -= unusedBytes;',
     to: 'agent.outstandingBytes -= unusedBytes;',
   },
   {
@@ -375,8 +375,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'one server is asked, the others are not',
     rule: 'U1',
     file: 'agent-machine.ts',
-    from: "this.#effects.push({ type: 'send_request', serverId: server.serverId, request });",
-    to: "this.#effects.push({ type: 'send_request', serverId: server.serverId, request });\n      break;",
+    from: "this.#effects.push({ type: 'send_request', serverId, request });",
+    to: "this.#effects.push({ type: 'send_request', serverId, request });\n      break;",
   },
   {
     name: 'a server that does not answer is never asked again',
@@ -482,5 +482,33 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'server-machine.ts',
     from: 'isRemote === true ? remoteOffset : 0;',
     to: 'isRemote === true ? remoteOffset * 0 : 0;',
+  },
+  {
+    name: 'remains of quota are kept until they end',
+    rule: 'U2',
+    file: 'agent-machine.ts',
+    from: 'if (!isOfUse && quotaLeftBytes(channel) > 0) this.#end(channel);',
+    to: 'if (!isOfUse && quotaLeftBytes(channel) < 0) this.#end(channel);',
+  },
+  {
+    name: 'a channel that ended is not told of',
+    rule: 'U2',
+    file: 'agent-machine.ts',
+    from: 'this.#server(serverId).closedChannels.push(closed);',
+    to: 'void closed;',
+  },
+  {
+    name: 'what is on its way on a closed channel is not taken',
+    rule: 'U2',
+    file: 'server-machine.ts',
+    from: 'Math.max(channel.usedBytes, Math.min(closed.usedBytes, channel.quotaBytes))',
+    to: 'channel.usedBytes',
+  },
+  {
+    name: 'a closed channel gives no room',
+    rule: 'U2',
+    file: 'server-machine.ts',
+    from: 'this.#takeBack(agent, grant, channel.quotaBytes - finalBytes);',
+    to: 'this.#takeBack(agent, grant, 0);',
   },
 ];

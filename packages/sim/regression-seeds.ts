@@ -22,4 +22,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
   },
   { seed: 218, reason: 'U17: quota of a lost connection was lost to the limit' },
   { seed: 289, reason: 'U17: requests behind one that could not be served waited although there was room' },
+  {
+    seed: 700_036_125,
+    reason:
+      'U17: remains of quota too small for the next block counted as held, and their agent was granted the least ever after',
+  },
 ];

@@ -3,6 +3,7 @@ import type { BlockHeader, Grant, PriorityViolationNotice, UploadRequest } from 
 import {
   MAX_BLOCK_RAW_BYTES,
   MAX_CHANNELS_PER_GRANT,
+  MAX_CLOSED_CHANNELS,
   MAX_PRIORITY,
   URGENCY_CLASSES,
 } from '@sluice/protocol/model';
@@ -35,8 +36,16 @@ describe('what was written is read again, over the wire', () => {
       ),
       { selector: (entry) => entry.urgency },
     );
+    const closedChannels = fc.array(fc.record({ grantId: id, channel, usedBytes: safe }), {
+      minLength: 1,
+      maxLength: MAX_CLOSED_CHANNELS,
+    });
+    const requests = fc.record(
+      { requestId: positive, backlog, closedChannels },
+      { requiredKeys: ['requestId', 'backlog'] },
+    );
     fc.assert(
-      fc.property(fc.record({ requestId: positive, backlog }), safe, (request, settled) => {
+      fc.property(requests, safe, (request, settled) => {
         // The generators make what the brands promise.
         const written = convert.writeUploadRequest(request as unknown as UploadRequest, settled);
         const read = fromBinary(UploadRequestSchema, toBinary(UploadRequestSchema, written));
@@ -161,6 +170,19 @@ describe('hostile input is a protocol violation that names the field', () => {
     const backlog = [{ urgency: 1 }, { urgency: 1 }];
     const request = create(UploadRequestSchema, { requestId: 1n, backlog });
     expect(() => convert.readUploadRequest(request)).toThrow(violation);
+  });
+
+  test('more closed channels than an agent can have, or of no grant', () => {
+    const close = (count: number, grantId: string): UploadRequest =>
+      convert.readUploadRequest(
+        create(UploadRequestSchema, {
+          requestId: 1n,
+          closedChannels: Array.from({ length: count }, () => ({ grantId, channel: 1, usedBytes: 0n })),
+        }),
+      );
+    expect(close(MAX_CLOSED_CHANNELS, 'g').closedChannels).toHaveLength(MAX_CLOSED_CHANNELS);
+    expect(() => close(MAX_CLOSED_CHANNELS + 1, 'g')).toThrow(violation);
+    expect(() => close(1, '')).toThrow(violation);
   });
 
   test('a channel revoked without its grant', () => {

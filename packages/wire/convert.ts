@@ -14,6 +14,7 @@ import type {
   BlockRefusal,
   ChannelNumber,
   ClassBacklog,
+  ClosedChannel,
   Grant,
   GrantedChannel,
   GrantId,
@@ -29,6 +30,7 @@ import type {
 import {
   MAX_BLOCK_RAW_BYTES,
   MAX_CHANNELS_PER_GRANT,
+  MAX_CLOSED_CHANNELS,
   MAX_ID_BYTES,
   MAX_PRIORITY,
   URGENCY_CLASSES,
@@ -202,14 +204,26 @@ export function writeUploadRequest(request: UploadRequest, settledBelowSequence:
     requestId: BigInt(request.requestId),
     backlog: request.backlog.map(writeBacklog),
     settledBelowSequence: BigInt(settledBelowSequence),
+    closedChannels: (request.closedChannels ?? []).map(({ grantId, channel, usedBytes }) => ({
+      grantId,
+      channel,
+      usedBytes: BigInt(usedBytes),
+    })),
   });
 }
 
 /** A checked request. Throws protocol_violation. */
 export function readUploadRequest(request: WireRequest): UploadRequest {
+  readCount('closed_channels', request.closedChannels.length, MAX_CLOSED_CHANNELS);
+  const closedChannels: ClosedChannel[] = request.closedChannels.map(({ grantId, channel, usedBytes }) => ({
+    grantId: readGrantId(grantId, 'closed_channels.grant_id'),
+    channel: readChannelNumber(channel, 'closed_channels.channel'),
+    usedBytes: readSafe('closed_channels.used_bytes', usedBytes, 0),
+  }));
   return {
     requestId: readSafe('request_id', request.requestId, 1) as RequestId,
     backlog: readBacklogs(request.backlog),
+    ...(closedChannels.length === 0 ? {} : { closedChannels }),
   };
 }
 

@@ -16,7 +16,7 @@ import {
   URGENT_WINDOW_BYTES,
   WINDOW_BYTES,
 } from '@sluice/protocol/limits';
-import type { BlockHeader, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import type { BlockHeader, ClosedChannel, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
 
 export interface ModelChannel {
@@ -64,6 +64,10 @@ export class AgentModel {
   readonly #connected = new Set<ServerId>();
   readonly #credit = URGENCY_CLASSES.map(() => 0);
   #arrivals = 0;
+  /** Arrival of each server's latest grant. */
+  readonly #latest = new Map<ServerId, number>();
+  /** What was used of channels that ended with quota left, until it is told (U2). */
+  readonly #untold = new Map<ServerId, string[]>();
 
   /** Time passes, then the event happens. */
   take(event: AgentEvent, nowMs: number): void {
@@ -88,7 +92,7 @@ export class AgentModel {
           if (channel.serverId !== event.serverId) continue;
           if (event.grantId !== undefined && event.grantId !== channel.grantId) continue;
           if (event.channel !== undefined && event.channel !== channel.number) continue;
-          channel.hasEnded = true;
+          this.#end(channel);
           if (event.type === 'revoked') continue;
           for (const block of this.#inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
         }
@@ -210,13 +214,13 @@ export class AgentModel {
 
   #passTime(nowMs: number): void {
     for (const channel of this.#channels) {
-      if (!channel.hasEnded && channel.expiresAtMs <= nowMs) channel.hasEnded = true;
+      if (channel.expiresAtMs <= nowMs) this.#end(channel);
       const inFlight = this.#inFlight(channel);
       if (inFlight.length === 0) continue;
       const silentMs = nowMs - channel.progressAtMs;
       if (silentMs >= STALL_TIMEOUT_MS && !channel.hasEnded) channel.isStalled = true;
       if (silentMs < IN_DOUBT_TIMEOUT_MS) continue;
-      channel.hasEnded = true;
+      this.#end(channel);
       for (const block of inFlight) {
         this.#bind(block, channel.serverId, nowMs);
         block.boundTo = undefined;
@@ -236,6 +240,7 @@ export class AgentModel {
     for (const id of asked) if (id <= grant.requestId) asked.delete(id);
     if (grant.channels.length === 0) return;
     this.#arrivals += 1;
+    this.#latest.set(serverId, this.#arrivals);
     for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
       this.#channels.push({
         ...{ serverId, grantId: grant.grantId, number: channel, priority, quotaBytes },
@@ -251,7 +256,32 @@ export class AgentModel {
     );
     live.sort((a, b) => a.arrival - b.arrival || b.number - a.number);
     for (const channel of live.slice(0, Math.max(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)))
-      channel.hasEnded = true;
+      this.#end(channel);
+  }
+
+  #end(channel: ModelChannel): void {
+    if (channel.hasEnded) return;
+    channel.hasEnded = true;
+    if (left(channel) === 0) return;
+    const told = this.#untold.get(channel.serverId) ?? [];
+    told.push(closedText({ ...channel, channel: channel.number }));
+    this.#untold.set(channel.serverId, told);
+  }
+
+  /** The channels that a request to this server must close now (U2); they are closed by it. */
+  closing(serverId: ServerId, nowMs: number): string[] {
+    const live = this.#live(serverId, nowMs);
+    const latest = this.#latest.get(serverId) ?? 0;
+    const firsts = URGENCY_CLASSES.flatMap((_, rank) => this.#candidates(rank)).filter(
+      ({ boundTo }) => boundTo === undefined || boundTo === serverId,
+    );
+    for (const channel of live) {
+      const isOfUse = left(channel) === 0 || firsts.some((block) => hasQuota(channel, block));
+      if (firsts.length > 0 && channel.arrival < latest && !channel.isStalled && !isOfUse) this.#end(channel);
+    }
+    const closing = this.#untold.get(serverId) ?? [];
+    this.#untold.delete(serverId);
+    return closing;
   }
 
   #lose(serverId: ServerId, nowMs: number): void {
@@ -259,6 +289,7 @@ export class AgentModel {
       if (block.channel?.serverId === serverId) this.#bind(block, serverId, nowMs);
     }
     this.#channels = this.#channels.filter((channel) => channel.serverId !== serverId);
+    this.#untold.delete(serverId);
   }
 
   #bind(block: ModelBlock, serverId: ServerId, nowMs: number): void {
@@ -296,6 +327,15 @@ export class AgentModel {
 
   /** The oldest of the class's candidates that has a channel, with the highest one. */
   #firstFit(rank: number, nowMs: number): { block: ModelBlock; channel: ModelChannel } | undefined {
+    for (const block of this.#candidates(rank)) {
+      const channel = this.#highestFit(block, nowMs);
+      if (channel !== undefined) return { block, channel };
+    }
+    return undefined;
+  }
+
+  /** The oldest block of the class for any server, and the oldest in doubt for each; the oldest first. */
+  #candidates(rank: number): ModelBlock[] {
     const candidates = new Map<ServerId | undefined, ModelBlock>();
     for (const block of this.blocks.values()) {
       if (block.rank !== rank || block.channel !== undefined) continue;
@@ -303,12 +343,7 @@ export class AgentModel {
       if (first === undefined || block.header.id.sequence < first.header.id.sequence)
         candidates.set(block.boundTo, block);
     }
-    const ordered = [...candidates.values()].sort((a, b) => a.header.id.sequence - b.header.id.sequence);
-    for (const block of ordered) {
-      const channel = this.#highestFit(block, nowMs);
-      if (channel !== undefined) return { block, channel };
-    }
-    return undefined;
+    return [...candidates.values()].sort((a, b) => a.header.id.sequence - b.header.id.sequence);
   }
 
   #highestFit(block: ModelBlock, nowMs: number): ModelChannel | undefined {
@@ -322,8 +357,7 @@ export class AgentModel {
       )
         continue;
       if (block.boundTo !== undefined && block.boundTo !== channel.serverId) continue;
-      const reserveBytes = block.rank === 0 ? 0 : channel.reserveBytes;
-      if (left(channel) - reserveBytes < block.header.rawBytes) continue;
+      if (!hasQuota(channel, block)) continue;
       fitting.push(channel);
     }
     fitting.sort((a, b) => (isHigher(a, b) ? -1 : 1));
@@ -352,6 +386,22 @@ function isHigher(a: ModelChannel, b: ModelChannel): boolean {
 
 function left(channel: ModelChannel): number {
   return channel.quotaBytes - channel.usedBytes;
+}
+
+function hasQuota(channel: ModelChannel, block: ModelBlock): boolean {
+  return left(channel) - (block.rank === 0 ? 0 : channel.reserveBytes) >= block.header.rawBytes;
+}
+
+/** A closed channel in words, to compare. */
+export function closedText({
+  grantId,
+  channel,
+  usedBytes,
+}: Omit<ClosedChannel, 'grantId' | 'channel'> & {
+  readonly grantId: string;
+  readonly channel: number;
+}): string {
+  return `${grantId}/${channel} at ${usedBytes}`;
 }
 
 function heard(channel: ModelChannel, nowMs: number): void {

@@ -69,7 +69,8 @@ export class GrantingChecker implements Checker {
     if (unusedBytes > 0) admission.charge(-unusedBytes);
     if (event.type === 'agent_connected' || event.type === 'agent_disconnected')
       admission.charge(-books.unusedOf(event.agentId));
-    const { answers, usedOfIdleBytes, durableBytes } = books.take(event);
+    const { answers, usedOfIdleBytes, durableBytes, closedBytes } = books.take(event);
+    if (closedBytes > 0) admission.charge(-closedBytes);
     if (usedOfIdleBytes > 0) admission.charge(usedOfIdleBytes);
     if (durableBytes > 0) admission.durable(durableBytes);
     if (event.type === 'journal_room_changed') admission.room(event.roomBytes);

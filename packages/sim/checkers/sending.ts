@@ -8,7 +8,7 @@ import type { AgentId, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
 import type { ExpectedSend } from './agent-model.ts';
-import { AgentModel } from './agent-model.ts';
+import { AgentModel, closedText } from './agent-model.ts';
 import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
 
@@ -36,7 +36,7 @@ export class SendingChecker implements Checker {
       } else if (effect.type === 'send_block') {
         this.#send(agentId, model, effect, notice, nowMs);
         notice = undefined;
-      } else if (effect.type === 'send_request') this.#request(agentId, model, effect);
+      } else if (effect.type === 'send_request') this.#request(agentId, model, effect, nowMs);
     }
     if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
     const missed = model.expected(nowMs);
@@ -87,10 +87,18 @@ export class SendingChecker implements Checker {
     agentId: AgentId,
     model: AgentModel,
     { serverId, request }: Extract<AgentEffect, { type: 'send_request' }>,
+    nowMs: number,
   ): void {
     const asked = model.asked.get(serverId);
     if (asked === undefined) fail('request', `${agentId} asks ${serverId}, which is not connected`);
     asked.add(request.requestId);
+    const closed = (request.closedChannels ?? []).map(closedText).sort();
+    const closing = model.closing(serverId, nowMs).sort();
+    if (closed.join() !== closing.join())
+      fail(
+        'request',
+        `${agentId} closes ${closed.join() || 'nothing'} at ${serverId}, not ${closing.join() || 'nothing'}`,
+      );
     const unsent = model.unsentBytes();
     const told = URGENCY_CLASSES.map(
       (name) => request.backlog.find(({ urgency }) => urgency === name)?.rawBytes ?? 0,

@@ -9,7 +9,7 @@ import type { ServerEvent } from '@sluice/protocol/server-events';
 import type { ServerShape } from '../options.ts';
 
 export interface BookedGrant {
-  readonly channels: Map<number, { readonly priority: number; leftBytes: number }>;
+  readonly channels: Map<number, { readonly priority: number; quotaBytes: number; leftBytes: number }>;
   readonly takenUntilMs: number;
   /** Nothing waited when it was given: it counts against the operator's limit as it is used. */
   readonly isIdle: boolean;
@@ -34,6 +34,8 @@ export interface Booked {
   /** Raw bytes that were used of grants which count as they are used. */
   readonly usedOfIdleBytes: number;
   readonly durableBytes: number;
+  /** Raw bytes of closed channels that are never used, but for idle grants. */
+  readonly closedBytes: number;
 }
 
 export class ServerBooks {
@@ -69,6 +71,7 @@ export class ServerBooks {
   take(event: ServerEvent): Booked {
     let usedOfIdleBytes = 0;
     let durableBytes = 0;
+    let closedBytes = 0;
     let answers: readonly string[] = [];
     switch (event.type) {
       case 'agent_connected':
@@ -85,7 +88,7 @@ export class ServerBooks {
         this.agents.delete(event.agentId);
         break;
       case 'request_received':
-        this.#ask(event.agentId, event.request);
+        closedBytes = this.#ask(event.agentId, event.request);
         break;
       case 'notice_received':
         this.#notice(event.agentId, event.notice);
@@ -119,13 +122,13 @@ export class ServerBooks {
       default:
         event satisfies never;
     }
-    return { answers, usedOfIdleBytes, durableBytes };
+    return { answers, usedOfIdleBytes, durableBytes, closedBytes };
   }
 
   gave(agent: BookedAgent, grant: Grant, takenUntilMs: number): void {
     const channels: BookedGrant['channels'] = new Map();
     for (const { channel, priority, quotaBytes } of grant.channels) {
-      channels.set(channel, { priority, leftBytes: quotaBytes });
+      channels.set(channel, { priority, quotaBytes, leftBytes: quotaBytes });
     }
     const isIdle = agent.request === undefined || backlogBytes(agent.request.content) === 0;
     agent.grants.set(grant.grantId, { channels, takenUntilMs, isIdle });
@@ -165,13 +168,25 @@ export class ServerBooks {
     return bytes;
   }
 
-  #ask(agentId: AgentId, content: UploadRequest): void {
+  #ask(agentId: AgentId, content: UploadRequest): number {
     const agent = this.agents.get(agentId);
-    if (agent === undefined) return;
+    if (agent === undefined) return 0;
+    let closedBytes = 0;
+    for (const { grantId, channel: number, usedBytes } of content.closedChannels ?? []) {
+      const grant = agent.grants.get(grantId);
+      const channel = grant?.channels.get(number);
+      if (grant === undefined || channel === undefined) continue;
+      const onItsWayBytes = Math.max(0, usedBytes - (channel.quotaBytes - channel.leftBytes));
+      const freedBytes = Math.max(0, channel.leftBytes - onItsWayBytes);
+      channel.quotaBytes -= freedBytes;
+      channel.leftBytes -= freedBytes;
+      if (!grant.isIdle) closedBytes += freedBytes;
+    }
     agent.request = { content, sinceMs: agent.request?.sinceMs ?? this.nowMs };
     this.#asked += 1;
     agent.asked ??= this.#asked;
     agent.standsAtBytes ??= Math.max(agent.givenBytes, this.#lineBytes);
+    return closedBytes;
   }
 
   #arrive(event: Extract<ServerEvent, { type: 'block_arrived' }>): {

@@ -279,6 +279,13 @@ export declare type UploadRequest = Message<"sluice.v1.UploadRequest"> & {
    * @generated from field: uint64 settled_below_sequence = 3;
    */
   settledBelowSequence: bigint;
+
+  /**
+   * Channels of this server with quota that stays unused: it is the server's again at once.
+   *
+   * @generated from field: repeated sluice.v1.ClosedChannel closed_channels = 4;
+   */
+  closedChannels: ClosedChannel[];
 };
 
 /**
@@ -286,6 +293,36 @@ export declare type UploadRequest = Message<"sluice.v1.UploadRequest"> & {
  * Use `create(UploadRequestSchema)` to create a new message.
  */
 export declare const UploadRequestSchema: GenMessage<UploadRequest>;
+
+/**
+ * Nothing more comes on the channel than what was sent on it so far.
+ *
+ * @generated from message sluice.v1.ClosedChannel
+ */
+export declare type ClosedChannel = Message<"sluice.v1.ClosedChannel"> & {
+  /**
+   * @generated from field: string grant_id = 1;
+   */
+  grantId: string;
+
+  /**
+   * @generated from field: uint32 channel = 2;
+   */
+  channel: number;
+
+  /**
+   * Raw bytes sent, some of which may still be on their way.
+   *
+   * @generated from field: uint64 used_bytes = 3;
+   */
+  usedBytes: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.ClosedChannel.
+ * Use `create(ClosedChannelSchema)` to create a new message.
+ */
+export declare const ClosedChannelSchema: GenMessage<ClosedChannel>;
 
 /**
  * @generated from message sluice.v1.GrantedChannel
