@@ -161,6 +161,7 @@ class Machine implements AgentMachine {
       case 'revoked':
         for (const channel of this.#channelsOf(event.serverId, event.grantId, event.channel))
           this.#end(channel);
+        this.#server(event.serverId).recalled = true;
         return;
       case 'block_sealed': {
         const entry = this.#backlog.add(event.block);
@@ -433,6 +434,7 @@ class Machine implements AgentMachine {
       if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
       server.waitingSinceMs = this.#nowMs;
       server.lastRequestAtMs = this.#nowMs;
+      server.recalled = false;
       server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
       const { serverId } = server;
       const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);

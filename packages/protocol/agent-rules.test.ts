@@ -80,6 +80,24 @@ test('U2 what was taken back, or ended, with quota left is closed with the next 
   expect(again).toMatchObject({ request: { closedChannels: [{ grantId: later.grantId, usedBytes: 0 }] } });
 });
 
+test('U17 what a server asks back is told at once, also while it owes an answer', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  const { grantId } = agent.grant('S1', [1], { quotaBytes: 1_000 });
+  agent.nowMs += 100;
+  agent.seal(block(1, 'bulk', 900), block(2, 'bulk', 900));
+  expect(requestsTo(agent)).toEqual(['S1', 'S1']);
+  agent.nowMs += 100;
+  const effects = agent.step({ type: 'revoked', serverId: server('S1'), grantId });
+  expect(effects).toMatchObject([
+    { type: 'send_request', request: { closedChannels: [{ grantId, channel: 1, usedBytes: 900 }] } },
+    { type: 'wake_at' },
+  ]);
+  // What there is nothing left of is no reason to ask.
+  agent.nowMs += 100;
+  expect(agent.step({ type: 'revoked', serverId: server('S1'), grantId })).toEqual([]);
+});
+
 test('M3 U3 an answer to no request gives nothing; a refusal is waited out with jitter', () => {
   const agent = new TestAgent();
   agent.seal(block(1));

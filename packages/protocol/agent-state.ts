@@ -82,6 +82,8 @@ export interface Server {
   latestQuotaBytes: number;
   /** Channels that ended with quota left, to be told with the next request (U2). */
   readonly closedChannels: ClosedChannel[];
+  /** It took quota back and was not asked since: it waits to hear what was sent on it (U17). */
+  recalled: boolean;
 }
 
 /** Quota bytes left on a channel that may be sent on; 0 on one that ended. */
@@ -103,5 +105,6 @@ export function createServer(serverId: ServerId): Server {
     latestArrival: 0,
     latestQuotaBytes: 0,
     closedChannels: [],
+    recalled: false,
   };
 }

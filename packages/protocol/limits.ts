@@ -95,6 +95,8 @@ export const DEFER_TIMEOUT_MS = 5_000;
 export const RETRY_AFTER_MS = 1_000;
 /** And at most, when very many wait. */
 export const MOST_RETRY_AFTER_MS = 10_000;
+/** Quota that nothing came on for this long is asked back when others wait for room: longer than a round trip with a block takes. */
+export const RECALL_UNUSED_MS = 2_000;
 /** When to ask a draining server again: a restart takes longer. */
 export const DRAINING_RETRY_AFTER_MS = 5_000;
 /** How long a server yields after a notice (U11); then it may lead again. */

@@ -25,6 +25,7 @@ export interface Need {
 export function requestDueMs(server: Server, need: Need, times: RequestTimes, nowMs: number): number {
   if (!server.connected) return Number.POSITIVE_INFINITY;
   const earliest = Math.max(server.notBeforeMs, server.lastRequestAtMs + MIN_REQUEST_INTERVAL_MS);
+  if (server.recalled && server.closedChannels.length > 0) return earliest;
   if (server.waitingSinceMs !== undefined) {
     if (need.unfitRank !== undefined && need.unfitRank < server.askedRank) return earliest;
     return Math.max(earliest, server.waitingSinceMs + times.requestTimeoutMs);

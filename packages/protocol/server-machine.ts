@@ -8,6 +8,7 @@
  */
 import { Admission } from './admission.ts';
 import { grantId, timeMs } from './brand.ts';
+import { Fifo } from './fifo.ts';
 import type { Lane } from './lanes.ts';
 import {
   checkLanes,
@@ -45,8 +46,9 @@ import type {
   UploadRequest,
 } from './model.ts';
 import { blockKey, MAX_BLOCK_RAW_BYTES } from './model.ts';
+import { Recall } from './recall.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
-import type { Agent, GivenChannel, GivenGrant } from './server-state.ts';
+import type { Agent, GivenGrant } from './server-state.ts';
 import { leftBytes } from './server-state.ts';
 import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
 import { viewAgent } from './server-view.ts';
@@ -113,8 +115,8 @@ class Machine implements ServerMachine {
   /** How far the line has come, in bytes given to each that stood in it all the time. */
   #reachedBytes = 0;
   /** Grants in the order of their end (all live equally long). */
-  readonly #ends: { readonly agent: Agent; readonly grant: GivenGrant }[] = [];
-  #endsTaken = 0;
+  readonly #ends = new Fifo<{ readonly agent: Agent; readonly grant: GivenGrant }>();
+  readonly #recall = new Recall();
   #outstandingBytes = 0;
   #writingBytes = 0;
   #grants = 0;
@@ -217,10 +219,8 @@ class Machine implements ServerMachine {
   #disconnected(agentId: AgentId): void {
     const agent = this.#agents.get(agentId);
     if (agent === undefined) return;
-    this.#outstandingBytes -= agent.outstandingBytes;
-    agent.outstandingBytes = 0;
     // Nothing more comes on its grants: the limit gets back what was not used.
-    for (const grant of agent.grants.values()) if (!grant.free) this.#admission.charge(-leftBytes(grant));
+    for (const grant of agent.grants.values()) this.#takeBack(agent, grant, leftBytes(grant));
     agent.grants.clear();
     this.#line.remove(agent);
     this.#agents.delete(agentId);
@@ -238,8 +238,7 @@ class Machine implements ServerMachine {
 
   /** Quota of a grant that is never used: room for others, and the limit gets it back. */
   #takeBack(agent: Agent, grant: GivenGrant, unusedBytes: number): void {
-    agent.outstandingBytes -= unusedBytes;
-    this.#outstandingBytes -= unusedBytes;
+    this.#release(agent, grant, unusedBytes);
     if (!grant.free) this.#admission.charge(-unusedBytes);
   }
 
@@ -267,9 +266,11 @@ class Machine implements ServerMachine {
     const isWithin = channel !== undefined && channel.quotaBytes - channel.usedBytes >= block.rawBytes;
     const writing = this.#writing.get(blockKey(block.id));
     // What is known or being written needs no room, whatever its grant.
-    if (agent !== undefined && isWithin) {
-      this.#use(agent, channel, block.rawBytes);
-      if (grant?.free === true) this.#admission.charge(block.rawBytes);
+    if (agent !== undefined && grant !== undefined && isWithin) {
+      channel.usedBytes += block.rawBytes;
+      grant.lastUsedMs = this.#nowMs;
+      this.#release(agent, grant, block.rawBytes);
+      if (grant.free) this.#admission.charge(block.rawBytes);
     }
     if (known) this.#effects.push({ type: 'acknowledge_block', blockId: block.id, ...place });
     else if (writing !== undefined) writing.places.push(place);
@@ -283,10 +284,11 @@ class Machine implements ServerMachine {
     }
   }
 
-  #use(agent: Agent, channel: GivenChannel, rawBytes: number): void {
-    channel.usedBytes += rawBytes;
-    agent.outstandingBytes -= rawBytes;
-    this.#outstandingBytes -= rawBytes;
+  /** Quota that is used, or will never be, is not outstanding any more. */
+  #release(agent: Agent, grant: GivenGrant, bytes: number): void {
+    agent.outstandingBytes -= bytes;
+    this.#outstandingBytes -= bytes;
+    this.#recall.released(grant, bytes);
   }
 
   #refuse(blockId: BlockId, place: Place, reason: string): void {
@@ -315,16 +317,12 @@ class Machine implements ServerMachine {
   }
 
   #expire(): void {
-    for (let end = this.#ends[this.#endsTaken]; end !== undefined; end = this.#ends[this.#endsTaken]) {
-      if (end.grant.takenUntilMs > this.#nowMs) break;
-      this.#endsTaken += 1;
+    for (let end = this.#ends.first; end !== undefined; end = this.#ends.first) {
+      if (end.grant.takenUntilMs > this.#nowMs) return;
+      this.#ends.drop();
       const { agent, grant } = end;
       if (!agent.grants.delete(grant.grantId)) continue;
       this.#takeBack(agent, grant, leftBytes(grant));
-    }
-    if (this.#endsTaken * 2 > this.#ends.length) {
-      this.#ends.splice(0, this.#endsTaken);
-      this.#endsTaken = 0;
     }
   }
 
@@ -342,6 +340,17 @@ class Machine implements ServerMachine {
     }
     // Who stood behind a refused one may want little enough.
     if (hasRefused) this.#serveLine();
+    this.#askBack();
+  }
+
+  /** U17: while others wait for room, quota that lies unused is asked back: as much as they need for a first block each. */
+  #askBack(): void {
+    const first = this.#line.first();
+    if (first === undefined) return;
+    const needBytes = Math.max(1, firstBlockBytes(first.request?.request.backlog ?? []));
+    for (const { agent, grant } of this.#recall.next(this.#line.size * needBytes, this.#nowMs)) {
+      this.#effects.push({ type: 'revoke', agentId: agent.agentId, grantId: grant.grantId });
+    }
   }
 
   #serveLine(): void {
@@ -405,6 +414,8 @@ class Machine implements ServerMachine {
       channels: channels.map((granted) => ({ granted, quotaBytes: granted.quotaBytes, usedBytes: 0 })),
       expiresAtMs,
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
+      lastUsedMs: this.#nowMs,
+      recalled: false,
     };
     const bytes = leftBytes(grant);
     if (!free) this.#admission.charge(bytes);
@@ -418,7 +429,8 @@ class Machine implements ServerMachine {
     agent.lineNumber = undefined;
     this.#line.remove(agent);
     this.#outstandingBytes += bytes;
-    this.#ends.push({ agent, grant });
+    this.#ends.put({ agent, grant });
+    this.#recall.given(agent, grant, this.#nowMs);
     this.#effects.push({
       type: 'send_grant',
       agentId: agent.agentId,
@@ -454,10 +466,11 @@ class Machine implements ServerMachine {
   }
 
   #wake(): void {
-    let wakeMs = this.#ends[this.#endsTaken]?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY;
+    let wakeMs = this.#ends.first?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY;
     const longest = this.#line.longest();
     if (longest !== undefined) {
-      wakeMs = Math.min(wakeMs, this.#deferredUntilMs(longest), this.#admission.limitFreeAtMs);
+      const { limitFreeAtMs } = this.#admission;
+      wakeMs = Math.min(wakeMs, this.#deferredUntilMs(longest), limitFreeAtMs, this.#recall.dueMs);
     }
     if (!Number.isFinite(wakeMs)) return;
     if (this.#wakeMs > this.#nowMs && this.#wakeMs <= wakeMs) return;

@@ -1,10 +1,11 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { channelNumber, requestId, timeMs } from './brand.ts';
 import {
   BACKLOG_FLOOR_BYTES,
   DRAIN_WINDOW_MS,
   LEAST_AWAY_BACKLOG_BYTES,
   LOADED_FRACTION,
+  RECALL_UNUSED_MS,
   UNLOADED_FRACTION,
 } from './limits.ts';
 import { agent, block, server } from './machine-fixture.ts';
@@ -150,6 +151,70 @@ test('U2 U17 the rest of a closed channel is room for others at once; what is on
   for (const bytes of [0, Number.MAX_SAFE_INTEGER])
     ask(A, 3, { closedChannels: [{ ...again, usedBytes: bytes }] });
   expect(arrive(3, 1)).toContain('refuse_block');
+});
+
+describe('U17 quota that lies unused while others wait', () => {
+  const B = agent('b');
+  const bulk = { urgency: 'bulk', recordCount: 9, oldestAgeMs: 9 } as const;
+  const backlog = [{ ...bulk, rawBytes: 9 * MAX_BLOCK_RAW_BYTES }];
+
+  /** Agent a has all of the room, and b waits for some from `sinceMs` on. */
+  function contended(sinceMs: number) {
+    const channels = [{ priority: 1, quotaBytes: 9 * MAX_BLOCK_RAW_BYTES }];
+    const { step } = start({ channels }, 4 * MAX_BLOCK_RAW_BYTES);
+    step({ type: 'agent_connected', agentId: B });
+    const ask = (agentId: AgentId, request: object, atMs: number): ServerEffect[] =>
+      step(
+        { type: 'request_received', agentId, request: { requestId: requestId(1), backlog, ...request } },
+        atMs,
+      );
+    const [given] = ask(A, {}, 1).filter((effect) => effect.type === 'send_grant');
+    if (given === undefined) throw new Error('no grant');
+    const effects = ask(B, {}, sinceMs);
+    expect(effects.filter(({ type }) => type === 'send_grant')).toEqual([]);
+    const place = { agentId: A, grantId: given.grant.grantId, channel: channelNumber(1) };
+    return { step, ask, place, effects };
+  }
+  const revoked = (effects: readonly ServerEffect[]): ServerEffect[] =>
+    effects.filter(({ type }) => type === 'revoke');
+
+  test('U17 is asked back once, taken until the agent says what it sent, and then given to who waits', () => {
+    const { step, ask, place, effects } = contended(2);
+    const { grantId, channel } = place;
+    expect(revoked(effects)).toEqual([]);
+    expect(effects.at(-1)).toEqual({ type: 'wake_at', atMs: 1 + RECALL_UNUSED_MS });
+    const woken = step({ type: 'woken' }, 1 + RECALL_UNUSED_MS);
+    expect(revoked(woken)).toEqual([{ type: 'revoke', agentId: A, grantId }]);
+    expect(revoked(step({ type: 'woken' }, 4_000))).toEqual([]);
+    // Sent before the recall came: within a live grant.
+    const arrived = step(
+      { type: 'block_arrived', ...place, block: block(1, 'bulk', MAX_BLOCK_RAW_BYTES), known: false },
+      4_001,
+    );
+    expect(arrived.map(({ type }) => type)).toContain('journal_block');
+    expect(arrived.map(({ type }) => type)).not.toContain('send_grant');
+    const closedChannels = [{ grantId, channel, usedBytes: MAX_BLOCK_RAW_BYTES }];
+    expect(ask(A, { backlog: [], closedChannels }, 4_002)).toContainEqual(
+      expect.objectContaining({ type: 'send_grant', agentId: B }),
+    );
+  });
+
+  test('U17 stays while it is used, while nobody waits, and with agents that have nothing waiting', () => {
+    const { step, place } = contended(1_900);
+    step({ type: 'block_arrived', ...place, block: block(1, 'bulk', 100), known: false }, 2_000);
+    expect(revoked(step({ type: 'woken' }, 1 + RECALL_UNUSED_MS))).toEqual([]);
+    expect(revoked(step({ type: 'woken' }, 1 + 2 * RECALL_UNUSED_MS))).toHaveLength(1);
+    const alone = start({}, 4 * MAX_BLOCK_RAW_BYTES);
+    const request = { requestId: requestId(1), backlog };
+    alone.step({ type: 'request_received', agentId: A, request });
+    expect(revoked(alone.step({ type: 'woken' }, 3 * RECALL_UNUSED_MS))).toEqual([]);
+    const idle = start({}, 4 * MAX_BLOCK_RAW_BYTES);
+    idle.ask(1);
+    idle.step({ type: 'agent_connected', agentId: B });
+    idle.step({ type: 'journal_room_changed', roomBytes: 0 });
+    idle.step({ type: 'request_received', agentId: B, request });
+    expect(revoked(idle.step({ type: 'woken' }, 2 * RECALL_UNUSED_MS))).toEqual([]);
+  });
 });
 
 test('U17 a standby, a loaded server and one of another region rank their lanes lower', () => {

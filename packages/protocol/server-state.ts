@@ -17,6 +17,10 @@ export interface GivenGrant {
   readonly expiresAtMs: number;
   /** Until when its blocks are taken. */
   readonly takenUntilMs: number;
+  /** When a block came on it last; when it was given, if none did. */
+  lastUsedMs: number;
+  /** It was asked back because others wait for room. */
+  recalled: boolean;
 }
 
 export interface Agent {

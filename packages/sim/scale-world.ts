@@ -240,6 +240,11 @@ class SimServer {
         this.#links.get(effect.agentId)?.toAgent((serverId, atMs) => ({
           ...{ type: 'block_refused', atMs, serverId, blockId, refusal },
         }));
+      } else if (effect.type === 'revoke') {
+        const { grantId } = effect;
+        this.#links.get(effect.agentId)?.toAgent((serverId, atMs) => ({
+          ...{ type: 'revoked', atMs, serverId, ...(grantId === undefined ? {} : { grantId }) },
+        }));
       } else if (effect.type === 'wake_at') {
         this.#wakeAt(effect.atMs, this.#life);
       }

@@ -8,9 +8,10 @@ import {
   DEFER_TIMEOUT_MS,
   GRANT_GRACE_MS,
   MAX_URGENT_RESERVE_BYTES,
+  RECALL_UNUSED_MS,
   URGENT_RESERVE_FRACTION,
 } from '@sluice/protocol/limits';
-import type { AgentId, Grant } from '@sluice/protocol/model';
+import type { AgentId, Grant, GrantId } from '@sluice/protocol/model';
 import { blockKey, MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 import type { ServerEffect } from '@sluice/protocol/server-events';
 import type { Observation } from '../world.ts';
@@ -84,8 +85,14 @@ export class GrantingChecker implements Checker {
     }
     for (const effect of effects) {
       if (effect.type === 'send_grant') this.#grant(serverId, server, effect.agentId, effect.grant);
+      if (effect.type === 'revoke' && effect.grantId !== undefined)
+        recall(`${serverId} recalls ${effect.grantId} of ${effect.agentId}`, books, effect);
     }
     admission.left(serverId);
+    if (event.type === 'woken' && books.isWaitedFor && !books.isRecalling) {
+      const idle = books.unusedSince(books.nowMs - 2 * RECALL_UNUSED_MS - SLACK_MS);
+      if (idle !== undefined) fail('recall', `${serverId} does not ask back ${idle}, while others wait`);
+    }
     for (const [agentId, { request }] of books.agents) {
       if (request === undefined) continue;
       if (books.isDraining)
@@ -115,6 +122,20 @@ export class GrantingChecker implements Checker {
       fail('room', `${what} and has promised ${promisedBytes} of ${books.shape.journalBytes} bytes`);
     }
   }
+}
+
+/** U17: quota is asked back once, when it lies unused and somebody waits for room; never from an agent with nothing waiting. */
+function recall(
+  what: string,
+  books: ServerBooks,
+  { agentId, grantId }: { readonly agentId: AgentId; readonly grantId?: GrantId },
+): void {
+  const grant = grantId === undefined ? undefined : books.agents.get(agentId)?.grants.get(grantId);
+  if (!books.isWaitedFor) fail('recall', `${what}, and nobody waits`);
+  if (grant === undefined || grant.isIdle || grant.isRecalled)
+    fail('recall', `${what}, which is not to be recalled`);
+  if (books.nowMs < grant.lastUsedMs + RECALL_UNUSED_MS) fail('recall', `${what}, which is in use`);
+  grant.isRecalled = true;
 }
 
 /** Priorities (U11, U17), quotas within the lanes, and the reserve for the urgent (U8). */
@@ -158,7 +179,7 @@ function answerOf(effect: ServerEffect): string | undefined {
     case 'journal_block':
       return `journal ${blockKey(effect.blockId)} ${effect.priority}`;
     case 'revoke':
-      return `revoke ${effect.agentId}`;
+      return effect.grantId === undefined ? `revoke ${effect.agentId}` : undefined;
     case 'record_notice':
       return 'noticed';
     case 'send_grant':

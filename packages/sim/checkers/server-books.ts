@@ -11,6 +11,9 @@ import type { ServerShape } from '../options.ts';
 export interface BookedGrant {
   readonly channels: Map<number, { readonly priority: number; quotaBytes: number; leftBytes: number }>;
   readonly takenUntilMs: number;
+  /** When a block came on it, or it was given. */
+  lastUsedMs: number;
+  isRecalled: boolean;
   /** Nothing waited when it was given: it counts against the operator's limit as it is used. */
   readonly isIdle: boolean;
 }
@@ -131,7 +134,9 @@ export class ServerBooks {
       channels.set(channel, { priority, quotaBytes, leftBytes: quotaBytes });
     }
     const isIdle = agent.request === undefined || backlogBytes(agent.request.content) === 0;
-    agent.grants.set(grant.grantId, { channels, takenUntilMs, isIdle });
+    agent.grants.set(grant.grantId, {
+      ...{ channels, takenUntilMs, isIdle, lastUsedMs: this.nowMs, isRecalled: false },
+    });
     const startBytes = agent.standsAtBytes ?? 0;
     const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
     this.#lineBytes = Math.max(this.#lineBytes, startBytes);
@@ -168,6 +173,27 @@ export class ServerBooks {
     return bytes;
   }
 
+  /** Whether a request has no answer yet. */
+  get isWaitedFor(): boolean {
+    return [...this.agents.values()].some(({ request }) => request !== undefined);
+  }
+
+  /** Whether quota that was asked back is still outstanding. */
+  get isRecalling(): boolean {
+    return this.#grants().some(([, grant]) => grant.isRecalled && leftBytes(grant) > 0);
+  }
+
+  /** A grant of one that had logs waiting, with quota that nothing came on since then; undefined when there is none. */
+  unusedSince(atMs: number): string | undefined {
+    return this.#grants().find(
+      ([, grant]) => !grant.isIdle && leftBytes(grant) > 0 && grant.lastUsedMs < atMs,
+    )?.[0];
+  }
+
+  #grants(): [string, BookedGrant][] {
+    return [...this.agents.values()].flatMap(({ grants }) => [...grants]);
+  }
+
   #ask(agentId: AgentId, content: UploadRequest): number {
     const agent = this.agents.get(agentId);
     if (agent === undefined) return 0;
@@ -200,6 +226,7 @@ export class ServerBooks {
     const channel = grant?.channels.get(number);
     const isWithin = channel !== undefined && channel.leftBytes >= block.rawBytes;
     if (isWithin) channel.leftBytes -= block.rawBytes;
+    if (isWithin && grant !== undefined) grant.lastUsedMs = this.nowMs;
     const usedOfIdleBytes = isWithin && grant?.isIdle === true ? block.rawBytes : 0;
     const writing = this.writing.get(key);
     if (known) return { answers: [`acknowledge ${place}`], usedOfIdleBytes };
