@@ -83,7 +83,8 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
 
 /** A journal in memory; emits `asked` and `appended`. While `held`, appends wait. */
 export class MemoryJournal extends EventEmitter implements BlockJournal {
-  roomBytes: number = 256 * 1024 * 1024;
+  maxRawBytes: number = 256 * 1024 * 1024;
+  roomBytes: number = this.maxRawBytes;
   readonly blocks: ArrivedBlock[] = [];
   readonly known: Set<string> = new Set();
   /** Priorities of all appends asked for, in their order. */

@@ -131,7 +131,8 @@ test('U13: a server that makes nothing durable does not hold up the other', asyn
   const good = new MemoryJournal();
   stuck.hold();
   // Room for half of what comes: the rest must find its way to the server of lower priority.
-  stuck.roomBytes = 6 * mebibyte;
+  stuck.maxRawBytes = 6 * mebibyte;
+  stuck.roomBytes = stuck.maxRawBytes;
   const slow = await server('s1', stuck, { priorities: [1] });
   const quick = await server('s2', good, { priorities: [2] });
   cleanups.push(async () => stuck.release());

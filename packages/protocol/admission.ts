@@ -23,14 +23,17 @@ export class Admission {
   #tokenBytes: number;
   #tokensAtMs = 0;
   #roomBytes = 0;
-  #mostRoomBytes = 0;
+  /** What an empty journal takes: as the shell says, or the most room that there ever was. */
+  #mostRoomBytes: number;
   /** The present window of measuring: since when, the room then, and what became durable since. */
   #window: { readonly sinceMs: number; readonly roomBytes: number } | undefined;
   #durableBytes = 0;
   /** Bytes per second that leave the journal; undefined before the first window is over. */
   #drainRate: number | undefined;
 
-  constructor(limitBytesPerSecond: number | undefined) {
+  /** @param journalBytes what the journal takes when it is empty; 0 when that is not known. */
+  constructor(limitBytesPerSecond: number | undefined, journalBytes: number) {
+    this.#mostRoomBytes = journalBytes;
     this.#limitBytesPerSecond = limitBytesPerSecond;
     const burst = ((limitBytesPerSecond ?? 0) * LIMIT_BURST_MS) / 1000;
     this.#burstBytes = Math.max(burst, LEAST_LIMIT_BURST_BYTES);
@@ -42,7 +45,7 @@ export class Admission {
     return this.#roomBytes;
   }
 
-  /** How full the journal is, 0..1, compared with the most room that it ever had. */
+  /** How full the journal is, 0..1. */
   get fullness(): number {
     return this.#mostRoomBytes === 0 ? 0 : 1 - this.#roomBytes / this.#mostRoomBytes;
   }

@@ -60,6 +60,11 @@ export interface ServerMachineOptions {
   /** Unique for each start of the process: no grant id is ever given twice. */
   readonly instance: string;
   readonly channels?: readonly Lane[];
+  /**
+   * What the journal takes when it is empty, in raw bytes: a server that starts with a full one is loaded from its first
+   * grant on. Default: the most room that it ever had.
+   */
+  readonly journalBytes?: number;
   readonly grantLifetimeMs?: number;
   readonly grantGraceMs?: number;
   readonly deferTimeoutMs?: number;
@@ -130,7 +135,7 @@ class Machine implements ServerMachine {
   constructor(options: ServerMachineOptions) {
     this.#options = options;
     this.#lanes = checkLanes(options.channels ?? DEFAULT_LANES);
-    this.#admission = new Admission(options.ingestLimitBytesPerSecond);
+    this.#admission = new Admission(options.ingestLimitBytesPerSecond, options.journalBytes ?? 0);
   }
 
   step(event: ServerEvent): ServerEffect[] {

@@ -234,6 +234,34 @@ test('U17 a standby, a loaded server and one of another region rank their lanes 
   expect(priorities(ask(5, 5))).toEqual([105, 106]);
 });
 
+test('U17 a server that starts with a full journal ranks lower and gives little from its first grant on', () => {
+  const journalBytes = 8 * BACKLOG_FLOOR_BYTES;
+  const channels = [{ priority: 1, quotaBytes: 2 * BACKLOG_FLOOR_BYTES }];
+  const waiting = [
+    { urgency: 'bulk', recordCount: 9, rawBytes: BACKLOG_FLOOR_BYTES, oldestAgeMs: 9 },
+  ] as const;
+  const first = (roomBytes: number): Grant | undefined => {
+    const { step } = start({ journalBytes, loadedOffset: 10, channels }, roomBytes);
+    return step({
+      ...{ type: 'request_received', agentId: A, request: { requestId: requestId(1), backlog: waiting } },
+    })
+      .flatMap((effect) => (effect.type === 'send_grant' ? [effect.grant] : []))
+      .at(0);
+  };
+  expect(first(journalBytes)?.channels).toMatchObject([{ priority: 1, quotaBytes: BACKLOG_FLOOR_BYTES }]);
+  expect(first(journalBytes - BACKLOG_FLOOR_BYTES / 2)?.channels).toMatchObject([
+    { priority: 1, quotaBytes: BACKLOG_FLOOR_BYTES / 2 },
+  ]);
+  // Fuller than it should be: the store comes first.
+  expect(first(journalBytes * (1 - LOADED_FRACTION))).toBeUndefined();
+  const full = start({ journalBytes, loadedOffset: 10, channels }, journalBytes * (1 - LOADED_FRACTION));
+  const urgent = [{ urgency: 'urgent', recordCount: 1, rawBytes: 100, oldestAgeMs: 9 }] as const;
+  const request = { requestId: requestId(1), backlog: urgent };
+  expect(full.step({ type: 'request_received', agentId: A, request })[0]).toMatchObject({
+    grant: { channels: [{ priority: 11 }] },
+  });
+});
+
 test('U12 acknowledged when durable, once journaled; known is acknowledged again', () => {
   const server = start();
   const place = at(server.ask(1));

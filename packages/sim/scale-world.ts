@@ -182,7 +182,9 @@ class SimServer {
 
   start(): void {
     this.#life += 1;
-    this.#machine = createServerMachine({ serverId: this.id, instance: `${this.id}.${this.#life}` });
+    const { journalBytes } = this.#world.options;
+    const instance = `${this.id}.${this.#life}`;
+    this.#machine = createServerMachine({ serverId: this.id, instance, journalBytes });
     this.#tellRoom();
     this.#load(this.#life);
   }

@@ -3,6 +3,13 @@ import type { Mutation } from './mutation-list.ts';
 
 export const SERVER_MUTATIONS: readonly Mutation[] = [
   {
+    name: 'a server that starts with a full journal takes it for empty',
+    rule: 'U17',
+    file: 'admission.ts',
+    from: 'this.#mostRoomBytes = journalBytes;',
+    to: 'this.#mostRoomBytes = 0 * journalBytes;',
+  },
+  {
     name: 'the server counts a block half',
     rule: 'U4',
     file: 'server-machine.ts',

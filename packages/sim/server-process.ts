@@ -97,6 +97,7 @@ export class ServerProcess {
       serverId: disk.serverId,
       instance: `${disk.serverId}.${life}`,
       channels: shape.lanes,
+      journalBytes: shape.journalBytes,
       onNotice: shape.onNotice,
       grantLifetimeMs: shape.grantLifetimeMs,
       yieldMemoryMs: shape.yieldMemoryMs,

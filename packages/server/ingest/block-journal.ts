@@ -24,6 +24,8 @@ export interface BlockJournal {
   knows(id: BlockId): boolean;
   /** Every block of the epoch with a smaller sequence is settled: what is remembered of them may go. */
   settleBelow(agentId: AgentId, epoch: number, sequence: number): void | Promise<void>;
+  /** Uncompressed bytes that it can take when it is empty. */
+  readonly maxRawBytes: number;
   /** Uncompressed bytes that it can take beyond what it holds and is writing. */
   readonly roomBytes: number;
   /** Calls the listener after `roomBytes` changed; the returned function ends that. */

@@ -74,8 +74,8 @@ export interface IngestOptions {
   readonly region?: string;
   readonly journal: BlockJournal;
   readonly validate: ValidateBlock;
-  /** For the state machine; server id comes from above. */
-  readonly machine: Omit<ServerMachineOptions, 'serverId'>;
+  /** For the state machine; server id and journal come from above. */
+  readonly machine: Omit<ServerMachineOptions, 'serverId' | 'journalBytes'>;
   readonly logger: Logger;
   readonly metrics?: IngestMetrics;
   readonly maxAgents?: number;
@@ -192,7 +192,11 @@ class IngestRuntime implements HandlerHost {
     this.serverId = options.serverId;
     this.version = options.version;
     this.reports = new ReportBook(options.maxAgents ?? MAX_AGENTS);
-    this.machine = createServerMachine({ ...options.machine, serverId: options.serverId });
+    this.machine = createServerMachine({
+      ...options.machine,
+      serverId: options.serverId,
+      journalBytes: options.journal.maxRawBytes,
+    });
     const tellRoom = (): void =>
       this.#dispatch({ type: 'journal_room_changed', roomBytes: Math.max(0, options.journal.roomBytes) });
     this.#stopRoom = options.journal.onRoomChanged(tellRoom);

@@ -41,7 +41,6 @@ export class AdmissionModel {
   #allowanceBytes: number;
   #countedMs: number | undefined;
   #roomBytes = 0;
-  #mostRoomBytes = 0;
   /** When and with how much room the present measurement of the pace began. */
   #measured: { readonly atMs: number; readonly roomBytes: number } | undefined;
   #durableBytes = 0;
@@ -76,7 +75,6 @@ export class AdmissionModel {
   room(roomBytes: number): void {
     const { nowMs } = this.#books;
     this.#roomBytes = roomBytes;
-    this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
     this.#measure();
     this.#measured ??= { atMs: nowMs, roomBytes };
   }
@@ -94,7 +92,7 @@ export class AdmissionModel {
 
   /** After the event, before its grants. */
   judgeLoad(): void {
-    const fullness = this.#mostRoomBytes === 0 ? 0 : 1 - this.#roomBytes / this.#mostRoomBytes;
+    const fullness = 1 - this.#roomBytes / this.#books.shape.journalBytes;
     if (fullness >= LOADED_FRACTION) this.isLoaded = true;
     if (fullness <= UNLOADED_FRACTION) this.isLoaded = false;
   }
@@ -186,7 +184,7 @@ export class AdmissionModel {
   /** What the journal may hold and have promised, for the store to take it soon. */
   #pacedBytes(): number {
     const pace = Math.max(0, this.#pace ?? 0);
-    const heldBytes = this.#mostRoomBytes - this.#roomBytes;
+    const heldBytes = this.#books.shape.journalBytes - this.#roomBytes;
     const isAway = this.#pace !== undefined && pace < LEAST_DRAIN_BYTES_PER_SECOND;
     if (isAway && heldBytes >= LEAST_AWAY_BACKLOG_BYTES) return Number.POSITIVE_INFINITY;
     return Math.max(BACKLOG_FLOOR_BYTES, (pace * BACKLOG_TARGET_MS) / 1000) - heldBytes;
