@@ -5,6 +5,7 @@ import { run as lanes } from './lanes.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
 import { USAGE as STORM_USAGE, run as storm } from './storm.ts';
+import { USAGE as UPLINK_USAGE, run as uplink } from './uplink.ts';
 
 interface Bench {
   readonly run: (argumentsOfBench: readonly string[]) => Promise<void>;
@@ -39,6 +40,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   },
   storm: { run: storm, usage: STORM_USAGE },
   agents: { run: agents, usage: AGENTS_USAGE },
+  uplink: { run: uplink, usage: UPLINK_USAGE },
 };
 
 const [name, ...rest] = process.argv.slice(2);
