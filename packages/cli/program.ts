@@ -18,7 +18,9 @@ export function createLogger(name: string): Logger {
   const level = process.env.SLUICE_LOG_LEVEL ?? 'info';
   return pino(
     { name, level: level in pino.levels.values || level === 'silent' ? level : 'info' },
-    pino.destination(2),
+    // Written at once: a destination that writes behind would, at the end of the process, try for ever to write to a pipe
+    // that nobody reads any more, and the agent of a parent that was killed would stay.
+    pino.destination({ dest: 2, sync: true }),
   );
 }
 

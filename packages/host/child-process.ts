@@ -12,7 +12,8 @@ export function isSupervised(): boolean {
 
 /** Tells the supervisor, when there is one, that this process is ready. */
 export function tellReady(details: ReadyMessage['details']): void {
-  process.send?.({ type: 'ready', details } satisfies ReadyMessage);
+  // When nobody is there to be told, endRequested() says so.
+  process.send?.({ type: 'ready', details } satisfies ReadyMessage, undefined, undefined, () => undefined);
 }
 
 /** Tells the supervisor, when there is one, why this process cannot start; resolves when the message is sent. */
@@ -50,6 +51,10 @@ export function endRequested(): Promise<string> {
       setTimeout(listenNoMore, SAME_WISH_MS).unref();
     };
     for (const signal of END_SIGNALS) process.on(signal, asked);
-    if (isSupervised()) process.once('disconnect', () => resolve('the parent process is gone'));
+    if (!isSupervised()) return;
+    const parentEnded = (): void => resolve('the parent process is gone');
+    // The parent may have ended while this process started.
+    if (process.connected) process.once('disconnect', parentEnded);
+    else parentEnded();
   });
 }

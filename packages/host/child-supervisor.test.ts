@@ -93,10 +93,20 @@ test('a child that dies wordlessly is told with its last output', async () => {
   );
 });
 
-test('the child of a parent that was killed ends too', async () => {
+const CHILD_PROCESS = JSON.stringify(path.join(import.meta.dirname, 'child-process.ts'));
+
+test.each([
+  ['', 'await endRequested();'],
+  // The parent is gone before the child listens.
+  [' while it started', 'while (process.connected) await setTimeout(10); await endRequested();'],
+])('the child of a parent that was killed%s ends too', async (_, wait) => {
   const grandchild = program(
-    `process.send({ type: 'ready', details: { pid: process.pid } }); setInterval(() => undefined, 1000);
-     process.on('disconnect', () => process.exit(0));`,
+    `import { setTimeout } from 'node:timers/promises';
+     import { endRequested, tellReady } from ${CHILD_PROCESS};
+     setInterval(() => undefined, 1000);
+     tellReady({ pid: process.pid });
+     ${wait}
+     process.exit(0);`,
   );
   const parent = program(
     `import { superviseChild } from ${JSON.stringify(path.join(import.meta.dirname, 'child-supervisor.ts'))};
