@@ -24,7 +24,7 @@ export class Admission {
   #tokensAtMs = 0;
   #roomBytes = 0;
   /** What an empty journal takes: as the shell says, or the most room that there ever was. */
-  #mostRoomBytes: number;
+  #capacityBytes: number;
   /** The present window of measuring: since when, the room then, and what became durable since. */
   #window: { readonly sinceMs: number; readonly roomBytes: number } | undefined;
   #durableBytes = 0;
@@ -33,7 +33,7 @@ export class Admission {
 
   /** @param journalBytes what the journal takes when it is empty; 0 when that is not known. */
   constructor(limitBytesPerSecond: number | undefined, journalBytes: number) {
-    this.#mostRoomBytes = journalBytes;
+    this.#capacityBytes = journalBytes;
     this.#limitBytesPerSecond = limitBytesPerSecond;
     const burst = ((limitBytesPerSecond ?? 0) * LIMIT_BURST_MS) / 1000;
     this.#burstBytes = Math.max(burst, LEAST_LIMIT_BURST_BYTES);
@@ -47,7 +47,7 @@ export class Admission {
 
   /** How full the journal is, 0..1. */
   get fullness(): number {
-    return this.#mostRoomBytes === 0 ? 0 : 1 - this.#roomBytes / this.#mostRoomBytes;
+    return this.#capacityBytes === 0 ? 0 : 1 - this.#roomBytes / this.#capacityBytes;
   }
 
   /** What leaves the journal per second, as measured; 0 when unknown. */
@@ -67,7 +67,7 @@ export class Admission {
 
   roomChanged(roomBytes: number, nowMs: number): void {
     this.#roomBytes = roomBytes;
-    this.#mostRoomBytes = Math.max(this.#mostRoomBytes, roomBytes);
+    this.#capacityBytes = Math.max(this.#capacityBytes, roomBytes);
     this.#measure(nowMs);
     this.#window ??= { sinceMs: nowMs, roomBytes };
   }
@@ -91,7 +91,7 @@ export class Admission {
 
   /** What may be outstanding and on its way into the journal together. */
   get usableBytes(): number {
-    const heldBytes = this.#mostRoomBytes - this.#roomBytes;
+    const heldBytes = this.#capacityBytes - this.#roomBytes;
     const drain = this.drainBytesPerSecond;
     // A store that takes nothing is what the journal is there for: then all of its room may be used. Before that is known,
     // little: whoever comes first after a start or a quiet hour would be given all of it.

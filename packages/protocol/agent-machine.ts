@@ -6,23 +6,22 @@
  * is forgotten only after an acknowledgement; a block is never in two places.
  */
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
+import { AgentHistory } from './agent-history.ts';
 import type { SilenceTimes } from './agent-silence.ts';
 import { channelsDueMs, isSilent } from './agent-silence.ts';
 import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import { createServer, quotaLeftBytes } from './agent-state.ts';
-import type { AgentMachineView, ChannelUseView, SentNoticeView } from './agent-view.ts';
+import type { AgentMachineView } from './agent-view.ts';
 import { viewServer } from './agent-view.ts';
 import { Backlog } from './backlog.ts';
 import { isOlder } from './block-heap.ts';
 import { requestId, timeMs } from './brand.ts';
-import { chooseChannel, hasQuota, insertChannel, removeChannel } from './channel-order.ts';
-import { canPay, countSent, createClassShares } from './class-share.ts';
+import { chooseChannel, insertChannel, removeChannel } from './channel-order.ts';
+import { canPay, countSent, createClassShares, nextRank } from './class-share.ts';
 import { readGrant } from './grant-intake.ts';
 import {
   IN_DOUBT_TIMEOUT_MS,
   MAX_LIVE_CHANNELS_PER_SERVER,
-  MAX_RECENT_NOTICES,
-  MAX_RECENT_USES,
   MAX_REQUESTS_REMEMBERED,
   MAX_RETRY_AFTER_MS,
   MIN_RETRY_AFTER_MS,
@@ -48,7 +47,7 @@ import type {
 import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
 import { createRandom, nextRandom } from './random.ts';
 import type { Need } from './request-policy.ts';
-import { requestDueMs } from './request-policy.ts';
+import { needOf, remainsOf, requestDueMs } from './request-policy.ts';
 import { noticeFor } from './violation.ts';
 
 /** Everything has a default; times in ms. */
@@ -90,11 +89,7 @@ class Machine implements AgentMachine {
   readonly #order: Channel[] = [];
   /** Channels that are no longer sent on and have blocks in flight. */
   readonly #ending = new Set<Channel>();
-  readonly #recentUses: ChannelUseView[] = [];
-  readonly #recentNotices: SentNoticeView[] = [];
-  #noticesTotal = 0;
-  #recordsAcknowledgedTotal = 0;
-  #blocksSetAsideTotal = 0;
+  readonly #history = new AgentHistory();
   #arrivals = 0;
   #requests = 0;
   #stopping = false;
@@ -138,11 +133,7 @@ class Machine implements AgentMachine {
       ),
       backlog,
       lagMs: backlog.reduce((oldest, { oldestAgeMs }) => Math.max(oldest, oldestAgeMs), 0),
-      recentUses: [...this.#recentUses],
-      recentNotices: [...this.#recentNotices],
-      noticesTotal: this.#noticesTotal,
-      recordsAcknowledgedTotal: this.#recordsAcknowledgedTotal,
-      blocksSetAsideTotal: this.#blocksSetAsideTotal,
+      ...this.#history.view(),
     };
   }
 
@@ -257,7 +248,7 @@ class Machine implements AgentMachine {
     const entry = this.#backlog.find(blockId);
     if (entry === undefined) return;
     const { channel } = entry;
-    this.#recordsAcknowledgedTotal += entry.header.recordCount;
+    this.#history.acknowledged(entry.header.recordCount);
     this.#backlog.forget(entry);
     this.#effects.push({ type: 'forget_block', blockId });
     if (channel?.serverId === serverId) {
@@ -275,7 +266,7 @@ class Machine implements AgentMachine {
     channel.progressAtMs = this.#nowMs;
     channel.stalled = false;
     if (event.refusal.kind === 'malformed') {
-      this.#blocksSetAsideTotal += 1;
+      this.#history.setAside();
       this.#backlog.forget(entry);
       this.#effects.push({ type: 'set_aside_block', blockId: event.blockId, reason: event.refusal.reason });
     } else {
@@ -406,11 +397,7 @@ class Machine implements AgentMachine {
     });
     const { urgency, rawBytes, recordCount } = block;
     const { violating } = channel;
-    keep(
-      this.#recentUses,
-      { atMs: timeMs(this.#nowMs), ...use, urgency, rawBytes, recordCount, violating },
-      MAX_RECENT_USES,
-    );
+    this.#history.used({ atMs: timeMs(this.#nowMs), ...use, urgency, rawBytes, recordCount, violating });
   }
 
   /** M10: at the first use of a channel, and with it. */
@@ -419,16 +406,15 @@ class Machine implements AgentMachine {
     if (notice === undefined) return;
     const { serverId } = channel;
     channel.violating = true;
-    this.#noticesTotal += 1;
     this.#effects.push({ type: 'send_notice', serverId, notice });
-    keep(this.#recentNotices, { atMs: timeMs(this.#nowMs), serverId, notice }, MAX_RECENT_NOTICES);
+    this.#history.noticed({ atMs: timeMs(this.#nowMs), serverId, notice });
   }
 
   #sendRequests(): void {
     for (const server of this.#servers.values()) {
       const need = this.#need(server);
       if (requestDueMs(server, need, this.#times, this.#nowMs) > this.#nowMs) continue;
-      this.#closeRemains(server);
+      for (const channel of remainsOf(server, this.#backlog)) this.#end(channel);
       this.#requests += 1;
       server.askedIds.push(this.#requests);
       if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
@@ -440,60 +426,11 @@ class Machine implements AgentMachine {
       const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
       const request: UploadRequest = {
         requestId: requestId(this.#requests),
-        backlog: this.#backlog.unsent(this.#nextRank(), this.#nowMs),
+        backlog: this.#backlog.unsent(nextRank(this.#shares, this.#backlog), this.#nowMs),
         ...(closedChannels.length === 0 ? {} : { closedChannels }),
       };
       this.#effects.push({ type: 'send_request', serverId, request });
     }
-  }
-
-  /** U2: what is left on channels of earlier grants and fits no block that is next would lie idle until they end. */
-  #closeRemains(server: Server): void {
-    const firsts = this.#firsts(server.serverId);
-    if (firsts.length === 0) return;
-    for (const grant of server.grants.values()) {
-      if (grant.arrival === server.latestArrival) continue;
-      for (const channel of grant.channels) {
-        const isOfUse = channel.stalled || firsts.some((entry) => hasQuota(channel, entry));
-        if (!isOfUse && quotaLeftBytes(channel) > 0) this.#end(channel);
-      }
-    }
-  }
-
-  /** The blocks that are next in their class: for any server, or for this one. */
-  #firsts(serverId: ServerId): BlockEntry[] {
-    const ranks = [...URGENCY_CLASSES.keys()].filter((rank) => this.#backlog.waits(rank));
-    return ranks
-      .flatMap((rank) => [this.#backlog.firstWaiting(rank), this.#backlog.firstBound(serverId, rank)])
-      .filter((entry) => entry !== undefined);
-  }
-
-  /** The class that sends next if its first block finds room: the most urgent one, or one that has saved up (U15). */
-  #nextRank(): number | undefined {
-    const waiting = [...URGENCY_CLASSES.keys()].filter((rank) => this.#backlog.waits(rank));
-    const savedUp = waiting.slice(1).find((rank) => {
-      const rawBytes = this.#backlog.firstWaiting(rank)?.header.rawBytes;
-      return rawBytes !== undefined && canPay(this.#shares, rank, rawBytes);
-    });
-    return savedUp ?? waiting[0];
-  }
-
-  /** What the server should be asked for: the most urgent class whose first block fits none of its quota, if any. */
-  #need(server: Server): Need {
-    if (!server.connected) return { unfitRank: undefined };
-    let unfitRank: number | undefined;
-    for (let rank = 0; rank < URGENCY_CLASSES.length && unfitRank === undefined; rank += 1) {
-      if (!this.#backlog.waits(rank)) continue;
-      const firsts = [this.#backlog.firstWaiting(rank), this.#backlog.firstBound(server.serverId, rank)];
-      const isUnfit = (entry: BlockEntry | undefined): boolean =>
-        entry !== undefined && chooseChannel(this.#order, entry, server.serverId, this.#nowMs) === undefined;
-      if (firsts.some(isUnfit)) unfitRank = rank;
-    }
-    let quotaBytes = 0;
-    for (const grant of server.grants.values()) {
-      for (const channel of grant.channels) quotaBytes += quotaLeftBytes(channel);
-    }
-    return { unfitRank, runsOut: quotaBytes < Math.min(this.#backlog.unsentBytes, this.#windowBytes) };
   }
 
   #wake(): void {
@@ -511,6 +448,10 @@ class Machine implements AgentMachine {
     if (this.#wakeMs > this.#nowMs && this.#wakeMs <= wakeMs) return;
     this.#wakeMs = Math.max(wakeMs, this.#nowMs + 1);
     this.#effects.push({ type: 'wake_at', atMs: timeMs(this.#wakeMs) });
+  }
+
+  #need(server: Server): Need {
+    return needOf(server, this.#backlog, this.#order, this.#windowBytes, this.#nowMs);
   }
 
   #server(serverId: ServerId): Server {
@@ -533,9 +474,4 @@ class Machine implements AgentMachine {
       (channel === undefined || other.channel === channel);
     return [...this.#order, ...this.#ending].filter(matches);
   }
-}
-
-function keep<T>(list: T[], item: T, most: number): void {
-  list.push(item);
-  if (list.length > most) list.shift();
 }

@@ -118,6 +118,16 @@ export class Backlog {
     return this.#bound.get(serverId)?.[rank]?.first();
   }
 
+  /** The blocks of a class that are next at this server: the oldest for any server, and the oldest bound to this one. */
+  firstsAt(serverId: ServerId, rank: number): BlockEntry[] {
+    return [this.firstWaiting(rank), this.firstBound(serverId, rank)].filter((entry) => entry !== undefined);
+  }
+
+  /** Ranks of the classes with unsent blocks, most urgent first. */
+  get waitingRanks(): number[] {
+    return [...URGENCY_CLASSES.keys()].filter((rank) => this.waits(rank));
+  }
+
   /** Whether the class has unsent blocks. */
   waits(rank: number): boolean {
     return (this.#unsent[rank]?.rawBytes ?? 0) > 0;

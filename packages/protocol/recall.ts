@@ -23,7 +23,7 @@ export class Recall {
   #dueMs = Number.POSITIVE_INFINITY;
 
   given(agent: Agent, grant: GivenGrant, nowMs: number): void {
-    if (grant.free) return;
+    if (grant.isIdle) return;
     this.#forgetEnded();
     this.#holdings.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
   }

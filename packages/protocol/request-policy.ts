@@ -1,12 +1,16 @@
 /**
- * M2: when to ask a server (U1, U2, U3). Each server is judged by itself, so a slow one delays no other.
+ * M2: when to ask a server, and what to close then (U1, U2, U3). Each server is judged by itself, so a slow one delays no
+ * other.
  *
  * Invariants: pure; no request before the time a refusal named; at most one unanswered request per server, which a
  * more urgent one may replace.
  */
-import type { Server } from './agent-state.ts';
+import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import { quotaLeftBytes } from './agent-state.ts';
+import type { Backlog } from './backlog.ts';
+import { chooseChannel, hasQuota } from './channel-order.ts';
 import { EXPIRY_AHEAD_FRACTION, MIN_REQUEST_INTERVAL_MS, REQUEST_AHEAD_FRACTION } from './limits.ts';
+import { URGENCY_CLASSES } from './model.ts';
 
 export interface RequestTimes {
   readonly requestTimeoutMs: number;
@@ -34,6 +38,46 @@ export function requestDueMs(server: Server, need: Need, times: RequestTimes, no
   return Math.max(
     earliest,
     Math.min(shortAtMs(server, nowMs), server.lastRequestAtMs + times.refreshIntervalMs),
+  );
+}
+
+/** What the server should be asked for. */
+export function needOf(
+  server: Server,
+  backlog: Backlog,
+  order: readonly Channel[],
+  windowBytes: number,
+  nowMs: number,
+): Need {
+  if (!server.connected) return { unfitRank: undefined };
+  const { serverId } = server;
+  const isUnfit = (entry: BlockEntry | undefined): boolean =>
+    entry !== undefined && chooseChannel(order, entry, serverId, nowMs) === undefined;
+  let unfitRank: number | undefined;
+  // Asked for each server at each step: without lists.
+  for (let rank = 0; rank < URGENCY_CLASSES.length && unfitRank === undefined; rank += 1) {
+    if (!backlog.waits(rank)) continue;
+    if (isUnfit(backlog.firstWaiting(rank)) || isUnfit(backlog.firstBound(serverId, rank))) unfitRank = rank;
+  }
+  let quotaBytes = 0;
+  for (const grant of server.grants.values()) {
+    for (const channel of grant.channels) quotaBytes += quotaLeftBytes(channel);
+  }
+  return { unfitRank, runsOut: quotaBytes < Math.min(backlog.unsentBytes, windowBytes) };
+}
+
+/**
+ * The channels to close with a request: what is left of earlier grants and fits no block that is next would lie idle until
+ * they end. The latest grant keeps its own.
+ */
+export function remainsOf(server: Server, backlog: Backlog): Channel[] {
+  const firsts = backlog.waitingRanks.flatMap((rank) => backlog.firstsAt(server.serverId, rank));
+  if (firsts.length === 0) return [];
+  const earlier = [...server.grants.values()].filter(({ arrival }) => arrival !== server.latestArrival);
+  const isOfUse = (channel: Channel): boolean =>
+    channel.stalled || firsts.some((entry) => hasQuota(channel, entry));
+  return earlier.flatMap(({ channels }) =>
+    channels.filter((channel) => quotaLeftBytes(channel) > 0 && !isOfUse(channel)),
   );
 }
 

@@ -37,6 +37,7 @@ import type {
   BlockHeader,
   BlockId,
   ChannelNumber,
+  ClassBacklog,
   ClosedChannel,
   GrantId,
   PriorityViolationNotice,
@@ -244,7 +245,7 @@ class Machine implements ServerMachine {
   /** Quota of a grant that is never used: room for others, and the limit gets it back. */
   #takeBack(agent: Agent, grant: GivenGrant, unusedBytes: number): void {
     this.#release(agent, grant, unusedBytes);
-    if (!grant.free) this.#admission.charge(-unusedBytes);
+    if (!grant.isIdle) this.#admission.charge(-unusedBytes);
   }
 
   #noticed(agentId: AgentId, notice: PriorityViolationNotice): void {
@@ -275,7 +276,7 @@ class Machine implements ServerMachine {
       channel.usedBytes += block.rawBytes;
       grant.lastUsedMs = this.#nowMs;
       this.#release(agent, grant, block.rawBytes);
-      if (grant.free) this.#admission.charge(block.rawBytes);
+      if (grant.isIdle) this.#admission.charge(block.rawBytes);
     }
     if (known) this.#effects.push({ type: 'acknowledge_block', blockId: block.id, ...place });
     else if (writing !== undefined) writing.places.push(place);
@@ -383,9 +384,13 @@ class Machine implements ServerMachine {
       this.#grant(agent, totalBytes, needBytes, isIdle);
       return true;
     }
+    return this.#serveUrgent(agent, backlog, this.#admission.roomBytes - promisedBytes);
+  }
+
+  /** Urgent backlog may have all of the journal's room, and go ahead of the operator's limit. */
+  #serveUrgent(agent: Agent, backlog: readonly ClassBacklog[], roomBytes: number): boolean {
     const urgentBytes = backlog.find(({ urgency }) => urgency === 'urgent')?.rawBytes ?? 0;
     const urgentNeedBytes = Math.min(urgentBytes, MAX_BLOCK_RAW_BYTES);
-    const roomBytes = this.#admission.roomBytes - promisedBytes;
     if (urgentBytes === 0 || roomBytes < urgentNeedBytes || !this.#admission.lendsToUrgent) return false;
     const mostBytes = Math.min(roomBytes, this.#lanes[0]?.quotaBytes ?? 0);
     const totalBytes = Math.min(mostBytes, Math.max(urgentNeedBytes, urgentBytes));
@@ -405,8 +410,8 @@ class Machine implements ServerMachine {
     else if (fullness <= UNLOADED_FRACTION) this.#loaded = false;
   }
 
-  /** Gives a grant of `totalBytes`; a free one counts against the limit only as it is used. */
-  #grant(agent: Agent, totalBytes: number, needBytes: number, free: boolean): void {
+  /** Gives a grant of `totalBytes`; an idle agent's counts against the limit only as it is used. */
+  #grant(agent: Agent, totalBytes: number, needBytes: number, isIdle: boolean): void {
     const request = agent.request?.request;
     if (request === undefined) return;
     this.#grants += 1;
@@ -415,7 +420,7 @@ class Machine implements ServerMachine {
     const expiresAtMs = this.#nowMs + lifetimeMs;
     const grant: GivenGrant = {
       grantId: grantId(`${this.#options.instance}-${this.#grants}`),
-      free,
+      isIdle,
       channels: channels.map((granted) => ({ granted, quotaBytes: granted.quotaBytes, usedBytes: 0 })),
       expiresAtMs,
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
@@ -423,12 +428,12 @@ class Machine implements ServerMachine {
       recalled: false,
     };
     const bytes = leftBytes(grant);
-    if (!free) this.#admission.charge(bytes);
+    if (!isIdle) this.#admission.charge(bytes);
     agent.grants.set(grant.grantId, grant);
     agent.outstandingBytes += bytes;
     const startBytes = agent.startBytes ?? 0;
     this.#reachedBytes = Math.max(this.#reachedBytes, startBytes);
-    agent.finishBytes = startBytes + (free ? 0 : bytes);
+    agent.finishBytes = startBytes + (isIdle ? 0 : bytes);
     agent.request = undefined;
     agent.startBytes = undefined;
     agent.lineNumber = undefined;

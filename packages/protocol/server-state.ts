@@ -10,8 +10,8 @@ export interface GivenChannel {
 
 export interface GivenGrant {
   readonly grantId: GrantId;
-  /** An idle agent's: counts against the operator's limit only as it is used. */
-  readonly free: boolean;
+  /** Of an agent that had nothing waiting: counts against the operator's limit only as it is used. */
+  readonly isIdle: boolean;
   readonly channels: readonly GivenChannel[];
   /** When the agent stops using it, at the latest, if it took no time to arrive. */
   readonly expiresAtMs: number;

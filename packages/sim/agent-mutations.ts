@@ -138,9 +138,9 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an agent closes what it can still use',
     rule: 'U2',
-    file: 'agent-machine.ts',
-    from: 'const isOfUse = channel.stalled || firsts.some((entry) => hasQuota(channel, entry));',
-    to: 'const isOfUse = channel.stalled;',
+    file: 'request-policy.ts',
+    from: 'channel.stalled || firsts.some((entry) => hasQuota(channel, entry));',
+    to: 'channel.stalled;',
   },
   {
     name: 'a refused agent asks again at once',
@@ -257,9 +257,9 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'remains of quota are kept until they end',
     rule: 'U2',
-    file: 'agent-machine.ts',
-    from: 'if (!isOfUse && quotaLeftBytes(channel) > 0) this.#end(channel);',
-    to: 'if (!isOfUse && quotaLeftBytes(channel) < 0) this.#end(channel);',
+    file: 'request-policy.ts',
+    from: 'quotaLeftBytes(channel) > 0 && !isOfUse(channel)',
+    to: 'quotaLeftBytes(channel) < 0 && !isOfUse(channel)',
   },
   {
     name: 'a channel that ended is not told of',

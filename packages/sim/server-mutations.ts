@@ -6,8 +6,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'a server that starts with a full journal takes it for empty',
     rule: 'U17',
     file: 'admission.ts',
-    from: 'this.#mostRoomBytes = journalBytes;',
-    to: 'this.#mostRoomBytes = 0 * journalBytes;',
+    from: 'this.#capacityBytes = journalBytes;',
+    to: 'this.#capacityBytes = 0 * journalBytes;',
   },
   {
     name: 'the server counts a block half',
@@ -104,14 +104,14 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'grants do not count against the limit',
     rule: 'U17',
     file: 'server-machine.ts',
-    from: 'if (!free) this.#admission.charge(bytes);',
+    from: 'if (!isIdle) this.#admission.charge(bytes);',
     to: '',
   },
   {
     name: 'what idle agents use does not count against the limit',
     rule: 'U17',
     file: 'server-machine.ts',
-    from: 'if (grant.free) this.#admission.charge(block.rawBytes);',
+    from: 'if (grant.isIdle) this.#admission.charge(block.rawBytes);',
     to: '',
   },
   {
