@@ -145,6 +145,30 @@ test('U13: a server that makes nothing durable does not hold up the other', asyn
   await until(queue, 'changed', () => queue.headers.size === 0);
 });
 
+test('U17: room that an agent was granted and has no use for is asked back for another one', async () => {
+  const mebibyte = 1024 * 1024;
+  const small = new MemoryJournal();
+  small.maxRawBytes = 10 * mebibyte;
+  small.roomBytes = small.maxRawBytes;
+  const leader = await server('s1', new MemoryJournal(), { priorities: [1] });
+  const channels = [{ priority: 2, quotaBytes: 16 * mebibyte }];
+  // Only asking back ends the grant before this test does.
+  const machine = { instance: 's2', channels, grantLifetimeMs: 600_000 };
+  const follower = await server('s2', small, { machine });
+  const [first, second] = [new MemoryQueue('agent-1'), new MemoryQueue('agent-2')];
+  const uplink = agent(first, [leader.port, follower.port]);
+  await poll(() => leader.view().outstandingBytes > 0 && follower.view().outstandingBytes > 0);
+  // Both are asked at once. Whoever answers first gets the first block; the second one has no room at the follower then.
+  uplink.blocksSealed([1, 2].map(() => first.seal(1000, 'normal', 4 * mebibyte)));
+  await until(first, 'changed', () => first.headers.size === 0);
+  await poll(() => follower.view().outstandingBytes > 3 * mebibyte);
+  for (let block = 0; block < 4; block += 1) second.seal(1000, 'normal', mebibyte);
+  agent(second, [follower.port]);
+  await until(second, 'changed', () => second.headers.size === 0);
+  const taken = small.blocks.filter(({ header }) => header.id.agentId === second.agentId);
+  expect(taken.map(({ header }) => header.id.sequence)).toEqual([1, 2, 3, 4]);
+});
+
 test('U21: an agent that stops with blocks in flight keeps them, and sends them again after its restart', async () => {
   const queue = new MemoryQueue();
   const journal = new MemoryJournal();

@@ -97,6 +97,8 @@ export const RETRY_AFTER_MS = 1_000;
 export const MOST_RETRY_AFTER_MS = 10_000;
 /** Quota that nothing came on for this long is asked back when others wait for room: longer than a round trip with a block takes. */
 export const RECALL_UNUSED_MS = 2_000;
+/** Grants that are being asked back at one time: each is answered with a request, and thousands of agents must not ask at once. */
+export const MAX_GRANTS_RECALLED_AT_ONCE = 64;
 /** When to ask a draining server again: a restart takes longer. */
 export const DRAINING_RETRY_AFTER_MS = 5_000;
 /** How long a server yields after a notice (U11); then it may lead again. */

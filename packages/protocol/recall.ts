@@ -2,11 +2,11 @@
  * U17: quota that lies unused while others wait for room is asked back. The agent answers with a request that closes the
  * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken.
  *
- * Invariants: each grant is recalled once; what is being recalled is never more than what is wanted by more than one grant;
+ * Invariants: each grant is recalled once; few at a time; what is being recalled is more than what is wanted by one grant at most;
  * quota of agents with nothing waiting stays theirs.
  */
 import { Fifo } from './fifo.ts';
-import { RECALL_UNUSED_MS } from './limits.ts';
+import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_UNUSED_MS } from './limits.ts';
 import type { Agent, GivenGrant } from './server-state.ts';
 import { leftBytes } from './server-state.ts';
 
@@ -19,7 +19,9 @@ interface Holding {
 
 export class Recall {
   readonly #holdings = new Fifo<Holding>();
+  /** Recalled and still outstanding. */
   #recalledBytes = 0;
+  #recalledGrants = 0;
   #dueMs = Number.POSITIVE_INFINITY;
 
   given(agent: Agent, grant: GivenGrant, nowMs: number): void {
@@ -30,7 +32,10 @@ export class Recall {
 
   /** Quota of the grant was used, or is not outstanding any more. */
   released(grant: GivenGrant, bytes: number): void {
-    if (grant.recalled) this.#recalledBytes -= bytes;
+    if (grant.recalledBytes === 0) return;
+    grant.recalledBytes -= bytes;
+    this.#recalledBytes -= bytes;
+    if (grant.recalledBytes === 0) this.#recalledGrants -= 1;
   }
 
   /** The next grants to recall, so that `wantedBytes` are on their way back. They count as recalled from now on. */
@@ -40,7 +45,7 @@ export class Recall {
     this.#forgetEnded();
     for (let first = this.#holdings.first; first !== undefined; first = this.#holdings.first) {
       // Enough is on its way back: what comes of it is an event.
-      if (this.#recalledBytes >= wantedBytes) break;
+      if (this.#recalledBytes >= wantedBytes || this.#recalledGrants >= MAX_GRANTS_RECALLED_AT_ONCE) break;
       if (first.dueMs > nowMs) {
         this.#dueMs = first.dueMs;
         break;
@@ -52,8 +57,9 @@ export class Recall {
         this.#holdings.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
         continue;
       }
-      grant.recalled = true;
-      this.#recalledBytes += leftBytes(grant);
+      grant.recalledBytes = leftBytes(grant);
+      this.#recalledBytes += grant.recalledBytes;
+      this.#recalledGrants += 1;
       recalled.push(first);
     }
     return recalled;

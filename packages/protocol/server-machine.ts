@@ -353,7 +353,8 @@ class Machine implements ServerMachine {
   #askBack(): void {
     const first = this.#line.first();
     if (first === undefined) return;
-    const needBytes = Math.max(1, firstBlockBytes(first.request?.request.backlog ?? []));
+    const idleQuotaBytes = idleBytes(this.#admission.usableBytes, this.#agents.size);
+    const needBytes = Math.max(idleQuotaBytes, firstBlockBytes(first.request?.request.backlog ?? []));
     for (const { agent, grant } of this.#recall.next(this.#line.size * needBytes, this.#nowMs)) {
       this.#effects.push({ type: 'revoke', agentId: agent.agentId, grantId: grant.grantId });
     }
@@ -425,7 +426,7 @@ class Machine implements ServerMachine {
       expiresAtMs,
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
       lastUsedMs: this.#nowMs,
-      recalled: false,
+      recalledBytes: 0,
     };
     const bytes = leftBytes(grant);
     if (!isIdle) this.#admission.charge(bytes);

@@ -5,6 +5,7 @@ import {
   DRAIN_WINDOW_MS,
   LEAST_AWAY_BACKLOG_BYTES,
   LOADED_FRACTION,
+  MAX_GRANTS_RECALLED_AT_ONCE,
   RECALL_UNUSED_MS,
   UNLOADED_FRACTION,
 } from './limits.ts';
@@ -197,6 +198,32 @@ describe('U17 quota that lies unused while others wait', () => {
     expect(ask(A, { backlog: [], closedChannels }, 4_002)).toContainEqual(
       expect.objectContaining({ type: 'send_grant', agentId: B }),
     );
+  });
+
+  test('U17 few are asked back at a time: their agents come with a request each', () => {
+    const agents = Array.from({ length: 3 * MAX_GRANTS_RECALLED_AT_ONCE }, (_, index) => agent(`A${index}`));
+    const { step } = start({ channels: [{ priority: 1, quotaBytes: 9 * MAX_BLOCK_RAW_BYTES }] }, 0);
+    const ask = (agentId: AgentId, rawBytes: number, atMs: number, rest: object = {}): ServerEffect[] => {
+      const request = { requestId: requestId(1), backlog: [{ ...bulk, rawBytes }], ...rest };
+      return step({ type: 'request_received', agentId, request }, atMs);
+    };
+    step({ type: 'journal_room_changed', roomBytes: agents.length * 64 * 1024 });
+    for (const agentId of agents) step({ type: 'agent_connected', agentId });
+    const given = agents.flatMap((agentId) => ask(agentId, 32 * 1024, 1));
+    const grants = given.filter((effect) => effect.type === 'send_grant');
+    expect(grants).toHaveLength(agents.length);
+    step({ type: 'journal_room_changed', roomBytes: 0 }, 2);
+    step({ type: 'agent_connected', agentId: B });
+    ask(B, 2 * MAX_BLOCK_RAW_BYTES, 3);
+    const first = revoked(step({ type: 'woken' }, 2 * RECALL_UNUSED_MS));
+    expect(first).toHaveLength(MAX_GRANTS_RECALLED_AT_ONCE);
+    // One is answered, one more is asked back.
+    const [answering] = grants;
+    if (answering === undefined) throw new Error('no grant');
+    const { grantId } = answering.grant;
+    const closedChannels = [{ grantId, channel: channelNumber(1), usedBytes: 0 }];
+    const again = ask(answering.agentId, MAX_BLOCK_RAW_BYTES, 2 * RECALL_UNUSED_MS + 1, { closedChannels });
+    expect(revoked(again)).toHaveLength(1);
   });
 
   test('U17 stays while it is used, while nobody waits, and with agents that have nothing waiting', () => {

@@ -19,8 +19,8 @@ export interface GivenGrant {
   readonly takenUntilMs: number;
   /** When a block came on it last; when it was given, if none did. */
   lastUsedMs: number;
-  /** It was asked back because others wait for room. */
-  recalled: boolean;
+  /** What is still outstanding of it since it was asked back, because others wait for room; 0 before. */
+  recalledBytes: number;
 }
 
 export interface Agent {

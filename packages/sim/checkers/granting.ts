@@ -7,6 +7,7 @@
 import {
   DEFER_TIMEOUT_MS,
   GRANT_GRACE_MS,
+  MAX_GRANTS_RECALLED_AT_ONCE,
   MAX_URGENT_RESERVE_BYTES,
   RECALL_UNUSED_MS,
   URGENT_RESERVE_FRACTION,
@@ -89,7 +90,7 @@ export class GrantingChecker implements Checker {
         recall(`${serverId} recalls ${effect.grantId} of ${effect.agentId}`, books, effect);
     }
     admission.left(serverId);
-    if (event.type === 'woken' && books.isWaitedFor && !books.isRecalling) {
+    if (event.type === 'woken' && books.isWaitedFor && books.recallingCount === 0) {
       const idle = books.unusedSince(books.nowMs - 2 * RECALL_UNUSED_MS - SLACK_MS);
       if (idle !== undefined) fail('recall', `${serverId} does not ask back ${idle}, while others wait`);
     }
@@ -136,6 +137,7 @@ function recall(
     fail('recall', `${what}, which is not to be recalled`);
   if (books.nowMs < grant.lastUsedMs + RECALL_UNUSED_MS) fail('recall', `${what}, which is in use`);
   grant.isRecalled = true;
+  if (books.recallingCount > MAX_GRANTS_RECALLED_AT_ONCE) fail('recall', `${what}, and too many others`);
 }
 
 /** Priorities (U11, U17), quotas within the lanes, and the reserve for the urgent (U8). */

@@ -178,9 +178,9 @@ export class ServerBooks {
     return [...this.agents.values()].some(({ request }) => request !== undefined);
   }
 
-  /** Whether quota that was asked back is still outstanding. */
-  get isRecalling(): boolean {
-    return this.#grants().some(([, grant]) => grant.isRecalled && leftBytes(grant) > 0);
+  /** Grants that were asked back and have quota outstanding. */
+  get recallingCount(): number {
+    return this.#grants().filter(([, grant]) => grant.isRecalled && leftBytes(grant) > 0).length;
   }
 
   /** A grant of one that had logs waiting, with quota that nothing came on since then; undefined when there is none. */
