@@ -1,8 +1,10 @@
 /** One agent shell and its server shells over real sockets on loopback, with queue and journal in memory. */
 import type { Server } from 'node:net';
 import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentServerMachineView } from '@sluice/protocol/agent-view';
 import { SluiceError } from '@sluice/protocol/error';
+import { MIN_REQUEST_INTERVAL_MS } from '@sluice/protocol/limits';
 import type { ServerId } from '@sluice/protocol/model';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { afterEach, expect, test } from 'vitest';
@@ -75,6 +77,8 @@ test('M10: S1{1,3} S2{2,4}: S2 has the notice when the first block on its channe
       return servers.length === 2 && servers.every((known) => held(known) >= bytes);
     });
   await bothHold(1);
+  // Neither was asked so lately that it must not be asked again: both are asked for the first block, in one step.
+  await sleep(2 * MIN_REQUEST_INTERVAL_MS);
   // Whichever answers first takes this one on its highest lane. Then there is room for a block on each of the other three.
   uplink.blocksSealed([queue.seal(1000, 'urgent', quotaBytes)]);
   await bothHold(3 * mebibyte);
