@@ -169,8 +169,11 @@ test('U17: room that an agent was granted and has no use for is asked back for a
   const follower = await server('s2', small, { machine });
   const [first, second] = [new MemoryQueue('agent-1'), new MemoryQueue('agent-2')];
   const uplink = agent(first, [leader.port, follower.port]);
-  await poll(() => leader.view().outstandingBytes > 0 && follower.view().outstandingBytes > 0);
-  // Both are asked at once. Whoever answers first gets the first block; the second one has no room at the follower then.
+  const grantedBy = (): number =>
+    uplink.view().machine.servers.filter(({ channels: granted }) => granted.length > 0).length;
+  await poll(() => grantedBy() === 2);
+  await sleep(2 * MIN_REQUEST_INTERVAL_MS);
+  // Both are asked in one step. Who answers first gets the first block; the second one has no room at the follower then.
   uplink.blocksSealed([1, 2].map(() => first.seal(1000, 'normal', 4 * mebibyte)));
   await until(first, 'changed', () => first.headers.size === 0);
   await poll(() => follower.view().outstandingBytes > 3 * mebibyte);
