@@ -54,6 +54,7 @@ import { leftBytes } from './server-state.ts';
 import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
 import { viewAgent } from './server-view.ts';
 import { WaitingLine } from './waiting-line.ts';
+import { Yielding } from './yielding.ts';
 
 /** All but the id and the instance have defaults; times in ms. */
 export interface ServerMachineOptions {
@@ -112,8 +113,7 @@ class Machine implements ServerMachine {
   readonly #lanes: readonly Lane[];
   readonly #agents = new Map<AgentId, Agent>();
   readonly #writing = new Map<string, Writing>();
-  /** Kept over reconnects, forgotten by time (U11). */
-  readonly #yields = new Map<AgentId, { shift: number; untilMs: number }>();
+  readonly #yielding: Yielding;
   readonly #line = new WaitingLine<Agent>();
   readonly #admission: Admission;
   #loaded = false;
@@ -135,6 +135,7 @@ class Machine implements ServerMachine {
 
   constructor(options: ServerMachineOptions) {
     this.#options = options;
+    this.#yielding = new Yielding(options.yieldMemoryMs ?? YIELD_MEMORY_MS);
     this.#lanes = checkLanes(options.channels ?? DEFAULT_LANES);
     this.#admission = new Admission(options.ingestLimitBytesPerSecond, options.journalBytes ?? 0);
   }
@@ -255,12 +256,7 @@ class Machine implements ServerMachine {
     this.#effects.push({ type: 'record_notice', agentId, notice });
     const isOurs = this.#agents.get(agentId)?.grants.has(notice.grantId) === true;
     if ((this.#options.onNotice ?? 'yield') === 'ignore' || !isOurs) return;
-    for (const [other, { untilMs }] of this.#yields) if (untilMs <= this.#nowMs) this.#yields.delete(other);
-    const shift = Math.max(yieldShift(this.#lanes, notice), this.#yields.get(agentId)?.shift ?? 0);
-    this.#yields.set(agentId, {
-      shift,
-      untilMs: this.#nowMs + (this.#options.yieldMemoryMs ?? YIELD_MEMORY_MS),
-    });
+    this.#yielding.told(agentId, yieldShift(this.#lanes, notice), this.#nowMs);
   }
 
   #arrived(event: Extract<ServerEvent, { type: 'block_arrived' }>): void {
@@ -469,8 +465,7 @@ class Machine implements ServerMachine {
   }
 
   #shiftOf(agentId: AgentId): number {
-    const yielded = this.#yields.get(agentId);
-    const yieldedBy = yielded !== undefined && yielded.untilMs > this.#nowMs ? yielded.shift : 0;
+    const yieldedBy = this.#yielding.shiftOf(agentId, this.#nowMs);
     const { priorityOffset = 0, loadedOffset = 0, remoteOffset = 0 } = this.#options;
     const distance = this.#agents.get(agentId)?.isRemote === true ? remoteOffset : 0;
     return Math.max(yieldedBy, distance + priorityOffset + (this.#loaded ? loadedOffset : 0));

@@ -201,8 +201,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a yield is never forgotten',
     rule: 'U11',
-    file: 'server-machine.ts',
-    from: 'yielded !== undefined && yielded.untilMs > this.#nowMs ? yielded.shift : 0',
+    file: 'yielding.ts',
+    from: 'yielded !== undefined && yielded.untilMs > nowMs ? yielded.shift : 0',
     to: 'yielded !== undefined ? yielded.shift : 0',
   },
   {
