@@ -1,5 +1,5 @@
 /** What the tests of journal and loader share: blocks, temporary directories, a crash. Not part of the server. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
@@ -41,12 +41,31 @@ export function temporaryDirectory(): { readonly path: string } & Disposable {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+/** Where LMDB keeps its two meta pages: the roots of the latest state and of the one before. */
+const META_BYTES = 2 * 4096;
+
 /**
- * What a crash at this very moment would leave of the journal in `from`, as a journal in `to`. Commits are one at a
- * time and this is synchronous, so at most one commit is under way while the file is copied, and its new pages
- * replace none that the copied state needs.
+ * What a crash at this very moment would leave of the journal in `from`, as a journal in `to`. A commit that is under way
+ * replaces no page that the state before it needs, but one that ends while the file is copied would be copied in part:
+ * its roots, and not the pages behind the end that the file had. So the copy is made again when the roots have changed.
  */
 export function crashInto(from: string, to: string): void {
   mkdirSync(to, { recursive: true });
-  copyFileSync(join(from, JOURNAL_FILE_NAME), join(to, JOURNAL_FILE_NAME));
+  const file = join(from, JOURNAL_FILE_NAME);
+  let before: Buffer;
+  do {
+    before = readMeta(file);
+    copyFileSync(file, join(to, JOURNAL_FILE_NAME));
+  } while (!readMeta(file).equals(before));
+}
+
+function readMeta(file: string): Buffer {
+  const meta = Buffer.alloc(META_BYTES);
+  const descriptor = openSync(file, 'r');
+  try {
+    readSync(descriptor, meta, 0, META_BYTES, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  return meta;
 }
