@@ -53,10 +53,6 @@ export class HeldBlocks {
     return this.#waiting[lane]?.values() ?? [];
   }
 
-  waitingCount(lane: Lane): number {
-    return this.#waiting[lane]?.size ?? 0;
-  }
-
   /** Batches of the lane, the oldest first. */
   batches(lane: Lane): readonly JournalBatch[] {
     return [...(this.#batches[lane]?.values() ?? [])];

@@ -280,10 +280,6 @@ export class Journal {
     return this.#held.waiting(lane);
   }
 
-  waitingBlockCount(lane: Lane): number {
-    return this.#held.waitingCount(lane);
-  }
-
   /** Batches of the lane that have not been confirmed, the oldest first. */
   openBatches(lane: Lane): readonly JournalBatch[] {
     return this.#held.batches(lane);

@@ -136,10 +136,21 @@ export class LaneLoader {
     }
   }
 
+  /** Whether a block waits that the gate does not hold. */
+  get #hasLoadable(): boolean {
+    const { journal, lane } = this.#options;
+    for (const block of journal.waitingBlocks(lane)) if (!this.#isHeld(block)) return true;
+    return false;
+  }
+
+  #isHeld(block: JournaledBlock): boolean {
+    return this.#gate?.holds(block) ?? false;
+  }
+
   /** Returns when it is time for the next batch; throws Stopped. */
   async #gather(): Promise<void> {
-    const { journal, lane, policy } = this.#options;
-    while (journal.waitingBlockCount(lane) <= (this.#gate?.waitingCount ?? 0)) await this.#pause(undefined);
+    const { policy } = this.#options;
+    while (!this.#hasLoadable) await this.#pause(undefined);
     const intervalMs = Math.min(this.#lastInsertMs * INTERVAL_PER_INSERT, policy.maxIntervalMs);
     const dueMs = Math.max(
       performance.now() + policy.gatherMs,
@@ -157,7 +168,7 @@ export class LaneLoader {
   /** The blocks of the next batch; what another server has brought into the store already is forgotten. */
   async #selectBlocks(): Promise<readonly JournaledBlock[]> {
     const { journal, lane } = this.#options;
-    const blocks = selectBatch(journal.waitingBlocks(lane), (block) => !(this.#gate?.holds(block) ?? false));
+    const blocks = selectBatch(journal.waitingBlocks(lane), (block) => !this.#isHeld(block));
     const stored = await this.#stored(blocks.filter((block) => this.#isOld(block)));
     if (stored.size === 0) return blocks;
     const isStored = (block: JournaledBlock): boolean => stored.has(blockKey(block.header.id));

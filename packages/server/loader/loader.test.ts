@@ -29,11 +29,12 @@ interface Setup {
   readonly insertTimeoutMs?: number;
   /** Lets it ask what the store has; without, only the tokens keep records from being there twice. */
   readonly asks?: true;
+  readonly moved?: FakeMoved;
   /** What the loader sees of the store; default all. */
   readonly client?: BatchStore;
 }
 
-function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, client }: Setup): Loader {
+function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, moved, client }: Setup): Loader {
   return startLoader({
     journal,
     storeClient: client ?? store,
@@ -49,7 +50,7 @@ function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, clien
       ? {
           others: {
             findStored: (blocks) => store.findStored(blocks),
-            moved: new FakeMoved(store),
+            moved: moved ?? new FakeMoved(store),
             settleMs: 1,
           },
           recheckAfterMs: 0,
@@ -229,6 +230,29 @@ it('finds out that a batch was stored when the store has forgotten the token whi
   await loader.stop();
   await journal.close();
   expect(store.rows).toEqual(onceEach(sequences));
+});
+
+it('U14: loads what comes while a moved block is found in the store and forgotten', async () => {
+  using directory = temporaryDirectory();
+  const journal = await Journal.open({ directory: directory.path });
+  const store = new FakeStore();
+  store.put('agent/1', 's2');
+  const moved = new FakeMoved(store);
+  const write = moved.write.bind(moved);
+  // In the moment before the journal takes the moved block out of what waits.
+  let appended: Promise<void> | undefined;
+  moved.write = async (copies, state) => {
+    await write(copies, state);
+    if (state === 'settled') appended ??= journal.append(acceptedBlock({ sequence: 2 }));
+  };
+  const loader = start({ journal, store, asks: true, moved });
+  await journal.append({ ...acceptedBlock({ sequence: 1 }), inDoubtAt: 's2' });
+  while (appended === undefined) await new Promise(setImmediate);
+  await appended;
+  await drained(journal);
+  await loader.stop();
+  await journal.close();
+  expect(store.rows).toEqual(onceEach([1, 2]));
 });
 
 describe('loader, crash points', () => {

@@ -55,10 +55,6 @@ export class MovedGate {
     this.#options = options;
   }
 
-  get waitingCount(): number {
-    return this.#waiting.size;
-  }
-
   holds(block: JournaledBlock): boolean {
     return this.#waiting.has(block.number);
   }
