@@ -8,8 +8,8 @@ import { MIN_REQUEST_INTERVAL_MS } from '@sluice/protocol/limits';
 import type { ServerId } from '@sluice/protocol/model';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { afterEach, expect, test } from 'vitest';
+import { startRelay } from '../support/relay.ts';
 import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
-import { startRelay } from './relay.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
