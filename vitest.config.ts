@@ -9,6 +9,8 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // The second that is the default is a bar for the machine, not for what is tested.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
 
