@@ -21,7 +21,7 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
     reason: 'U2: a next block that waited for a server that was away was named as one of 0 bytes',
   },
   { seed: 218, reason: 'U17: quota of a lost connection was lost to the limit' },
-  { seed: 289, reason: 'U17: requests behind one that could not be served waited although there was room' },
+  { seed: 427, reason: 'U17: requests behind one that could not be served waited although there was room' },
   {
     seed: 700_036_125,
     reason:
