@@ -31,7 +31,9 @@ afterAll(async () => {
   await server?.close();
 });
 
-afterEach(() => {
+afterEach(async () => {
+  // A test that failed leaves its page, which would complain in the next one.
+  for (const context of browser.contexts()) await context.close();
   server.trouble = 'none';
   const found = complaints;
   complaints = [];
@@ -163,7 +165,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     await rows(page).nth(1).click();
     const detail = page.getByRole('complementary', { name: 'Record' });
     await detail.waitFor();
-    expect(parameter(page, 'record')).not.toBeNull();
+    await expect.poll(() => parameter(page, 'record')).not.toBeNull();
     const names = await detail.locator('section:has(h3:has-text("Attributes")) dt').allInnerTexts();
     expect(names).toEqual([...names].sort());
     expect(names.length).toBeGreaterThan(2);
@@ -182,6 +184,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     const page = await open('?q=nothing-matches-this&record=web-01.1.1.0');
     const other = await open('?range=all');
     await rows(other).first().click();
+    await other.waitForURL(/record=/);
     const id = parameter(other, 'record') ?? '';
     await page.goto(`${server.url}/?q=nothing-matches-this&record=${id}`);
     await page.locator('.detail-message').waitFor();
@@ -196,9 +199,9 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     await page.keyboard.press('j');
     await page.keyboard.press('j');
     await page.keyboard.press('ArrowDown');
-    expect(await selected.getAttribute('aria-posinset')).toBe('3');
+    await expect.poll(() => selected.getAttribute('aria-posinset')).toBe('3');
     await page.keyboard.press('k');
-    expect(await selected.getAttribute('aria-posinset')).toBe('2');
+    await expect.poll(() => selected.getAttribute('aria-posinset')).toBe('2');
     await page.keyboard.press('Enter');
     const detail = page.getByRole('complementary', { name: 'Record' });
     await detail.waitFor();
@@ -213,7 +216,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.keyboard.press('w');
-    expect(await page.getByRole('button', { name: 'Wrap lines' }).getAttribute('aria-pressed')).toBe('true');
+    await page.getByRole('button', { name: 'Wrap lines', pressed: true }).waitFor();
     await page.keyboard.press('2');
     await page.waitForURL(/view=flow/);
     await page.context().close();
@@ -223,7 +226,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     const page = await open();
     await rows(page).first().waitFor();
     await page.keyboard.press('l');
-    expect(parameter(page, 'live')).toBe('1');
+    await expect.poll(() => parameter(page, 'live')).toBe('1');
     const before = server.searches;
     await expect.poll(() => server.searches, { timeout: 15_000 }).toBeGreaterThan(before + 1);
     await page.keyboard.press('l');
@@ -264,7 +267,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     const alert = page.getByRole('alert');
     await alert.waitFor();
     expect(await textOf(alert)).toContain('The store is not available');
-    expect(await textOf(page.locator('.health'))).toContain('Store is down');
+    await page.locator('.health', { hasText: 'Store is down' }).waitFor();
     server.trouble = 'none';
     await page.getByRole('button', { name: 'Try again' }).click();
     await rows(page).first().waitFor();
@@ -274,7 +277,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
   it('shows a server that does not answer', async () => {
     const page = await open();
     await rows(page).first().waitFor();
-    server.trouble = 'store down';
+    server.trouble = 'cut off';
     await page.route('**/sluice.v1.QueryService/**', (route) => route.abort('connectionrefused'));
     await page.keyboard.press('r');
     await page.getByRole('alert').waitFor();
@@ -313,7 +316,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
   it('says when the flow is old because nothing answers, and goes on by itself', async () => {
     const page = await open('?view=flow');
     await page.locator('.channels li').first().waitFor();
-    server.trouble = 'store down';
+    server.trouble = 'cut off';
     await page.route('**/sluice.v1.QueryService/**', (route) => route.abort('connectionrefused'));
     await page.getByText('what you see is old', { exact: false }).waitFor();
     expect(await page.locator('.channels li').count()).toBe(4);
@@ -352,7 +355,7 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
   it('speaks Chinese to those who want it, and English again', async () => {
     const page = await open('', { locale: 'zh-CN' });
     await page.getByRole('button', { name: '搜索', exact: true }).waitFor();
-    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-Hans');
+    await expect.poll(() => page.evaluate(() => document.documentElement.lang)).toBe('zh-Hans');
     await page.getByRole('button', { name: 'English' }).click();
     await page.getByRole('button', { name: 'Search', exact: true }).waitFor();
     await page.context().close();

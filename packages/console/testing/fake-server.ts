@@ -14,8 +14,8 @@ import { makeStatus } from './fake-status.ts';
 
 export interface FakeServer {
   readonly url: string;
-  /** What is wrong at the moment; the page must say so. */
-  trouble: 'none' | 'store down' | 'search fails' | 'no logs';
+  /** What is wrong at the moment; the page must say so. `cut off`: this server is well, but the test lets nothing through. */
+  trouble: 'none' | 'store down' | 'search fails' | 'no logs' | 'cut off';
   /** Searches answered so far. */
   searches: number;
   close(): Promise<void>;
