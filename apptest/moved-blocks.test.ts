@@ -8,9 +8,12 @@ import { corpusLines } from './support/corpus.ts';
 import { descendants, type RunningUp, startUp } from './support/programs.ts';
 import { Records } from './support/records.ts';
 
-/** Before, and while, a server is silent: more than one window of what may be on its way to it. */
-const LINES = 100_000;
+/** Before a server is silent. */
 const FIRST_LINES = 20_000;
+/** While it is: more than one window of what may be on its way to it. */
+const MORE_LINES = 80_000;
+/** How often it may fall silent with nothing on its way to it: a machine without time sends when it is given up already. */
+const MOST_SILENCES = 3;
 const PATIENCE = { timeout: 90_000, interval: 200 };
 
 let directory: string;
@@ -25,12 +28,15 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Two servers, of which the second leads and falls silent with lines on their way to it; searches go to the first. */
-async function startAndSilence(): Promise<{ records: Records; victim: number }> {
+/** Two servers, of which the second leads and falls silent with blocks on their way to it; searches go to the first. */
+async function startAndSilence(): Promise<{ records: Records; victim: number; lines: number }> {
   const logs = path.join(directory, 'logs');
   mkdirSync(logs);
-  const lines = [...corpusLines(LINES, 11)];
-  writeFileSync(path.join(logs, 'first.log'), `${lines.slice(0, FIRST_LINES).join('\n')}\n`);
+  const all = [...corpusLines(FIRST_LINES + MOST_SILENCES * MORE_LINES, 11)];
+  const write = (name: string, from: number, to: number): void => {
+    writeFileSync(path.join(logs, name), `${all.slice(from, to).join('\n')}\n`);
+  };
+  write('first.log', 0, FIRST_LINES);
   const program = await startUp({
     data: path.join(directory, 'data'),
     arguments: [
@@ -43,9 +49,25 @@ async function startAndSilence(): Promise<{ records: Records; victim: number }> 
   const records = recordsOf(program);
   await expect.poll(() => records.count(), PATIENCE).toBe(FIRST_LINES);
   const victim = victimOf(program);
-  process.kill(victim, 'SIGSTOP');
-  writeFileSync(path.join(logs, 'second.log'), `${lines.slice(FIRST_LINES).join('\n')}\n`);
-  return { records, victim };
+  for (let lines = FIRST_LINES + MORE_LINES; lines <= all.length; lines += MORE_LINES) {
+    process.kill(victim, 'SIGSTOP');
+    write(`until-${lines}.log`, lines - MORE_LINES, lines);
+    // Whatever is on its way to the silent server moves; if nothing is, the other one has all lines in the end.
+    let moved = 0;
+    const hasMovedOrAll = async (): Promise<boolean> => {
+      moved = await records.ask(MOVED);
+      return moved > 0 || (await records.count()) === lines;
+    };
+    await expect.poll(hasMovedOrAll, PATIENCE).toBe(true);
+    if (moved > 0) return { records, victim, lines };
+    process.kill(victim, 'SIGCONT');
+    const leads = async (): Promise<boolean> =>
+      (await program.status()).agents.some(({ servers }) =>
+        servers.some(({ id, connected, channels }) => id === 's2' && connected && channels.length > 0),
+      );
+    await expect.poll(leads, PATIENCE).toBe(true);
+  }
+  throw new Error(`nothing was on its way to the silent server, ${MOST_SILENCES} times`);
 }
 
 function victimOf(program: RunningUp): number {
@@ -66,15 +88,15 @@ const MOVED = 'SELECT count() FROM sluice_moved_blocks';
 test('U14 a server falls silent, its blocks move, and it comes back with them', {
   timeout: 300_000,
 }, async () => {
-  const { records, victim } = await startAndSilence();
+  const { records, victim, lines } = await startAndSilence();
   const watching = records.watch();
   await expect.poll(() => records.ask(KEPT), PATIENCE).toBeGreaterThan(0);
   process.kill(victim, 'SIGCONT');
   // What was on its way to it, it stores now too.
   await expect.poll(() => records.secondCopies(), PATIENCE).toBeGreaterThan(0);
-  await records.expectEachLineOnce(LINES);
-  await expect.poll(() => records.copies(), PATIENCE).toBe(LINES);
-  await records.expectEachLineOnce(LINES);
+  await records.expectEachLineOnce(lines);
+  await expect.poll(() => records.copies(), PATIENCE).toBe(lines);
+  await records.expectEachLineOnce(lines);
   const { looks, twice } = await watching.stop();
   expect(twice).toEqual([]);
   expect(looks).toBeGreaterThan(10);
@@ -83,14 +105,13 @@ test('U14 a server falls silent, its blocks move, and it comes back with them', 
 test('U14 a silent server journals blocks that have moved, is killed, and starts again with them', {
   timeout: 300_000,
 }, async () => {
-  const { records, victim } = await startAndSilence();
+  const { records, victim, lines } = await startAndSilence();
   const watching = records.watch();
-  await expect.poll(() => records.ask(MOVED), PATIENCE).toBeGreaterThan(0);
   process.kill(victim, 'SIGCONT');
   await sleep(Math.random() * 300);
   process.kill(victim, 'SIGKILL');
-  await records.expectEachLineOnce(LINES);
-  await expect.poll(() => records.copies(), PATIENCE).toBe(LINES);
+  await records.expectEachLineOnce(lines);
+  await expect.poll(() => records.copies(), PATIENCE).toBe(lines);
   const { looks, twice } = await watching.stop();
   expect(twice).toEqual([]);
   expect(looks).toBeGreaterThan(10);

@@ -71,6 +71,8 @@ export class Records {
       }
     };
     const running = run();
+    // Whoever stops it hears of it; a test that has failed before does not.
+    running.catch(() => undefined);
     return {
       stop: async () => {
         stopped = true;
