@@ -72,7 +72,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
     if (mode === 'flat') agentFlags.push('--urgency', 'off');
     if (plan.queueBytes !== undefined) agentFlags.push('--queue-bytes', plan.queueBytes);
     running.push(await startProgram(['agent', ...agentFlags, '--watch', file], 'ready'));
-    const client = createQueryClient(`http://${HOST}:${ports.api}`, undefined);
+    const client = createQueryClient(`http://${HOST}:${ports.api}`);
     await untilGranted(client);
 
     const watch: Watch = {

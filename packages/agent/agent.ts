@@ -9,6 +9,7 @@ import { DurableQueue } from './queue/queue.ts';
 import { Recorder } from './record/recorder.ts';
 import type { UrgencyRule } from './record/urgency.ts';
 import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
+import type { ClientTls } from './uplink/http2-link.ts';
 import { startUplink } from './uplink/uplink.ts';
 
 /** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
@@ -34,6 +35,8 @@ export interface AgentOptions {
   /** How long a block waits for a silent server that may have it; default: the machine's. */
   readonly inDoubtTimeoutMs?: number;
   readonly queueBytes?: number;
+  /** Whom it believes, and what it shows when a server asks. */
+  readonly tls?: ClientTls;
   /** Bearer token for the servers. */
   readonly token?: string;
   readonly version: string;
@@ -65,6 +68,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const uplink = startUplink({
       servers: options.servers.map((address) => ({
         address,
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
         ...(options.token === undefined ? {} : { token: options.token }),
       })),
       queue,

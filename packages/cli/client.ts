@@ -3,8 +3,12 @@
  */
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
+import { isLoopbackHost } from '@sluice/host/loopback';
+import { tlsProblem } from '@sluice/host/tls-problem';
 import { SluiceError } from '@sluice/protocol/error';
 import { QueryService } from '@sluice/wire/gen/query_pb';
+import type { Command } from 'commander';
+import { readClientTls } from './config/tls.ts';
 
 /** Where a server's API is when nobody says otherwise. */
 export const DEFAULT_SERVER_URL = 'http://127.0.0.1:8080';
@@ -14,10 +18,60 @@ export const REQUEST_TIMEOUT_MS = 90_000;
 
 export type QueryClient = Client<typeof QueryService>;
 
-/** @param token bearer token, when the server wants one */
-export function createQueryClient(serverUrl: string, token: string | undefined): QueryClient {
+/** Of each command that asks a server. */
+export interface ClientOptions {
+  readonly server: string;
+  readonly tlsCa?: string;
+}
+
+/** Adds the options that say which server is asked, and whom to believe. */
+export function addClientOptions(command: Command): Command {
+  return command
+    .option(
+      '--server <url>',
+      'API of a server [SLUICE_SERVER]',
+      process.env.SLUICE_SERVER ?? DEFAULT_SERVER_URL,
+    )
+    .option(
+      '--tls-ca <file>',
+      "authorities that sign the server's certificate (PEM; default: those of the system) [SLUICE_TLS_CA]",
+    );
+}
+
+/**
+ * A client of the server that the options and the environment name, with the token of the environment.
+ *
+ * @throws SluiceError `config_unreadable`, `config_invalid`
+ */
+export function clientOf(options: ClientOptions): QueryClient {
+  const { SLUICE_TOKEN: token, SLUICE_TLS_CA } = process.env;
+  const tlsCa = options.tlsCa ?? SLUICE_TLS_CA;
+  const ca = tlsCa === undefined ? undefined : readClientTls({ tlsCa })?.ca;
+  return createQueryClient(options.server, {
+    ...(token === undefined ? {} : { token }),
+    ...(ca === undefined ? {} : { ca }),
+  });
+}
+
+/** What a server wants of those who ask it, and whom they believe. */
+export interface QueryAccess {
+  /** Bearer token. */
+  readonly token?: string;
+  /** Authorities that sign the server's certificate, in PEM; default: those of the system. */
+  readonly ca?: string;
+}
+
+/** @throws SluiceError `config_invalid` when the token would cross the network in clear */
+export function createQueryClient(serverUrl: string, { token, ca }: QueryAccess = {}): QueryClient {
+  const url = URL.parse(serverUrl);
+  if (token !== undefined && url?.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    throw new SluiceError('config_invalid', `the token for ${serverUrl} would travel in clear`, {
+      hint: 'Use https:// for servers on other machines.',
+    });
+  }
   const transport = createConnectTransport({
     baseUrl: serverUrl,
+    ...(ca === undefined ? {} : { nodeOptions: { ca } }),
     httpVersion: '1.1',
     useBinaryFormat: true,
     defaultTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -38,6 +92,8 @@ export function createQueryClient(serverUrl: string, token: string | undefined):
  */
 export function clientError(error: unknown, serverUrl: string, query?: string): SluiceError {
   const cause = ConnectError.from(error);
+  const problem = tlsProblem(cause);
+  if (problem !== undefined) return new SluiceError('not_reachable', `${serverUrl}: ${problem}`, { cause });
   switch (cause.code) {
     case Code.InvalidArgument: {
       const position = Number(cause.metadata.get('sluice-error-position') ?? Number.NaN);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { checkExposure, TokenGuard } from './access.ts';
 
-test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s needs neither TLS nor token', (host) => {
-  expect(() => checkExposure(host, false, undefined)).not.toThrow();
+test.each(['127.0.0.1', '::1', 'localhost'])('%s needs neither TLS nor token', (host) => {
+  expect(() => checkExposure('API', host, false, undefined)).not.toThrow();
 });
 
 test.each([
@@ -12,13 +12,13 @@ test.each([
   ['127.example.org', false, undefined, 'TLS and a token'],
   ['127.0.0.1', false, '', 'empty'],
 ])('%s with TLS %s and token %s is refused', (host, tls, token, missing) => {
-  expect(() => checkExposure(host, tls, token)).toThrow(
+  expect(() => checkExposure('uplink', host, tls, token)).toThrow(
     expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(missing) }),
   );
 });
 
 test('beyond loopback, TLS and a token are enough', () => {
-  expect(() => checkExposure('0.0.0.0', true, 'secret')).not.toThrow();
+  expect(() => checkExposure('API', '0.0.0.0', true, 'secret')).not.toThrow();
 });
 
 test('only the right bearer token enters', () => {

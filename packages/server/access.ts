@@ -1,32 +1,32 @@
 /**
- * Who may talk to the ingest: loopback, or anyone over TLS with the token.
+ * Who may talk to a server: this computer, or anyone over TLS with the token.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIPv4 } from 'node:net';
+import { isLoopbackHost } from '@sluice/host/loopback';
 import { SluiceError } from '@sluice/protocol/error';
-
-/** True for addresses that only this machine can reach. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
 
 /**
  * Refuses to listen where strangers could send or read.
- * @throws SluiceError('config_invalid') for an address beyond loopback without TLS and token.
+ *
+ * @param part what would listen, for the message
+ * @throws SluiceError('config_invalid') for an address beyond loopback without TLS and token, and for an empty token
  */
-export function checkExposure(host: string, hasTls: boolean, token: string | undefined): void {
-  if (token !== undefined && token.length === 0) {
-    throw new SluiceError('config_invalid', 'the uplink token is empty', {
-      hint: 'Set a token or leave it out.',
-    });
+export function checkExposure(
+  part: 'uplink' | 'API',
+  host: string,
+  hasTls: boolean,
+  token: string | undefined,
+): void {
+  if (token === '') {
+    throw new SluiceError('config_invalid', 'the token is empty', { hint: 'Set a token or leave it out.' });
   }
   if (isLoopbackHost(host) || (hasTls && token !== undefined)) return;
   const missing = [hasTls ? '' : 'TLS', token === undefined ? 'a token' : ''].filter((word) => word !== '');
   throw new SluiceError(
     'config_invalid',
-    `the uplink may not listen on ${host} without ${missing.join(' and ')}`,
+    `the ${part} may not listen on ${host} without ${missing.join(' and ')}`,
     {
-      hint: 'Configure TLS and a token for the uplink, or listen on 127.0.0.1.',
+      hint: 'Give --tls-cert and --tls-key, and a token (SLUICE_TOKEN), or listen on 127.0.0.1.',
     },
   );
 }

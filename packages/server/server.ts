@@ -10,8 +10,10 @@ import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { checkBlock } from '@sluice/wire/block-validator';
 import type { Logger } from 'pino';
+import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
 import { startIngest } from './ingest/ingest.ts';
+import type { ServerTls } from './ingest/listener.ts';
 import { Journal } from './journal/journal.ts';
 import { startLoader } from './loader/loader.ts';
 import { startReconciler } from './loader/moved-reconciler.ts';
@@ -74,6 +76,8 @@ export interface ServerOptions {
   readonly ingestLimitBytesPerSecond?: number;
   /** Uncompressed bytes that the journal may hold. */
   readonly journalBytes?: number;
+  /** For agents, console and API; only agents are asked for a certificate. */
+  readonly tls?: ServerTls;
   /** Bearer token that agents and readers must show. */
   readonly token?: string;
   readonly consoleDirectory: string;
@@ -95,6 +99,9 @@ export interface Server {
  * @throws SluiceError `already_running`, `address_in_use`, `config_invalid`, `state_newer`, `state_corrupt`
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
+  // Before anything starts that would have to be stopped again.
+  checkExposure('uplink', options.uplink.host, options.tls !== undefined, options.token);
+  checkExposure('API', options.api.host, options.tls !== undefined, options.token);
   await using parts = new AsyncDisposableStack();
   const { logger } = options;
   const directory = path.resolve(options.directory);
@@ -122,6 +129,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const ingest = await startIngest({
     host: options.uplink.host,
     port: options.uplink.port,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.token === undefined ? {} : { token: options.token }),
     serverId: options.serverId as ServerId,
     version: options.version,
@@ -152,6 +160,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }),
     metrics: () => metrics.registry.metrics(),
     logger,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.token === undefined ? {} : { token: options.token }),
     notReady: () => (monitor.state.available ? undefined : monitor.state.error),
   });

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
+import { tlsProblem } from '@sluice/host/tls-problem';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
@@ -29,7 +30,7 @@ import { reconnectDelayMs } from './backoff.ts';
 import type { BlockQueue } from './block-queue.ts';
 import { ChannelStream } from './channel-stream.ts';
 import type { ClientTls, PingTimes } from './http2-link.ts';
-import { Http2Link } from './http2-link.ts';
+import { Http2Link, unreachable } from './http2-link.ts';
 import {
   CONNECT_TIMEOUT_MS,
   GOODBYE_TIMEOUT_MS,
@@ -297,6 +298,8 @@ export class ServerConnection {
         if (live !== undefined) this.#leave(live);
       }
     } catch (error) {
+      // With TLS 1.3 a server says what it thinks of a certificate when the connection stands already.
+      if (tlsProblem(error) !== undefined && error instanceof Error) throw unreachable(address, error);
       // When the connection itself broke, its reason says more than what the stream saw of it.
       throw ended.signal.aborted ? ended.signal.reason : error;
     } finally {

@@ -6,6 +6,7 @@
  * PING_TIMEOUT_MS; no listener and no timer outlives the connection.
  */
 import * as http2 from 'node:http2';
+import { tlsProblem } from '@sluice/host/tls-problem';
 import { SluiceError } from '@sluice/protocol/error';
 import { CONNECT_TIMEOUT_MS, PING_INTERVAL_MS, PING_TIMEOUT_MS, SESSION_MEMORY_MB } from './limits.ts';
 
@@ -141,7 +142,11 @@ export class Http2Link {
   }
 }
 
-function unreachable(address: string, error: Error): SluiceError {
+/** What to tell of a connection that could not be made, or that the server ended because of a certificate. */
+export function unreachable(address: string, error: Error): SluiceError {
+  const problem = tlsProblem(error);
+  if (problem !== undefined)
+    return new SluiceError('not_reachable', `${address}: ${problem}`, { cause: error });
   const code = 'code' in error ? String(error.code) : error.message;
   return new SluiceError('not_reachable', `${address} is not reachable (${code})`, {
     cause: error,

@@ -16,10 +16,10 @@ test.each([
   ['none', []],
   ['too many', Array.from({ length: 4 }, (_, index) => ({ address: `http://127.0.0.1:${4000 + index}` }))],
   ['no URL', [{ address: 'logs:4620' }]],
-  ['a path', [{ address: 'http://logs/path' }]],
+  ['a path', [{ address: 'https://logs/path' }]],
   ['another scheme', [{ address: 'ftp://logs' }]],
-  ['one twice', [{ address: 'http://logs:1' }, { address: 'http://logs:1/' }]],
-  ['a token in clear', [{ address: 'http://logs:4620', token: 't' }]],
+  ['one twice', [{ address: 'https://logs:1' }, { address: 'https://logs:1/' }]],
+  ['logs in clear', [{ address: 'http://logs:4620' }]],
 ])('%s is refused with what to do', (_name, servers) => {
   expect(() => checkServers(servers, 3)).toThrow(
     expect.objectContaining({ code: 'config_invalid', hint: expect.any(String) }),

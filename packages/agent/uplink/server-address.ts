@@ -1,13 +1,13 @@
 /**
  * Checks the configured servers before anything connects.
  */
-import { isIPv4 } from 'node:net';
+import { isLoopbackHost } from '@sluice/host/loopback';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ServerAddress } from './connection.ts';
 
 /**
  * @throws SluiceError('config_invalid') for no server, more than `most`, an address that is no http(s) URL or has a
- * path, one address twice, or a token that would travel in clear beyond this machine.
+ * path, one address twice, or one beyond this machine that is not https.
  */
 export function checkServers(servers: readonly ServerAddress[], most: number): void {
   if (servers.length === 0 || servers.length > most) {
@@ -20,7 +20,7 @@ export function checkServers(servers: readonly ServerAddress[], most: number): v
     );
   }
   const origins = new Set<string>();
-  for (const { address, token } of servers) {
+  for (const { address } of servers) {
     const url = URL.parse(address);
     if (
       url === null ||
@@ -38,16 +38,10 @@ export function checkServers(servers: readonly ServerAddress[], most: number): v
       });
     }
     origins.add(url.origin);
-    if (token !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)) {
-      throw new SluiceError('config_invalid', `the token for ${address} would travel in clear`, {
+    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+      throw new SluiceError('config_invalid', `logs and token for ${address} would travel in clear`, {
         hint: 'Use https:// for servers on other machines.',
       });
     }
   }
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
-  );
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
 import { AGENT_SETTINGS, type AgentSettings } from '../config/settings.ts';
+import { readClientTls } from '../config/tls.ts';
 import { computerName, createLogger, defaultDataDirectory, projectVersion, runUntilEnd } from '../program.ts';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:4620';
@@ -24,6 +25,7 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
   // Loaded here, not above: other commands start faster without it.
   const { startAgent } = await import('@sluice/agent/agent');
   const logger = createLogger('agent');
+  const tls = readClientTls(settings);
   const running = await startAgent({
     directory: settings.data ?? defaultDataDirectory('agent'),
     servers: settings.server ?? [DEFAULT_SERVER],
@@ -38,6 +40,7 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
     ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.inDoubtTimeout === undefined ? {} : { inDoubtTimeoutMs: settings.inDoubtTimeout }),
     ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
+    ...(tls === undefined ? {} : { tls }),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });
   await runUntilEnd(running, running.agentId, { agentId: running.agentId }, logger);

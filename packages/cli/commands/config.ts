@@ -3,6 +3,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
 import { readSettingsFile } from '../config/load.ts';
 import { AGENT_SETTINGS, SERVER_SETTINGS, STORE_SETTINGS } from '../config/settings.ts';
+import { readClientTls, readServerTls } from '../config/tls.ts';
 import { printLine } from '../output/terminal.ts';
 
 const PROGRAMS = ['agent', 'server', 'store'] as const;
@@ -28,10 +29,16 @@ export function addConfigCommand(program: Command): void {
 
 function check(kind: Program, file: string): object {
   switch (kind) {
-    case 'agent':
-      return readSettingsFile(AGENT_SETTINGS, file);
-    case 'server':
-      return readSettingsFile(SERVER_SETTINGS, file);
+    case 'agent': {
+      const settings = readSettingsFile(AGENT_SETTINGS, file);
+      readClientTls(settings);
+      return settings;
+    }
+    case 'server': {
+      const settings = readSettingsFile(SERVER_SETTINGS, file);
+      readServerTls(settings);
+      return settings;
+    }
     case 'store':
       return readSettingsFile(STORE_SETTINGS, file);
     default:

@@ -2,7 +2,7 @@
 
 import { SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
-import { clientError, createQueryClient, DEFAULT_SERVER_URL } from '../client.ts';
+import { addClientOptions, type ClientOptions, clientError, clientOf } from '../client.ts';
 import { parseMomentNanos } from '../config/units.ts';
 import { jsonRecord, recordLine } from '../output/record.ts';
 import { printLine } from '../output/terminal.ts';
@@ -13,8 +13,7 @@ export const PAGE_RECORDS = 1000;
 export const DEFAULT_SINCE = '1h';
 export const DEFAULT_LIMIT = 100;
 
-interface SearchOptions {
-  server: string;
+interface SearchOptions extends ClientOptions {
   since?: string;
   until?: string;
   allTime?: boolean;
@@ -24,15 +23,15 @@ interface SearchOptions {
 }
 
 export function addSearchCommand(program: Command): void {
-  program
+  const command = program
     .command('search')
     .summary('find records')
     .description('Finds records, newest first. The query language is described in docs/search.md.')
     .argument(
       '<query>',
       "what to look for, e.g. 'severity:error service:api \"timed out\"'; '*' is everything",
-    )
-    .option('--server <url>', 'API of a server', process.env.SLUICE_SERVER ?? DEFAULT_SERVER_URL)
+    );
+  addClientOptions(command)
     .option('--since <time>', `event time from: a duration before now or a time (default: ${DEFAULT_SINCE})`)
     .option('--until <time>', 'event time before: a duration before now or a time')
     .option('--all-time', 'all event times, the future included')
@@ -51,7 +50,7 @@ async function search(query: string, options: SearchOptions, nowMs: number): Pro
     throw new SluiceError('usage', '--all-time cannot be combined with --since or --until');
   }
   const range = timeRange(options, nowMs);
-  const client = createQueryClient(options.server, process.env.SLUICE_TOKEN);
+  const client = clientOf(options);
   try {
     if (options.count === true) {
       const answer = await client.count({ query, range });

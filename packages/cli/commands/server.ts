@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
 import { SERVER_SETTINGS, type ServerSettings } from '../config/settings.ts';
+import { readServerTls } from '../config/tls.ts';
 import { computerName, createLogger, defaultDataDirectory, projectVersion, runUntilEnd } from '../program.ts';
 
 const DEFAULT_UPLINK = { host: '127.0.0.1', port: 4620 };
@@ -29,6 +30,7 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
   // Loaded here, not above: other commands start faster without it.
   const { startServer } = await import('@sluice/server/server');
   const logger = createLogger('server');
+  const tls = readServerTls(settings);
   const credentials = {
     ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),
     ...(settings.storePassword === undefined ? {} : { password: settings.storePassword }),
@@ -55,6 +57,7 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     ...(settings.loadedOffset === undefined ? {} : { loadedOffset: settings.loadedOffset }),
     ...(settings.ingestLimit === undefined ? {} : { ingestLimitBytesPerSecond: settings.ingestLimit }),
     ...(settings.journalBytes === undefined ? {} : { journalBytes: settings.journalBytes }),
+    ...(tls === undefined ? {} : { tls }),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });
   await runUntilEnd(running, running.url, { url: running.url, uplinkPort: running.uplinkPort }, logger);

@@ -6,7 +6,7 @@ import { type SupervisedChild, superviseChild } from '@sluice/host/child-supervi
 import { isPortFree, pickPort } from '@sluice/host/pick-port';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
-import { createQueryClient, type QueryClient } from '../client.ts';
+import { clientOf, type QueryClient } from '../client.ts';
 import { childLogLines } from '../output/child-log.ts';
 import { printLine } from '../output/terminal.ts';
 import { defaultDataDirectory } from '../program.ts';
@@ -151,7 +151,7 @@ async function startEverything(
   ];
   await launch('agent', ['agent', '--data', path.join(place.data, 'agent'), ...agentFlags], running);
   const url = `http://${HOST}:${place.apiPort}`;
-  await untilGranted(createQueryClient(url, process.env.SLUICE_TOKEN), place.serverCount);
+  await untilGranted(clientOf({ server: url }), place.serverCount);
   return url;
 }
 

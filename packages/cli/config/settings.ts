@@ -60,6 +60,9 @@ export interface ServerSettings {
   loadedOffset?: number;
   ingestLimit?: number;
   journalBytes?: number;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsClientCa?: string;
   token?: string;
 }
 
@@ -75,6 +78,9 @@ export interface AgentSettings {
   urgency?: 'severity' | 'off';
   inDoubtTimeout?: number;
   queueBytes?: number;
+  tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   token?: string;
 }
 
@@ -132,11 +138,13 @@ const data: Setting<string> = {
   environment: 'SLUICE_DATA',
 };
 const token: Setting<string> = {
-  help: 'bearer token between agents and servers; needed when not on loopback',
+  help: 'bearer token that agents, console and API clients show to servers; needed when not on loopback',
   schema: z.string().min(16, 'is shorter than 16 characters'),
   fileOrEnvironmentOnly: true,
   environment: 'SLUICE_TOKEN',
 };
+/** A file in PEM; read when the program starts (tls.ts). */
+const pemFile = z.string().min(1);
 const storeUser: Setting<string> = {
   placeholder: 'NAME',
   help: 'user at the store',
@@ -252,6 +260,17 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     help: 'uncompressed bytes that the journal may hold; grants never exceed it (default 512MiB)',
     schema: storageBytes,
   },
+  tlsCert: {
+    placeholder: 'FILE',
+    help: "this server's certificate with its chain (PEM), for agents, console and API; needed when not on loopback",
+    schema: pemFile,
+  },
+  tlsKey: { placeholder: 'FILE', help: 'private key of the certificate (PEM)', schema: pemFile },
+  tlsClientCa: {
+    placeholder: 'FILE',
+    help: 'take only agents whose certificate one of these authorities signed (PEM)',
+    schema: pemFile,
+  },
   token,
 };
 
@@ -311,6 +330,18 @@ export const AGENT_SETTINGS: SettingsTable<AgentSettings> = {
     help: 'disk space for what no server has taken yet (default 1GiB)',
     schema: storageBytes,
   },
+  tlsCa: {
+    placeholder: 'FILE',
+    help: "authorities that sign the servers' certificates (PEM; default: those of the system)",
+    schema: pemFile,
+    environment: 'SLUICE_TLS_CA',
+  },
+  tlsCert: {
+    placeholder: 'FILE',
+    help: "this agent's certificate with its chain (PEM), when servers ask for one",
+    schema: pemFile,
+  },
+  tlsKey: { placeholder: 'FILE', help: 'private key of the certificate (PEM)', schema: pemFile },
   token,
 };
 

@@ -7,12 +7,14 @@
  */
 
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import { isLoopbackHost } from '@sluice/host/loopback';
 import { SluiceError } from '@sluice/protocol/error';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { checkExposure, TokenGuard } from '../access.ts';
 import type { SearchService } from '../search/search-service.ts';
-import { checkExposure, hasToken, isAllowedHost, isLoopback } from './access.ts';
 import { serveConsole } from './console-files.ts';
+import { isAllowedHost } from './host-header.ts';
 import {
   MAX_REQUEST_BYTES,
   MAX_REQUEST_TIMEOUT_MS,
@@ -53,14 +55,15 @@ export interface Api {
  */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { host, token, tls } = options;
-  checkExposure(host, token, tls !== undefined);
+  checkExposure('API', host, tls !== undefined, token);
+  const guard = new TokenGuard(token);
   const server = fastify({
     bodyLimit: MAX_REQUEST_BYTES,
     requestTimeout: REQUEST_RECEIVE_TIMEOUT_MS,
     forceCloseConnections: true,
-    ...(tls === undefined ? {} : { https: tls }),
+    ...(tls === undefined ? {} : { https: { key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' } }),
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
-  server.addHook('onRequest', async (request, reply) => await admit(options, request, reply));
+  server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
   await server.register(fastifyConnectPlugin, {
     routes: queryRoutes(options),
     maxTimeoutMs: MAX_REQUEST_TIMEOUT_MS,
@@ -101,17 +104,22 @@ const SECURITY_HEADERS = {
  */
 const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/*', undefined]);
 
-async function admit(options: ApiOptions, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function admit(
+  options: ApiOptions,
+  guard: TokenGuard,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
   reply.headers(SECURITY_HEADERS);
-  if (isLoopback(options.host) && !isAllowedHost(request.headers.host, options.hostNames ?? [])) {
+  if (isLoopbackHost(options.host) && !isAllowedHost(request.headers.host, options.hostNames ?? [])) {
     await reply.code(421).send({
       code: 'failed_precondition',
       message: 'This server does not answer to that host name; ask for localhost or 127.0.0.1.',
     });
     return;
   }
-  if (options.token === undefined || OPEN_ROUTES.has(request.routeOptions.url)) return;
-  if (hasToken(request.headers.authorization, options.token)) return;
+  if (OPEN_ROUTES.has(request.routeOptions.url)) return;
+  if (guard.allows(request.headers.authorization ?? null)) return;
   await reply
     .code(401)
     .header('www-authenticate', 'Bearer')

@@ -31,7 +31,7 @@ import type {
   SendResponse,
 } from '@sluice/wire/gen/uplink_pb';
 import { ControlResponseSchema } from '@sluice/wire/gen/uplink_pb';
-import type { TokenGuard } from './access.ts';
+import type { TokenGuard } from '../access.ts';
 import type { ChannelInbox } from './agent-session.ts';
 import { AgentSession } from './agent-session.ts';
 import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './limits.ts';

@@ -27,7 +27,7 @@ import type { ReceivedBlock } from '@sluice/wire/convert';
 import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
 import type { Logger } from 'pino';
-import { checkExposure, TokenGuard } from './access.ts';
+import { checkExposure, TokenGuard } from '../access.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { BlockJournal, ValidateBlock } from './block-journal.ts';
 import type { HandlerHost, OpenedChannel } from './handlers.ts';
@@ -124,7 +124,7 @@ interface Arriving {
  * @throws SluiceError config_invalid (address beyond loopback without TLS and token, bad key), address_in_use.
  */
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
-  checkExposure(options.host, options.tls !== undefined, options.token);
+  checkExposure('uplink', options.host, options.tls !== undefined, options.token);
   const runtime = new IngestRuntime(options);
   const listener = await startListener({
     host: options.host,
