@@ -1,5 +1,7 @@
 /** The page's frame: language, theme, header, and the view that the address names. */
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
+import { readToken, writeToken } from './api/token.ts';
 import { ExploreView } from './explore/explore-view.tsx';
 import { FlowView } from './flow/flow-view.tsx';
 import { useStatus } from './flow/use-status.ts';
@@ -10,6 +12,7 @@ import { useKeys } from './keys/use-keys.ts';
 import { Header } from './shell/header.tsx';
 import { KeyHelp } from './shell/key-help.tsx';
 import { readSetting, writeSetting } from './shell/settings.ts';
+import { SignIn } from './shell/sign-in.tsx';
 import { useTheme } from './shell/use-theme.ts';
 import { useViewState } from './url/use-view-state.ts';
 
@@ -25,7 +28,22 @@ export function App(): React.JSX.Element {
   const [helpOpen, setHelpOpen] = useState(false);
   const status = useStatus(view.view === 'flow' ? 'close' : 'background');
   const words = language === 'zh' ? chinese : english;
+  const queryClient = useQueryClient();
+  const token = readToken();
+  const isRefused = status.failure?.kind === 'unauthorized';
+  const [mustSignIn, setMustSignIn] = useState(false);
+  const showToken = (next: string | undefined): void => {
+    writeToken(next);
+    if (next === undefined) setMustSignIn(true);
+    // Everything is asked anew, as whoever has the token now.
+    void queryClient.resetQueries();
+  };
 
+  useEffect(() => {
+    // Until a token is known to be taken the form stays.
+    if (isRefused) setMustSignIn(true);
+    else if (status.response !== undefined) setMustSignIn(false);
+  }, [isRefused, status.response]);
   useEffect(() => {
     document.documentElement.lang = languageTag(language);
   }, [language]);
@@ -55,9 +73,12 @@ export function App(): React.JSX.Element {
           setLanguage(next);
         }}
         onHelp={() => setHelpOpen(true)}
+        onSignOut={token === undefined || mustSignIn ? undefined : () => showToken(undefined)}
       />
       <main id="content" tabIndex={-1}>
-        {view.view === 'flow' ? (
+        {mustSignIn ? (
+          <SignIn wasRefused={isRefused && token !== undefined} onToken={showToken} />
+        ) : view.view === 'flow' ? (
           <FlowView status={status} agentId={view.agent} onAgent={(agent) => navigate({ agent })} />
         ) : (
           <ExploreView view={view} navigate={navigate} theme={theme.shown} />

@@ -16,6 +16,8 @@ export interface FakeServer {
   readonly url: string;
   /** What is wrong at the moment; the page must say so. `cut off`: this server is well, but the test lets nothing through. */
   trouble: 'none' | 'store down' | 'search fails' | 'no logs' | 'cut off';
+  /** Who does not show it is refused; undefined lets everyone in. */
+  token: string | undefined;
   /** Searches answered so far. */
   searches: number;
   close(): Promise<void>;
@@ -51,12 +53,17 @@ export async function startFakeServer(
       return `http://127.0.0.1:${address.port}`;
     },
     trouble: 'none',
+    token: undefined,
     searches: 0,
     close: () => close(server),
   };
   const api = connectNodeAdapter({ routes: (router) => addRoutes(router, fake, records) });
   server.on('request', (request, response) => {
-    if (request.url?.startsWith('/sluice.v1.') === true) api(request, response);
+    const isApi = request.url?.startsWith('/sluice.v1.') === true;
+    if (isApi && fake.token !== undefined && request.headers.authorization !== `Bearer ${fake.token}`) {
+      response.writeHead(401, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ code: 'unauthenticated', message: 'This server wants a token.' }));
+    } else if (isApi) api(request, response);
     else void serveFile(directory, request, response);
   });
   await new Promise<void>((resolve, reject) => {

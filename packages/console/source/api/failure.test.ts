@@ -22,6 +22,10 @@ describe('failure', () => {
     expect(toFailure(new ConnectError('store does not answer', Code.Unavailable)).kind).toBe('store');
   });
 
+  it('knows that a token is wanted', () => {
+    expect(toFailure(new ConnectError('who are you', Code.Unauthenticated)).kind).toBe('unauthorized');
+  });
+
   it('takes anything', () => {
     expect(toFailure(new ConnectError('slow', Code.DeadlineExceeded)).kind).toBe('timeout');
     expect(toFailure('words').kind).toBe('other');

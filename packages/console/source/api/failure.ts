@@ -8,6 +8,8 @@ export type Failure =
   | { readonly kind: 'unreachable'; readonly message: string }
   /** The server answers, the store behind it does not. */
   | { readonly kind: 'store'; readonly message: string }
+  /** The server wants a token, or does not take the one that was shown. */
+  | { readonly kind: 'unauthorized'; readonly message: string }
   | { readonly kind: 'timeout'; readonly message: string }
   | { readonly kind: 'other'; readonly message: string };
 
@@ -27,6 +29,8 @@ export function toFailure(thrown: unknown): Failure {
     case Code.Unavailable:
       // A proxy in front of a dead server answers in HTML, which Connect reports by the HTTP status.
       return { kind: message.startsWith('HTTP 5') ? 'unreachable' : 'store', message };
+    case Code.Unauthenticated:
+      return { kind: 'unauthorized', message };
     case Code.DeadlineExceeded:
       return { kind: 'timeout', message };
     default:

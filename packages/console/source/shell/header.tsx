@@ -14,6 +14,8 @@ interface HeaderProperties {
   readonly language: Language;
   readonly onLanguage: (language: Language) => void;
   readonly onHelp: () => void;
+  /** Undefined when nobody has signed in. */
+  readonly onSignOut: (() => void) | undefined;
 }
 
 export function Header(properties: HeaderProperties): React.JSX.Element {
@@ -52,6 +54,17 @@ export function Header(properties: HeaderProperties): React.JSX.Element {
       >
         <Icon name="help" />
       </button>
+      {properties.onSignOut !== undefined && (
+        <button
+          type="button"
+          className="ghost"
+          aria-label={words.signOut}
+          title={words.signOut}
+          onClick={properties.onSignOut}
+        >
+          <Icon name="signOut" />
+        </button>
+      )}
     </header>
   );
 }
@@ -83,13 +96,15 @@ function ViewLink({ name, label, view, navigate }: ViewLinkProperties): React.JS
 function Health({ status }: { readonly status: StatusResult }): React.JSX.Element {
   const words = useWords();
   const [state, text] =
-    status.failure !== undefined
-      ? (['down', words.serverDown] as const)
-      : status.response === undefined
-        ? (['unknown', words.connecting] as const)
-        : status.response.store?.available === true
-          ? (['up', words.storeUp] as const)
-          : (['down', words.storeDown] as const);
+    status.failure?.kind === 'unauthorized'
+      ? (['unknown', words.failure.unauthorized] as const)
+      : status.failure !== undefined
+        ? (['down', words.serverDown] as const)
+        : status.response === undefined
+          ? (['unknown', words.connecting] as const)
+          : status.response.store?.available === true
+            ? (['up', words.storeUp] as const)
+            : (['down', words.storeDown] as const);
   return (
     <span className="health" data-state={state} role="status" title={status.response?.store?.error ?? ''}>
       <span className="dot" aria-hidden="true" />
