@@ -56,6 +56,8 @@ export interface ServerOptions {
   readonly directory: string;
   readonly uplink: Listen;
   readonly api: Listen;
+  /** Further names that a Host header may carry while the API listens on loopback. */
+  readonly apiHostNames?: readonly string[];
   readonly store: StoreChoice;
   /** Priorities of the channels of each grant. */
   readonly priorities?: readonly number[];
@@ -145,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const api = await startApi({
     host: options.api.host,
     port: options.api.port,
+    ...(options.apiHostNames === undefined ? {} : { hostNames: options.apiHostNames }),
     consoleDirectory: options.consoleDirectory,
     search: createSearchService({
       store: createSearchStore(client),

@@ -40,6 +40,7 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     directory: settings.data ?? defaultDataDirectory('server'),
     uplink: settings.listen ?? DEFAULT_UPLINK,
     api: settings.apiListen ?? DEFAULT_API,
+    ...(settings.apiHostName === undefined ? {} : { apiHostNames: settings.apiHostName }),
     store:
       settings.storeUrl === undefined
         ? { kind: 'embedded', listen: settings.storeListen ?? DEFAULT_STORE, ...credentials }

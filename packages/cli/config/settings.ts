@@ -46,6 +46,7 @@ export interface ServerSettings {
   data?: string;
   listen?: Listen;
   apiListen?: Listen;
+  apiHostName?: string[];
   storeUrl?: string;
   storeUser?: string;
   storePassword?: string;
@@ -197,6 +198,12 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     placeholder: 'HOST:PORT',
     help: 'where console, API and metrics are served (default 127.0.0.1:8080)',
     schema: listen,
+  },
+  apiHostName: {
+    placeholder: 'NAME',
+    help: 'further name that a proxy on this computer may ask them by, as its Host header; repeat for several',
+    schema: textList,
+    list: true,
   },
   storeUrl: {
     placeholder: 'URL',

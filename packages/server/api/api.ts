@@ -114,7 +114,8 @@ async function admit(
   if (isLoopbackHost(options.host) && !isAllowedHost(request.headers.host, options.hostNames ?? [])) {
     await reply.code(421).send({
       code: 'failed_precondition',
-      message: 'This server does not answer to that host name; ask for localhost or 127.0.0.1.',
+      message:
+        'This server does not answer to that host name; ask for localhost or 127.0.0.1, or start it with --api-host-name NAME.',
     });
     return;
   }
