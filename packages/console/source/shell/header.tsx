@@ -3,7 +3,7 @@ import type { StatusResult } from '../flow/use-status.ts';
 import { type Language, useWords } from '../i18n/language.ts';
 import type { Navigate } from '../url/use-view-state.ts';
 import { formatViewState, type ViewName, type ViewState } from '../url/view-state.ts';
-import { Icon } from './icons.tsx';
+import { Icon, type IconName } from './icons.tsx';
 import type { Theme } from './use-theme.ts';
 
 interface HeaderProperties {
@@ -42,30 +42,26 @@ export function Header(properties: HeaderProperties): React.JSX.Element {
       >
         {language === 'zh' ? 'English' : '简体中文'}
       </button>
-      <button type="button" className="ghost" aria-label={themeName} title={themeName} onClick={theme.next}>
-        <Icon name={theme.choice} />
-      </button>
-      <button
-        type="button"
-        className="ghost"
-        aria-label={words.help}
-        title={words.help}
-        onClick={properties.onHelp}
-      >
-        <Icon name="help" />
-      </button>
+      <IconButton label={themeName} icon={theme.choice} onClick={theme.next} />
+      <IconButton label={words.help} icon="help" onClick={properties.onHelp} />
       {properties.onSignOut !== undefined && (
-        <button
-          type="button"
-          className="ghost"
-          aria-label={words.signOut}
-          title={words.signOut}
-          onClick={properties.onSignOut}
-        >
-          <Icon name="signOut" />
-        </button>
+        <IconButton label={words.signOut} icon="signOut" onClick={properties.onSignOut} />
       )}
     </header>
+  );
+}
+
+interface IconButtonProperties {
+  readonly label: string;
+  readonly icon: IconName;
+  readonly onClick: () => void;
+}
+
+function IconButton({ label, icon, onClick }: IconButtonProperties): React.JSX.Element {
+  return (
+    <button type="button" className="ghost" aria-label={label} title={label} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
   );
 }
 
