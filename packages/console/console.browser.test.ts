@@ -5,7 +5,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+  type Route,
+} from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM_ARGUMENTS, findChromium } from './testing/chromium.ts';
 import { HUGE_BODY_CHARACTERS } from './testing/fake-logs.ts';
@@ -361,6 +368,30 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
       .locator('main > *')
       .evaluate((element) => element.scrollWidth - element.clientWidth);
     expect(inner).toBeLessThanOrEqual(0);
+    await page.context().close();
+  });
+
+  it('does not move sideways while it searches', async () => {
+    const page = await open('', { viewport: { width: 390, height: 780 } });
+    await rows(page).first().waitFor();
+    const held: Route[] = [];
+    await page.route('**/sluice.v1.QueryService/Search', (route) => {
+      held.push(route);
+    });
+    await page.keyboard.press('r');
+    await page.locator('.toolbar[data-busy=true]').waitFor();
+    // The bar that runs while it searches, a moment before it begins anew.
+    const overflow = await page.evaluate(() => {
+      for (const animation of document.getAnimations()) {
+        const end = animation.effect?.getComputedTiming();
+        animation.pause();
+        animation.currentTime = Number(end?.delay) + Number(end?.duration) - 1;
+      }
+      return document.documentElement.scrollWidth - window.innerWidth;
+    });
+    expect(held.length).toBeGreaterThan(0);
+    expect(overflow).toBeLessThanOrEqual(0);
+    for (const route of held) await route.continue();
     await page.context().close();
   });
 
