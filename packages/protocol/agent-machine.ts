@@ -220,8 +220,9 @@ class Machine implements AgentMachine {
   #granted(server: Server, grant: Grant): void {
     const reading = readGrant(server, grant, this.#arrivals + 1, this.#nowMs);
     if (reading.kind === 'invalid') return;
-    server.waitingSinceMs = undefined;
     server.askedIds = server.askedIds.filter((asked) => asked > grant.requestId);
+    // The answer to a request that was replaced: that to the latest one is still to come.
+    if (server.askedIds.length === 0) server.waitingSinceMs = undefined;
     if (reading.kind === 'refused') {
       const afterMs = Math.min(Math.max(reading.retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS);
       const jitter = 1 + RETRY_JITTER_FRACTION * nextRandom(this.#random);

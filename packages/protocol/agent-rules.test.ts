@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { channelNumber } from './brand.ts';
+import { MAX_REQUESTS_REMEMBERED, MIN_REQUEST_INTERVAL_MS, REFRESH_INTERVAL_MS } from './limits.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
+import type { GrantId, RequestId } from './model.ts';
 
 const requestsTo = (agent: TestAgent): string[] =>
   agent.effects.flatMap((effect) => (effect.type === 'send_request' ? [String(effect.serverId)] : []));
@@ -96,6 +98,60 @@ test('U17 what a server asks back is told at once, also while it owes an answer'
   // What there is nothing left of is no reason to ask.
   agent.nowMs += 100;
   expect(agent.step({ type: 'revoked', serverId: server('S1'), grantId })).toEqual([]);
+});
+
+test('U2 an answer to a replaced request is used, and no reason to ask again: that to the latest one is to come', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  const { requestId } = agent.grant('S1', [], {});
+  agent.after(1_000);
+  agent.seal(block(1, 'bulk', 900));
+  agent.after(100);
+  agent.seal(block(2, 'urgent', 900));
+  const asked = agent.effects.flatMap((effect) => (effect.type === 'send_request' ? [effect.request] : []));
+  const [first, second] = asked.slice(-2);
+  expect(requestsTo(agent)).toHaveLength(3);
+  expect(first?.requestId).toBeGreaterThan(requestId);
+  agent.nowMs += 100;
+  const channels = [{ channel: channelNumber(1), priority: 1, quotaBytes: 900, reservedForUrgentBytes: 0 }];
+  const answer = (id: RequestId, name: string): unknown =>
+    agent.step({
+      ...{ type: 'grant_received', serverId: server('S1') },
+      grant: { grantId: name as GrantId, requestId: id, channels, lifetimeMs: 60_000 },
+    });
+  if (first === undefined || second === undefined) throw new Error('two requests are wanted');
+  answer(first.requestId, 'early');
+  expect(agent.sent()).toEqual(['2@S1']);
+  expect(requestsTo(agent)).toHaveLength(3);
+  answer(second.requestId, 'late');
+  expect(agent.sent()).toEqual(['2@S1', '1@S1']);
+  expect(requestsTo(agent)).toHaveLength(4);
+});
+
+test('U17 U19 what is asked back is told at most with as many requests as a grant may answer, until one is answered', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  const grants = Array.from({ length: MAX_REQUESTS_REMEMBERED + 2 }, () => {
+    const grant = agent.grant('S1', [1], { quotaBytes: 1_000, lifetimeMs: 3_600_000 });
+    // The latest one is left unanswered.
+    agent.after(REFRESH_INTERVAL_MS);
+    return grant;
+  });
+  const before = requestsTo(agent).length;
+  for (const { grantId } of grants) {
+    agent.nowMs += MIN_REQUEST_INTERVAL_MS;
+    agent.step({ type: 'revoked', serverId: server('S1'), grantId });
+  }
+  expect(requestsTo(agent).length - before).toBe(MAX_REQUESTS_REMEMBERED - 1);
+  agent.nowMs += MIN_REQUEST_INTERVAL_MS;
+  agent.grant('S1', []);
+  agent.after(1_000);
+  const request = agent.effects.findLast((effect) => effect.type === 'send_request');
+  expect(request).toMatchObject({
+    request: {
+      closedChannels: grants.slice(MAX_REQUESTS_REMEMBERED - 1).map(({ grantId }) => ({ grantId })),
+    },
+  });
 });
 
 test('M3 U3 an answer to no request gives nothing; a refusal is waited out with jitter', () => {

@@ -9,7 +9,12 @@ import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import { quotaLeftBytes } from './agent-state.ts';
 import type { Backlog } from './backlog.ts';
 import { chooseChannel, hasQuota } from './channel-order.ts';
-import { EXPIRY_AHEAD_FRACTION, MIN_REQUEST_INTERVAL_MS, REQUEST_AHEAD_FRACTION } from './limits.ts';
+import {
+  EXPIRY_AHEAD_FRACTION,
+  MAX_REQUESTS_REMEMBERED,
+  MIN_REQUEST_INTERVAL_MS,
+  REQUEST_AHEAD_FRACTION,
+} from './limits.ts';
 import { URGENCY_CLASSES } from './model.ts';
 
 export interface RequestTimes {
@@ -29,7 +34,8 @@ export interface Need {
 export function requestDueMs(server: Server, need: Need, times: RequestTimes, nowMs: number): number {
   if (!server.connected) return Number.POSITIVE_INFINITY;
   const earliest = Math.max(server.notBeforeMs, server.lastRequestAtMs + MIN_REQUEST_INTERVAL_MS);
-  if (server.recalled && server.closedChannels.length > 0) return earliest;
+  const answersRecall = server.recalled && server.closedChannels.length > 0;
+  if (answersRecall && server.askedIds.length < MAX_REQUESTS_REMEMBERED) return earliest;
   if (server.waitingSinceMs !== undefined) {
     if (need.unfitRank !== undefined && need.unfitRank < server.askedRank) return earliest;
     return Math.max(earliest, server.waitingSinceMs + times.requestTimeoutMs);

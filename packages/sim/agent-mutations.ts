@@ -262,6 +262,13 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     to: 'quotaLeftBytes(channel) < 0 && !isOfUse(channel)',
   },
   {
+    name: 'the answer to a replaced request lets ask again',
+    rule: 'U2',
+    file: 'agent-machine.ts',
+    from: 'if (server.askedIds.length === 0) server.waitingSinceMs = undefined;',
+    to: 'server.waitingSinceMs = undefined;',
+  },
+  {
     name: 'a channel that ended is not told of',
     rule: 'U2',
     file: 'agent-machine.ts',

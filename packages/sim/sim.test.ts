@@ -77,6 +77,14 @@ test('a server that acknowledges nothing is noticed: with the trace up to it, an
   expect(Object.values(smaller.faults).every((rate) => rate === 0)).toBe(true);
 });
 
+test('every fault that a regression seed names can be put back', () => {
+  const names = new Set(MUTATIONS.map(({ name }) => name));
+  const unknown = REGRESSION_SEEDS.flatMap(({ mutation }) => mutation ?? []).filter(
+    (name) => !names.has(name),
+  );
+  expect(unknown).toEqual([]);
+});
+
 test.each(MUTATIONS)('mutation "$name" applies to the machines as they are', ({ file, from, to }) => {
   const source = readFileSync(path.join(import.meta.dirname, '..', 'protocol', file), 'utf8');
   expect(source.split(from)).toHaveLength(2);

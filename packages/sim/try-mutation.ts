@@ -7,8 +7,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { CheckFailure } from './checkers/checker.ts';
 import type { Mutation } from './mutation-list.ts';
 import { drawOptions } from './options.ts';
+import { REGRESSION_SEEDS } from './regression-seeds.ts';
 import { judgeOptions } from './run-seed.ts';
 import type { Machines } from './world.ts';
 
@@ -21,20 +23,27 @@ export interface MutationResult {
   /** The first seed that caught it; undefined for none. */
   readonly seed: number | undefined;
   readonly checker: string | undefined;
+  /** Regression seeds of this fault that do not show it any more: their worlds have changed. */
+  readonly blindSeeds: readonly number[];
 }
 
-/** Breaks one rule and runs seeds from 1 until a checker notices. */
+/** Breaks one rule, and runs seeds from 1 until a checker notices; then those that are kept because they once showed it. */
 export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEEDS): Promise<MutationResult> {
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-mutation-'));
   try {
     cpSync(PROTOCOL, directory, { recursive: true });
     apply(mutation, directory);
     const machines = await load(directory);
+    const failureAt = (seed: number): CheckFailure | undefined =>
+      judgeOptions(drawOptions(seed), machines).failure;
+    const blindSeeds = REGRESSION_SEEDS.filter(({ mutation: fault }) => fault === mutation.name)
+      .map(({ seed }) => seed)
+      .filter((seed) => failureAt(seed) === undefined);
     for (let seed = 1; seed <= maxSeeds; seed += 1) {
-      const { failure } = judgeOptions(drawOptions(seed), machines);
-      if (failure !== undefined) return { seed, checker: failure.checker };
+      const failure = failureAt(seed);
+      if (failure !== undefined) return { seed, checker: failure.checker, blindSeeds };
     }
-    return { seed: undefined, checker: undefined };
+    return { seed: undefined, checker: undefined, blindSeeds };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -9,9 +9,11 @@ import type { AgentEvent } from '@sluice/protocol/agent-events';
 import {
   IN_DOUBT_TIMEOUT_MS,
   MAX_LIVE_CHANNELS_PER_SERVER,
+  MAX_REQUESTS_REMEMBERED,
   MAX_SHARE_CREDIT_BYTES,
   MINIMUM_SHARES,
   REFUSED_PAUSE_MS,
+  REQUEST_TIMEOUT_MS,
   STALL_TIMEOUT_MS,
   URGENT_WINDOW_BYTES,
   WINDOW_BYTES,
@@ -55,13 +57,24 @@ export interface ExpectedSend {
   readonly overtakes: boolean;
 }
 
+/** What a server was asked and has not answered. */
+interface Asked {
+  /** Oldest first. */
+  readonly requestIds: Set<number>;
+  /** Of the latest request: when it was made, and the most urgent class that had no quota then. */
+  latestMs: number;
+  latestRank: number;
+  /** Quota was taken back since then. */
+  isRecalled: boolean;
+}
+
 export class AgentModel {
   readonly blocks: Map<number, ModelBlock> = new Map();
-  readonly asked: Map<ServerId, Set<number>> = new Map();
   isStopping = false;
   nowMs = 0;
   #channels: ModelChannel[] = [];
   readonly #connected = new Set<ServerId>();
+  readonly #asked = new Map<ServerId, Asked>();
   readonly #credit = URGENCY_CLASSES.map(() => 0);
   #arrivals = 0;
   /** Arrival of each server's latest grant. */
@@ -76,18 +89,22 @@ export class AgentModel {
       case 'server_connected':
         this.#lose(event.serverId, nowMs);
         this.#connected.add(event.serverId);
-        this.asked.set(event.serverId, new Set());
+        this.#asked.set(event.serverId, {
+          ...{ requestIds: new Set(), latestMs: Number.NEGATIVE_INFINITY, latestRank: 0, isRecalled: false },
+        });
         return;
       case 'server_disconnected':
         this.#lose(event.serverId, nowMs);
         this.#connected.delete(event.serverId);
-        this.asked.delete(event.serverId);
+        this.#asked.delete(event.serverId);
         return;
       case 'grant_received':
         this.#grant(event.serverId, event.grant, nowMs);
         return;
       case 'revoked':
-      case 'channel_broken':
+      case 'channel_broken': {
+        const asked = this.#asked.get(event.serverId);
+        if (asked !== undefined && event.type === 'revoked') asked.isRecalled = true;
         for (const channel of this.#channels) {
           if (channel.serverId !== event.serverId) continue;
           if (event.grantId !== undefined && event.grantId !== channel.grantId) continue;
@@ -97,6 +114,7 @@ export class AgentModel {
           for (const block of this.#inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
         }
         return;
+      }
       case 'block_sealed': {
         const { block: header, inDoubtAt } = event;
         const block: ModelBlock = {
@@ -235,9 +253,9 @@ export class AgentModel {
   }
 
   #grant(serverId: ServerId, grant: Grant, nowMs: number): void {
-    const asked = this.asked.get(serverId);
-    if (asked?.has(grant.requestId) !== true) return;
-    for (const id of asked) if (id <= grant.requestId) asked.delete(id);
+    const requestIds = this.#asked.get(serverId)?.requestIds;
+    if (requestIds?.has(grant.requestId) !== true) return;
+    for (const id of requestIds) if (id <= grant.requestId) requestIds.delete(id);
     if (grant.channels.length === 0) return;
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
@@ -268,8 +286,47 @@ export class AgentModel {
     this.#untold.set(channel.serverId, told);
   }
 
-  /** The channels that a request to this server must close now (U2); they are closed by it. */
-  closing(serverId: ServerId, nowMs: number): string[] {
+  /**
+   * A request is made, which must close the channels that are returned (U2).
+   * @returns undefined when an earlier one is unanswered, and there is no reason to replace it.
+   */
+  request(serverId: ServerId, requestId: number, nowMs: number): string[] | undefined {
+    const asked = this.#asked.get(serverId);
+    if (asked === undefined) return undefined;
+    const { requestIds } = asked;
+    const unfitRank = this.#unfitRank(serverId, nowMs);
+    const closing = this.#closing(serverId, nowMs);
+    const replaces =
+      (asked.isRecalled && closing.length > 0 && requestIds.size < MAX_REQUESTS_REMEMBERED) ||
+      unfitRank < asked.latestRank ||
+      nowMs >= asked.latestMs + REQUEST_TIMEOUT_MS;
+    if (requestIds.size > 0 && !replaces) return undefined;
+    requestIds.add(requestId);
+    const [oldest] = requestIds;
+    if (oldest !== undefined && requestIds.size > MAX_REQUESTS_REMEMBERED) requestIds.delete(oldest);
+    asked.latestMs = nowMs;
+    asked.latestRank = unfitRank;
+    asked.isRecalled = false;
+    return closing;
+  }
+
+  /** The most urgent class that waits and has no quota at this server; one past the last when there is none. */
+  #unfitRank(serverId: ServerId, nowMs: number): number {
+    const usable = this.#live(serverId, nowMs).filter(
+      ({ isStalled, pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs,
+    );
+    const unfitRank = URGENCY_CLASSES.findIndex((_, rank) =>
+      this.#candidates(rank).some(
+        (block) =>
+          (block.boundTo === undefined || block.boundTo === serverId) &&
+          !usable.some((channel) => hasQuota(channel, block)),
+      ),
+    );
+    return unfitRank < 0 ? URGENCY_CLASSES.length : unfitRank;
+  }
+
+  /** What ended with quota left and was not told, and remains of earlier grants, which end with it. */
+  #closing(serverId: ServerId, nowMs: number): string[] {
     const live = this.#live(serverId, nowMs);
     const latest = this.#latest.get(serverId) ?? 0;
     const firsts = URGENCY_CLASSES.flatMap((_, rank) => this.#candidates(rank)).filter(

@@ -89,11 +89,10 @@ export class SendingChecker implements Checker {
     { serverId, request }: Extract<AgentEffect, { type: 'send_request' }>,
     nowMs: number,
   ): void {
-    const asked = model.asked.get(serverId);
-    if (asked === undefined) fail('request', `${agentId} asks ${serverId}, which is not connected`);
-    asked.add(request.requestId);
     const closed = (request.closedChannels ?? []).map(closedText).sort();
-    const closing = model.closing(serverId, nowMs).sort();
+    const closing = model.request(serverId, request.requestId, nowMs)?.sort();
+    if (closing === undefined)
+      fail('request', `${agentId} asks ${serverId}, which is not connected or owes it an answer`);
     if (closed.join() !== closing.join())
       fail(
         'request',
