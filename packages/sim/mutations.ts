@@ -47,4 +47,10 @@ async function ask(worker: Worker, mutation: Mutation): Promise<MutationResult> 
   return result;
 }
 
-process.exitCode = await main(process.argv[2] ?? '');
+const USAGE = `npm run sim:mutations [-- TEXT]
+  Breaks one rule of the state machines at a time, and says which seed of the simulation notices.
+  TEXT   only mutations whose rule or name contains it
+`;
+const wanted = process.argv[2] ?? '';
+if (wanted === '--help' || wanted === '-h') process.stdout.write(USAGE);
+else process.exitCode = await main(wanted);

@@ -5,23 +5,25 @@
  * wait for room), how long it takes until everything is in, how fairly the agents are served meanwhile, and how long
  * urgent blocks take through it. And in real time: what a step of a server's machine costs with so many agents.
  */
+import { parseArgs } from 'node:util';
 import { jainIndex } from './jain-index.ts';
 import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
 
-const DEFAULTS: ScaleOptions = {
-  seed: 1,
-  agents: 2_000,
-  servers: 2,
-  serversPerAgent: 2,
-  journalBytes: 512 * 1024 * 1024,
-  loadedBytesPerSecond: 20e6,
-  blockBytes: 100_000,
-  blockIntervalMs: 10_000,
-  urgentPart: 0.05,
-  outageFromMs: 60_000,
-  outageMs: 180_000,
-  productionMs: 600_000,
-  limitMs: 1_800_000,
+/** Default of each option, and what it means. */
+const OPTIONS: { readonly [Name in keyof ScaleOptions]: readonly [number, string] } = {
+  seed: [1, 'of all that is drawn at random'],
+  agents: [2_000, 'how many'],
+  servers: [2, 'how many'],
+  serversPerAgent: [2, 'how many of them each agent is configured with'],
+  journalBytes: [512 * 1024 * 1024, 'what the journal of a server holds'],
+  loadedBytesPerSecond: [20e6, 'what a server brings into the store'],
+  blockBytes: [100_000, 'of a block'],
+  blockIntervalMs: [10_000, 'between two blocks of an agent, on average'],
+  urgentPart: [0.05, 'of the blocks, 0 to 1'],
+  outageFromMs: [60_000, 'when all servers go away'],
+  outageMs: [180_000, 'how long they stay away'],
+  productionMs: [600_000, 'how long the agents make blocks'],
+  limitMs: [1_800_000, 'when the run ends at the latest'],
 };
 /** How often a line is printed, in virtual seconds, and how often right after the return. */
 const LINES_APART = 60;
@@ -114,28 +116,66 @@ function since(deliveries: ScaleWorld['deliveries'], fromMs: number): number[] {
 }
 
 function spread(values: readonly number[]): string {
+  if (values.length === 0) return 'none';
   const sorted = values.toSorted((a, b) => a - b);
   const at = (part: number): string =>
     (sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN).toFixed(0);
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms (${sorted.length})`;
 }
 
-/** Numbers of the command line in place of the defaults: `--agents 100000`. */
-export function readOptions(argumentsOfRun: readonly string[]): ScaleOptions {
-  const given: Record<string, number> = {};
-  for (let index = 0; index < argumentsOfRun.length; index += 2) {
-    const name = (argumentsOfRun[index] ?? '')
-      .replace(/^--/, '')
-      .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    const value = Number(argumentsOfRun[index + 1]);
-    if (!(name in DEFAULTS) || Number.isNaN(value)) {
-      throw new Error(`options are ${Object.keys(DEFAULTS).join(', ')}, each with a number`);
-    }
-    given[name] = value;
-  }
-  return { ...DEFAULTS, ...given };
+/**
+ * Numbers of the command line in place of the defaults: `--agents 100000`.
+ * @returns undefined when help was asked for.
+ * @throws Error that names what cannot be understood.
+ */
+export function readOptions(argumentsOfRun: readonly string[]): ScaleOptions | undefined {
+  const names = Object.keys(OPTIONS) as (keyof ScaleOptions)[];
+  const { values } = parseArgs({
+    args: [...argumentsOfRun],
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      ...Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }])),
+    },
+  });
+  if (values.help === true) return undefined;
+  const given: Readonly<Record<string, unknown>> = values;
+  const read = (name: keyof ScaleOptions): number => {
+    const text = given[flagOf(name)];
+    const value = typeof text === 'string' ? Number(text || Number.NaN) : OPTIONS[name][0];
+    if (!Number.isFinite(value) || value < 0)
+      throw new Error(`--${flagOf(name)} ${text} is not a number from 0 on`);
+    return value;
+  };
+  // Each name once, with its number.
+  return Object.fromEntries(names.map((name) => [name, read(name)])) as unknown as ScaleOptions;
 }
 
-if (import.meta.main) {
-  runScale(readOptions(process.argv.slice(2)), (line) => process.stdout.write(`${line}\n`));
+function flagOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
+
+function help(): string {
+  const rows = Object.entries(OPTIONS).map(
+    ([name, [value, meaning]]) => `  --${flagOf(name).padEnd(26)}${meaning} (${value})\n`,
+  );
+  return `npm run sim:scale -- [OPTION NUMBER]...
+  Very many agents with the real state machines, and an outage of all servers together that ends.
+${rows.join('')}`;
+}
+
+function main(argumentsOfRun: readonly string[]): number {
+  let options: ScaleOptions | undefined;
+  try {
+    options = readOptions(argumentsOfRun);
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof Error ? error.message : String(error)}\n--help lists the options\n`,
+    );
+    return 2;
+  }
+  if (options === undefined) process.stdout.write(help());
+  else runScale(options, (line) => process.stdout.write(`${line}\n`));
+  return 0;
+}
+
+if (import.meta.main) process.exitCode = main(process.argv.slice(2));
