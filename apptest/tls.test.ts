@@ -1,5 +1,5 @@
 /** Server, agent and command line over TLS with a token, as they run when they are not all on one machine. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pickPort } from '@sluice/host/pick-port';
@@ -108,9 +108,43 @@ test('a server that asks agents for a certificate takes none without', { timeout
   // The server ends this connection without a word.
   await expect.poll(() => wrong.stderr(), PATIENCE).toContain(`${address} `);
   expect(await count(api, known)).toMatchObject({ code: 0, stdout: '0\n' });
+  // One of the two is told at once, the other within its minute.
+  expect(running.at(-1)?.stderr()).toMatch(
+    /"level":40.*"remoteAddress":"127\.0\.0\.1".*TLS handshake failed/,
+  );
   for (const refused of running.splice(0, 2)) await refused.end();
   await startAgent(address, known, '--tls-cert', agent.cert, '--tls-key', agent.key);
   await expect.poll(async () => (await count(api, known)).stdout, PATIENCE).toBe(`${LINES}\n`);
+});
+
+test('renewed certificates are shown without a restart, once all of their files fit', {
+  timeout: 180_000,
+}, async () => {
+  const { uplink, api } = await startServer();
+  const before = { SLUICE_TOKEN: token, SLUICE_TLS_CA: path.join(directory, 'before.pem') };
+  copyFileSync(server.cert, before.SLUICE_TLS_CA);
+  const followed = path.join(directory, 'agent.pem');
+  copyFileSync(server.cert, followed);
+  await startAgent(`https://127.0.0.1:${uplink}`, { SLUICE_TOKEN: token, SLUICE_TLS_CA: followed });
+  await expect.poll(async () => (await count(api, before)).stdout, PATIENCE).toBe(`${LINES}\n`);
+
+  const serverLog = (): string => running.at(-1)?.stderr() ?? '';
+  copyFileSync(stranger.cert, server.cert);
+  await expect.poll(serverLog, PATIENCE).toContain('renewed certificates cannot be used yet');
+  expect(await count(api, before)).toMatchObject({ code: 0, stdout: `${LINES}\n` });
+
+  copyFileSync(stranger.key, server.key);
+  await expect.poll(serverLog, PATIENCE).toContain('certificates were renewed');
+  const after = { SLUICE_TOKEN: token, SLUICE_TLS_CA: stranger.cert };
+  expect(await count(api, after)).toMatchObject({ code: 0, stdout: `${LINES}\n` });
+  expect(await count(api, before)).toMatchObject({ code: 1, stderr: expect.stringContaining('--tls-ca') });
+
+  // The agent's authority is renewed as well; its next connection, here to a new life of the server, believes it.
+  copyFileSync(stranger.cert, followed);
+  await running.pop()?.end();
+  writeFileSync(path.join(directory, 'logs', 'more.log'), `${[...corpusLines(LINES, 32)].join('\n')}\n`);
+  const again = await startServer('--listen', `127.0.0.1:${uplink}`);
+  await expect.poll(async () => (await count(again.api, after)).stdout, PATIENCE).toBe(`${2 * LINES}\n`);
 });
 
 test('what cannot be used is said before anything starts', { timeout: 120_000 }, async () => {

@@ -35,8 +35,8 @@ export interface AgentOptions {
   /** How long a block waits for a silent server that may have it; default: the machine's. */
   readonly inDoubtTimeoutMs?: number;
   readonly queueBytes?: number;
-  /** Whom it believes, and what it shows when a server asks. */
-  readonly tls?: ClientTls;
+  /** Whom it believes, and what it shows when a server asks; asked for each connection. May throw. */
+  readonly tls?: () => ClientTls | undefined;
   /** Bearer token for the servers. */
   readonly token?: string;
   readonly version: string;

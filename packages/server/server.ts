@@ -91,6 +91,8 @@ export interface Server {
   /** Of console and API. */
   readonly url: string;
   readonly uplinkPort: number;
+  /** Shows this certificate from the next connection on, to agents and readers. Throws what OpenSSL says of a bad one. */
+  renewTls(tls: ServerTls): void;
   /** Drains: revokes what is unused, takes what is in flight, closes everything. */
   stop(): Promise<void>;
 }
@@ -171,7 +173,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   parts.defer(() => ingest.drain());
 
   const running = parts.move();
-  return { url: api.url, uplinkPort: ingest.port, stop: () => running.disposeAsync() };
+  return {
+    url: api.url,
+    uplinkPort: ingest.port,
+    renewTls: (tls) => {
+      ingest.renewTls(tls);
+      api.renewTls(tls);
+    },
+    stop: () => running.disposeAsync(),
+  };
 }
 
 async function startEmbeddedStore(

@@ -47,7 +47,8 @@ import {
 export interface ServerAddress {
   /** http://host:port or https://host:port */
   readonly address: string;
-  readonly tls?: ClientTls;
+  /** Asked for each connection, so that a renewed certificate is shown from the next one on. May throw. */
+  readonly tls?: () => ClientTls | undefined;
   readonly token?: string;
 }
 
@@ -265,7 +266,7 @@ export class ServerConnection {
   /** Connects, shakes hands and serves until the connection ends; throws the reason when there is one. */
   async #connectOnce(signal: AbortSignal): Promise<void> {
     const { address, tls, token } = this.server;
-    const link = await Http2Link.open(address, tls, signal, this.#host.pingTimes);
+    const link = await Http2Link.open(address, tls?.(), signal, this.#host.pingTimes);
     const ended = new AbortController();
     const control = new Outbox<ControlRequest>(MAX_CONTROL_MESSAGES_WAITING);
     void link.closed.then((reason) => {

@@ -25,7 +25,8 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
   // Loaded here, not above: other commands start faster without it.
   const { startAgent } = await import('@sluice/agent/agent');
   const logger = createLogger('agent');
-  const tls = readClientTls(settings);
+  // What cannot be used is said now; a certificate that is renewed later is read with the next connection.
+  const hasTls = readClientTls(settings) !== undefined;
   const running = await startAgent({
     directory: settings.data ?? defaultDataDirectory('agent'),
     servers: settings.server ?? [DEFAULT_SERVER],
@@ -40,7 +41,7 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
     ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.inDoubtTimeout === undefined ? {} : { inDoubtTimeoutMs: settings.inDoubtTimeout }),
     ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
-    ...(tls === undefined ? {} : { tls }),
+    ...(hasTls ? { tls: () => readClientTls(settings) } : {}),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });
   await runUntilEnd(running, running.agentId, { agentId: running.agentId }, logger);

@@ -5,6 +5,7 @@ import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
 import { SERVER_SETTINGS, type ServerSettings } from '../config/settings.ts';
 import { readServerTls } from '../config/tls.ts';
+import { renewServerTls } from '../config/tls-renewal.ts';
 import { computerName, createLogger, defaultDataDirectory, projectVersion, runUntilEnd } from '../program.ts';
 
 const DEFAULT_UPLINK = { host: '127.0.0.1', port: 4620 };
@@ -61,5 +62,9 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     ...(tls === undefined ? {} : { tls }),
     ...(settings.token === undefined ? {} : { token: settings.token }),
   });
+  using _renewal =
+    tls === undefined
+      ? undefined
+      : renewServerTls(settings, tls, (renewed) => running.renewTls(renewed), logger);
   await runUntilEnd(running, running.url, { url: running.url, uplinkPort: running.uplinkPort }, logger);
 }

@@ -5,7 +5,7 @@
  * Invariants: open to the network only with token and TLS; on loopback only names of this computer are answered; no
  * request is larger or slower than limits.ts says; after stop() no port and no request is left.
  */
-
+import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { SluiceError } from '@sluice/protocol/error';
@@ -37,16 +37,24 @@ export interface ApiOptions {
   /** Bearer token that QueryService and `/metrics` want. */
   readonly token?: string;
   /** PEM; with both, the API speaks TLS. */
-  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly tls?: ApiTls;
   /** Further names that a Host header may carry on loopback. */
   readonly hostNames?: readonly string[];
   /** Why the server cannot answer searches now; undefined when it can. Default: always ready. */
   readonly notReady?: () => Promise<string | undefined> | string | undefined;
 }
 
+/** PEM texts. */
+export interface ApiTls {
+  readonly key: string;
+  readonly cert: string;
+}
+
 export interface Api {
   readonly url: string;
   readonly port: number;
+  /** Shows this certificate from the next connection on. Throws what OpenSSL says of one that cannot be used. */
+  readonly renewTls: (tls: ApiTls) => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -61,7 +69,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     bodyLimit: MAX_REQUEST_BYTES,
     requestTimeout: REQUEST_RECEIVE_TIMEOUT_MS,
     forceCloseConnections: true,
-    ...(tls === undefined ? {} : { https: { key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' } }),
+    ...(tls === undefined ? {} : { https: secureContext(tls) }),
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
   server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
   await server.register(fastifyConnectPlugin, {
@@ -80,8 +88,15 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${shownHost}:${address}`,
     port: address,
+    renewTls: (renewed) => {
+      if (server.server instanceof TlsServer) server.server.setSecureContext(secureContext(renewed));
+    },
     stop: async () => await server.close(),
   };
+}
+
+function secureContext({ key, cert }: ApiTls): SecureContextOptions {
+  return { key, cert, minVersion: 'TLSv1.2' };
 }
 
 /**

@@ -99,6 +99,8 @@ export interface Ingest {
   notices(): readonly KeptNotice[];
   readonly noticesTotal: number;
   readonly connectionCount: number;
+  /** Shows agents this certificate from their next connection on. Throws what OpenSSL says of one that cannot be used. */
+  renewTls(tls: ServerTls): void;
   /** Revokes, takes what is in flight, says goodbye. Resolves when every agent is answered, or after timeoutMs. */
   drain(timeoutMs?: number): Promise<void>;
   /** Ends all connections at once and stops listening. */
@@ -153,6 +155,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     get connectionCount() {
       return listener.connectionCount;
     },
+    renewTls: (tls) => listener.renewTls(tls),
     drain: (timeoutMs = DRAIN_TIMEOUT_MS) => runtime.drain(timeoutMs),
     stop: async () => {
       runtime.stop();

@@ -13,6 +13,8 @@ export const PROTOCOL_MINOR = 0;
 export const MAX_AGENTS = 10_000;
 /** A connection has this long from its first byte to a good Hello; strangers do not hold sockets. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Failed TLS handshakes are told at most this often: agents try again every few seconds, and strangers as they like. */
+export const HANDSHAKE_COMPLAINT_INTERVAL_MS = 60_000;
 /** A Send stream has this long to name its channel. */
 export const OPEN_CHANNEL_TIMEOUT_MS = 10_000;
 /** Streams of one connection: its control stream, and the channels of a few grants that overlap. */

@@ -8,11 +8,13 @@
  */
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
+import { HandshakeComplaints } from './handshake-complaints.ts';
 import {
   CONNECTION_WINDOW_BYTES,
   GOODBYE_TIMEOUT_MS,
@@ -96,6 +98,8 @@ export const PEER_CONNECTION: ContextKey<PeerConnection | undefined> = createCon
 
 export interface Listener {
   readonly port: number;
+  /** Shows this certificate from the next connection on. Throws what OpenSSL says of one that cannot be used. */
+  renewTls(tls: ServerTls): void;
   readonly connectionCount: number;
   /** Stops listening and destroys every connection. */
   close(): Promise<void>;
@@ -129,8 +133,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     session.once('close', () => peers.delete(session));
   });
   server.on('sessionError', (error: Error) => logger.debug({ error: error.message }, 'connection failed'));
+  const complaints = new HandshakeComplaints(logger);
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    logger.debug({ error: error.message }, 'TLS handshake failed');
+    complaints.failed(error, socket.remoteAddress);
     socket.destroy();
   });
   server.on('unknownProtocol', (socket: Socket) => socket.destroy());
@@ -146,6 +151,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     get connectionCount() {
       return peers.size;
     },
+    renewTls: (tls) => {
+      if ('setSecureContext' in server) server.setSecureContext(secureContext(tls));
+    },
     close: async () => {
       clearInterval(pings);
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -155,6 +163,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       await promise;
     },
   };
+}
+
+function secureContext({ cert, key, ca }: ServerTls): SecureContextOptions {
+  return { cert, key, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.3' };
 }
 
 function createServer(options: ListenerOptions): http2.Http2Server | http2.Http2SecureServer {
@@ -171,11 +183,10 @@ function createServer(options: ListenerOptions): http2.Http2Server | http2.Http2
   try {
     return http2.createSecureServer({
       ...sessionOptions,
-      ...options.tls,
+      ...secureContext(options.tls),
       requestCert: options.tls.ca !== undefined,
       rejectUnauthorized: options.tls.ca !== undefined,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      minVersion: 'TLSv1.3',
     });
   } catch (error) {
     throw new SluiceError(
