@@ -6,6 +6,7 @@
  * urgent blocks take through it. And in real time: what a step of a server's machine costs with so many agents.
  */
 import { parseArgs } from 'node:util';
+import { RECONNECT_MOST_MS } from '@sluice/agent/uplink/limits';
 import { jainIndex } from './jain-index.ts';
 import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
 
@@ -83,6 +84,7 @@ function report(world: ScaleWorld, drained: boolean, print: (line: string) => vo
 
   // What an agent has of its own old blocks in when half of the time is over.
   const halfMs = (returnMs + lastMs) / 2;
+  const isEarly = halfMs < returnMs + RECONNECT_MOST_MS;
   const whole = new Array<number>(agents).fill(0);
   const half = new Array<number>(agents).fill(0);
   for (const { agent, rawBytes, acknowledgedMs } of old) {
@@ -94,7 +96,7 @@ function report(world: ScaleWorld, drained: boolean, print: (line: string) => vo
   );
   print(
     `fairness when half of that time is over (Jain's index over the part of its old blocks that each agent has in): ` +
-      `${jainIndex(parts).toFixed(3)}`,
+      `${jainIndex(parts).toFixed(3)}${isEarly ? `, which says who came back first: that takes up to ${RECONNECT_MOST_MS / 1000} s` : ''}`,
   );
   print(`urgent blocks of the outage, from the return: ${spread(since(old, returnMs))}`);
   const later = world.deliveries.filter(({ sealedMs }) => sealedMs >= returnMs && sealedMs < lastMs);
@@ -129,12 +131,11 @@ function spread(values: readonly number[]): string {
  * @throws Error that names what cannot be understood.
  */
 export function readOptions(argumentsOfRun: readonly string[]): ScaleOptions | undefined {
-  const names = Object.keys(OPTIONS) as (keyof ScaleOptions)[];
   const { values } = parseArgs({
     args: [...argumentsOfRun],
     options: {
       help: { type: 'boolean', short: 'h' },
-      ...Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }])),
+      ...Object.fromEntries(Object.keys(OPTIONS).map((name) => [flagOf(name), { type: 'string' as const }])),
     },
   });
   if (values.help === true) return undefined;
@@ -146,8 +147,21 @@ export function readOptions(argumentsOfRun: readonly string[]): ScaleOptions | u
       throw new Error(`--${flagOf(name)} ${text} is not a number from 0 on`);
     return value;
   };
-  // Each name once, with its number.
-  return Object.fromEntries(names.map((name) => [name, read(name)])) as unknown as ScaleOptions;
+  return {
+    seed: read('seed'),
+    agents: read('agents'),
+    servers: read('servers'),
+    serversPerAgent: read('serversPerAgent'),
+    journalBytes: read('journalBytes'),
+    loadedBytesPerSecond: read('loadedBytesPerSecond'),
+    blockBytes: read('blockBytes'),
+    blockIntervalMs: read('blockIntervalMs'),
+    urgentPart: read('urgentPart'),
+    outageFromMs: read('outageFromMs'),
+    outageMs: read('outageMs'),
+    productionMs: read('productionMs'),
+    limitMs: read('limitMs'),
+  };
 }
 
 function flagOf(name: string): string {
