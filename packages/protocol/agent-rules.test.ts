@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { channelNumber } from './brand.ts';
+import { channelNumber, grantId } from './brand.ts';
 import { MAX_REQUESTS_REMEMBERED, MIN_REQUEST_INTERVAL_MS, REFRESH_INTERVAL_MS } from './limits.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
-import type { GrantId, RequestId } from './model.ts';
+import type { RequestId } from './model.ts';
 
 const requestsTo = (agent: TestAgent): string[] =>
   agent.effects.flatMap((effect) => (effect.type === 'send_request' ? [String(effect.serverId)] : []));
@@ -117,7 +117,7 @@ test('U2 an answer to a replaced request is used, and no reason to ask again: th
   const answer = (id: RequestId, name: string): unknown =>
     agent.step({
       ...{ type: 'grant_received', serverId: server('S1') },
-      grant: { grantId: name as GrantId, requestId: id, channels, lifetimeMs: 60_000 },
+      grant: { grantId: grantId(name), requestId: id, channels, lifetimeMs: 60_000 },
     });
   if (first === undefined || second === undefined) throw new Error('two requests are wanted');
   answer(first.requestId, 'early');

@@ -144,7 +144,7 @@ const token: Setting<string> = {
   fileOrEnvironmentOnly: true,
   environment: 'SLUICE_TOKEN',
 };
-/** A file in PEM; read when the program starts (tls.ts). */
+/** A file in PEM, which tls.ts reads. */
 const pemFile = z.string().min(1);
 const storeUser: Setting<string> = {
   placeholder: 'NAME',

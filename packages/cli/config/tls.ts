@@ -1,4 +1,4 @@
-/** The PEM files that settings name, read and checked before a program starts. */
+/** The PEM files that settings name, read and checked before anything uses them. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { SluiceError } from '@sluice/protocol/error';

@@ -10,6 +10,7 @@ test('one failed handshake is told per interval, with the number of those that w
     { write: (line: string) => lines.push(JSON.parse(line)) },
   );
   const complaints = new HandshakeComplaints(logger);
+  complaints.failed(Object.assign(new Error('disconnected'), { code: 'ECONNRESET' }), '10.0.0.6', 0);
   complaints.failed(new Error('certificate has expired'), '10.0.0.7', 0);
   complaints.failed(new Error('no certificate'), '10.0.0.8', 1);
   complaints.failed(new Error('no certificate'), '10.0.0.8', HANDSHAKE_COMPLAINT_INTERVAL_MS - 1);
