@@ -1,8 +1,9 @@
 /**
  * The agent: files -> records -> blocks -> durable queue -> uplink. This module only joins the parts.
  */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { LOCK_FILE_NAME } from '@sluice/host/directory-lock';
+import { makePrivateDirectory } from '@sluice/host/private-directory';
 import type { Logger } from 'pino';
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
@@ -57,7 +58,7 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { logger } = options;
   const directory = path.resolve(options.directory);
-  mkdirSync(directory, { recursive: true });
+  makePrivateDirectory(directory, { marks: [LOCK_FILE_NAME] });
   const queue = await DurableQueue.open({
     directory,
     ...(options.queueBytes === undefined ? {} : { maxBytes: options.queueBytes }),

@@ -2,6 +2,7 @@
  * The `sluice` command. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
 import { isSupervised, tellFailed } from '@sluice/host/child-process';
+import { usePrivateUmask } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import { CommanderError } from 'commander';
 import { createProgram } from './command-tree.ts';
@@ -11,6 +12,7 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 async function main(): Promise<number> {
+  usePrivateUmask();
   endQuietlyOnClosedPipe(process.stdout);
   try {
     await createProgram().parseAsync();

@@ -11,10 +11,11 @@
  * Invariants: at most one DirectoryLock per directory is held, in this process or any other on the same kernel; nothing
  * is ever written to the lock file.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '@sluice/protocol/error';
+import { makePrivateDirectory, PRIVATE_FILE_MODE } from './private-directory.ts';
 
 /** Name of the lock file. It stays when the lock is released: removing it would race with the next holder. */
 export const LOCK_FILE_NAME = 'lock';
@@ -28,15 +29,18 @@ export interface DirectoryLock {
 }
 
 /**
- * Locks `directory`, which is created when missing, for this user alone.
+ * Locks `directory`, which is created when missing, for this user alone, and closed to others when it is open.
  *
+ * @param marks names beside the lock file's that tell a directory of ours from one of somebody else
  * @throws SluiceError `already_running` when another holder has it, `config_invalid` when it cannot be written
  */
-export function lockDirectory(directory: string): DirectoryLock {
+export function lockDirectory(directory: string, marks: readonly string[] = []): DirectoryLock {
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    database = new DatabaseSync(path.join(directory, LOCK_FILE_NAME), { timeout: 0 });
+    makePrivateDirectory(directory, { marks: [LOCK_FILE_NAME, ...marks] });
+    const file = path.join(directory, LOCK_FILE_NAME);
+    makeLockFile(file);
+    database = new DatabaseSync(file, { timeout: 0 });
     database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database?.close();
@@ -50,7 +54,20 @@ export function lockDirectory(directory: string): DirectoryLock {
   };
 }
 
+/**
+ * Whoever can open the file can hold it, so only this user can. A file that is there is not opened: closing it again
+ * would release the lock that this process may hold on it.
+ */
+function makeLockFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', PRIVATE_FILE_MODE));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
 function lockFailure(directory: string, cause: unknown): SluiceError {
+  if (cause instanceof SluiceError) return cause;
   if (isHeld(cause)) {
     return new SluiceError('already_running', `another process uses the data directory ${directory}`, {
       cause,

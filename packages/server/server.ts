@@ -2,8 +2,8 @@
  * The server: ingest -> journal -> loader -> store -> search, and the API before it. This module only joins the parts.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerId } from '@sluice/protocol/model';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
@@ -26,6 +26,9 @@ import { serverStatus } from './server-status.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
 import { createStoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
+
+/** What lies in a data directory that a server used before. */
+const DATA_MARKS: readonly string[] = ['journal', 'store'];
 
 /** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
 export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
@@ -109,7 +112,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await using parts = new AsyncDisposableStack();
   const { logger } = options;
   const directory = path.resolve(options.directory);
-  mkdirSync(directory, { recursive: true });
+  makePrivateDirectory(directory, { marks: DATA_MARKS });
   const journal = await Journal.open({
     directory: path.join(directory, 'journal'),
     ...(options.journalBytes === undefined ? {} : { maxRawBytes: options.journalBytes }),

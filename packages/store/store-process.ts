@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { endRequested, tellFailed, tellReady } from '@sluice/host/child-process';
+import { usePrivateUmask } from '@sluice/host/private-directory';
 import { pino } from 'pino';
 import { DEFAULT_STORE_HOST, startStore } from './store.ts';
 
@@ -12,6 +13,7 @@ export const USER_VARIABLE = 'SLUICE_STORE_USER';
 export const PASSWORD_VARIABLE = 'SLUICE_STORE_PASSWORD';
 
 async function main(): Promise<void> {
+  usePrivateUmask();
   const ended = endRequested();
   const { values } = parseArgs({
     options: {

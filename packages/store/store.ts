@@ -7,10 +7,11 @@
  * Invariant: one store per data directory, and one per process (the engine's limit).
  */
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import path from 'node:path';
 import { lockDirectory } from '@sluice/host/directory-lock';
+import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { Engine } from './engine.ts';
@@ -55,12 +56,13 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   // Read once, when the first task goes to libuv's pool; the store's process does nothing there before.
   process.env.UV_THREADPOOL_SIZE ??= String(THREAD_POOL_SIZE);
   const directory = path.resolve(options.directory);
-  const lock = lockDirectory(directory);
+  const lock = lockDirectory(directory, ['engine']);
   let engine: Engine | undefined;
   try {
     const incomingDirectory = path.join(directory, 'incoming');
     rmSync(incomingDirectory, { recursive: true, force: true });
-    mkdirSync(incomingDirectory, { mode: 0o700 });
+    makePrivateDirectory(incomingDirectory);
+    makePrivateDirectory(path.join(directory, 'engine'));
     engine = openEngine(path.join(directory, 'engine'), memoryBytes);
     const server = createStoreServer({
       engine,

@@ -1,9 +1,9 @@
 /** `sluice up`: store, servers and an agent on this machine, until Ctrl-C. */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { endRequested } from '@sluice/host/child-process';
 import { type SupervisedChild, superviseChild } from '@sluice/host/child-supervisor';
 import { isPortFree, pickPort } from '@sluice/host/pick-port';
+import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
 import { clientOf, type QueryClient } from '../client.ts';
@@ -24,6 +24,9 @@ const NODE_ARGUMENTS = ['--disable-warning=ExperimentalWarning', '--max-semi-spa
 const MAX_PORT_ATTEMPTS = 5;
 /** How often it is asked whether the agent holds a grant; a person waits for the answer. */
 const READY_POLL_MS = 100;
+
+/** What lies in a directory that `up` used before. */
+const DATA_MARKS: readonly string[] = ['store', 's1', 'agent'];
 
 const HOST = '127.0.0.1';
 const CONSOLE_PORT = 8080;
@@ -89,7 +92,7 @@ async function up(options: UpOptions): Promise<void> {
       hint: 'Choose another port for the console with --port.',
     });
   }
-  mkdirSync(data, { recursive: true });
+  makePrivateDirectory(data, { marks: DATA_MARKS });
   const ended = endRequested();
   const running: SupervisedChild[] = [];
   try {

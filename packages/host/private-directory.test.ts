@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lockDirectory } from './directory-lock.ts';
+import { makePrivateDirectory } from './private-directory.ts';
+
+let base: string;
+beforeEach(() => {
+  base = mkdtempSync(path.join(tmpdir(), 'sluice-private-'));
+});
+afterEach(() => rmSync(base, { recursive: true }));
+
+function modeOf(file: string): string {
+  return (statSync(file).mode & 0o7777).toString(8);
+}
+
+/** A directory as an earlier version, or a person, left it. */
+function openDirectory(name: string, files: readonly string[], mode = 0o755): string {
+  const directory = path.join(base, name);
+  mkdirSync(directory);
+  for (const file of files) {
+    writeFileSync(path.join(directory, file), 'x');
+    chmodSync(path.join(directory, file), 0o644);
+  }
+  chmodSync(directory, mode);
+  return directory;
+}
+
+describe('a private directory', () => {
+  test.each([0o000, 0o022, 0o777])('is made 0700 with its parents under umask %o', (umask) => {
+    const directory = path.join(base, 'a', 'b');
+    const script = `process.umask(${umask});
+      const { makePrivateDirectory } = await import(${JSON.stringify(new URL('./private-directory.ts', import.meta.url).href)});
+      makePrivateDirectory(${JSON.stringify(path.join(base, 'a'))}); makePrivateDirectory(${JSON.stringify(directory)});`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(child.status, child.stderr).toBe(0);
+    expect([modeOf(path.dirname(directory)), modeOf(directory)]).toEqual(['700', '700']);
+  });
+
+  test('that is open is closed, with the files in it, and not those behind links', () => {
+    const other = path.join(base, 'elsewhere');
+    writeFileSync(other, 'x');
+    chmodSync(other, 0o644);
+    const directory = openDirectory('data', ['queue.mdb', 'lock'], 0o777);
+    symlinkSync(other, path.join(directory, 'link'));
+    makePrivateDirectory(directory, { marks: ['lock'] });
+    expect(modeOf(directory)).toBe('700');
+    expect([modeOf(path.join(directory, 'queue.mdb')), modeOf(path.join(directory, 'lock'))]).toEqual([
+      '600',
+      '600',
+    ]);
+    expect(modeOf(other)).toBe('644');
+  });
+
+  test('that is open and has things of others in it is refused and left as it is', () => {
+    const directory = openDirectory('home', ['letter.txt']);
+    expect(() => makePrivateDirectory(directory, { marks: ['lock'] })).toThrow(/letter.txt/);
+    expect([modeOf(directory), modeOf(path.join(directory, 'letter.txt'))]).toEqual(['755', '644']);
+    // Closed by hand it may be used.
+    chmodSync(directory, 0o700);
+    makePrivateDirectory(directory, { marks: ['lock'] });
+  });
+
+  test.each(['lost+found', ''])('that is open and empty but for %j is closed', (name) => {
+    const directory = openDirectory('mount', name === '' ? [] : [name]);
+    makePrivateDirectory(directory, { marks: ['lock'] });
+    expect(modeOf(directory)).toBe('700');
+  });
+
+  test('that users share is refused, also as root', () => {
+    const directory = openDirectory('tmp', ['lock'], 0o1777);
+    expect(() => makePrivateDirectory(directory, { marks: ['lock'] })).toThrow(/users share/);
+    expect(modeOf(directory)).toBe('1777');
+    expect(() => makePrivateDirectory('/')).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+  });
+
+  test('that is a file, or lies below one, is refused with the reason', () => {
+    const file = path.join(base, 'file');
+    writeFileSync(file, '');
+    for (const directory of [file, path.join(file, 'below')])
+      expect(() => makePrivateDirectory(directory)).toThrow(
+        expect.objectContaining({ code: 'config_invalid', hint: expect.stringContaining('data directory') }),
+      );
+    expect(existsSync(file)).toBe(true);
+  });
+});
+
+test('a lock file is closed to others, so that nobody else can hold it', () => {
+  const directory = openDirectory('data', ['lock']);
+  writeFileSync(path.join(directory, 'lock'), '');
+  lockDirectory(directory).release();
+  expect([modeOf(directory), modeOf(path.join(directory, 'lock'))]).toEqual(['700', '600']);
+  rmSync(directory, { recursive: true });
+  lockDirectory(directory).release();
+  expect(modeOf(path.join(directory, 'lock'))).toBe('600');
+});
