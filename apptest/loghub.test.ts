@@ -82,21 +82,21 @@ const SYSTEMS: readonly System[] = [
   { name: 'Zookeeper', time: isoWithComma, timed: 1, withSeverity: 1 },
 ];
 
-const SEVERITIES: Readonly<Record<string, number>> = {
-  V: 1,
-  D: 5,
-  I: 9,
-  W: 13,
-  E: 17,
-  DEBUG: 5,
-  INFO: 9,
-  WARN: 13,
-  ERROR: 17,
-  ALERT: 19,
-  FATAL: 21,
-  notice: 10,
-  error: 17,
-};
+const SEVERITIES: ReadonlyMap<string, number> = new Map([
+  ['V', 1],
+  ['D', 5],
+  ['I', 9],
+  ['W', 13],
+  ['E', 17],
+  ['DEBUG', 5],
+  ['INFO', 9],
+  ['WARN', 13],
+  ['ERROR', 17],
+  ['ALERT', 19],
+  ['FATAL', 21],
+  ['notice', 10],
+  ['error', 17],
+]);
 
 /** The records of the lines, in the order of the lines. */
 function recordsOf(name: string): ReadRecord[] {
@@ -150,7 +150,10 @@ describe.skipIf(!existsSync(DATA))('Loghub (skipped when ../shared/data/loghub d
       // In the table of Linux the column of the level holds the host.
       const column = system.name === 'Linux' ? row.Content?.match(/^ALERT(?= exited)/)?.[0] : row.Level;
       const level = column ?? '';
-      expect([record.severityText, record.severityNumber], where).toEqual([level, SEVERITIES[level] ?? 0]);
+      expect([record.severityText, record.severityNumber], where).toEqual([
+        level,
+        SEVERITIES.get(level) ?? 0,
+      ]);
     }
     expect({ timed: timed / LINES, withSeverity: withSeverity / LINES }).toEqual({
       timed: system.timed,

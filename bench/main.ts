@@ -44,7 +44,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 };
 
 const [name, ...rest] = process.argv.slice(2);
-const bench = name === undefined ? undefined : BENCHES[name];
+const bench = name !== undefined && Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
 if (bench === undefined) {
   const known = Object.keys(BENCHES).join(', ');
   const isAsking = name === undefined || name === '--help';

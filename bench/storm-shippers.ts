@@ -95,7 +95,7 @@ export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS).filter(
 
 /** @returns the outcome, or why there is none */
 export async function stormShipper(name: string, plan: StormPlan): Promise<StormOutcome | string> {
-  const shipper = SHIPPERS[name];
+  const shipper = Object.hasOwn(SHIPPERS, name) ? SHIPPERS[name] : undefined;
   if (shipper === undefined) return `${name}: not known`;
   const program = findProgram(shipper.program);
   if (program === undefined) return `${name}: ${shipper.program} is not on the PATH, left out`;

@@ -4,8 +4,22 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { openBlock } from '@sluice/wire/block-validator';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
-import { PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
+import { LineRecorder, PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
 import { Recorder } from './record/recorder.ts';
+import type { LineConsumer } from './source/line-consumer.ts';
+
+/** Throws at each line that says so. */
+class ThrowingRecorder extends LineRecorder {
+  override forFile(file: string): LineConsumer {
+    const inner = super.forFile(file);
+    return {
+      line: (buffer, start, end, observedMs) => {
+        if (buffer.toString('latin1', start, end).startsWith('throw')) throw new RangeError('injected');
+        inner.line(buffer, start, end, observedMs);
+      },
+    };
+  }
+}
 
 const cleanups: (() => void)[] = [];
 let fixture: PipelineFixture;
@@ -48,6 +62,20 @@ describe('pipeline', () => {
     expect(new Set(fixture.headers.map((header) => header.urgency))).toEqual(new Set(['urgent', 'normal']));
     // A cut is made in time: the target and what stands between two checks, not whole pieces beyond it.
     for (const header of fixture.headers) expect(header.rawBytes).toBeLessThan(TARGET_BLOCK_RAW_BYTES * 1.1);
+  });
+
+  it('contains what a recorder throws to the line that it threw at, also over a restart', async () => {
+    writeFileSync(fixture.file('a.log'), 'one\nthrow 1\ntwo\nthrow 2\nthrow 3\nthree\n');
+    await fixture.start({}, undefined, 20, new ThrowingRecorder());
+    expect(await fixture.lines(3)).toEqual(['one', 'two', 'three']);
+    await until(
+      () => fixture.pipeline.unreadBytes === 0,
+      () => 'all read',
+    );
+    await fixture.stop();
+    appendFileSync(fixture.file('a.log'), 'four\n');
+    await fixture.start({}, undefined, 20, new ThrowingRecorder());
+    expect(await fixture.lines(4)).toEqual(['one', 'two', 'three', 'four']);
   });
 
   it('fills the queue with blocks that a server takes, with the real recorder', async () => {

@@ -27,6 +27,8 @@ export const MAX_CUT_DELAY_MS = 500;
 export const MAX_CUTS_IN_THE_AIR = 3;
 /** Pause before a failed write is tried again: disks do not get free in less. */
 const RETRY_DELAY_MS = 1000;
+/** An error of ours at each line of a file would fill the log of the agent: the count says the rest. */
+const LINE_FAILURE_LOG_INTERVAL_MS = 60_000;
 /** Lines between two looks at the builders' sizes; with short lines a look each would cost more than the line. */
 const LINES_PER_SIZE_CHECK = 64;
 
@@ -94,6 +96,8 @@ class RunningPipeline implements Pipeline {
   #waitingForRoom = false;
   #writeProblem: string | undefined;
   #abandoned = false;
+  #failedLines = 0;
+  #lineFailureToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -105,6 +109,7 @@ class RunningPipeline implements Pipeline {
       mayRead: () => this.#mayRead(),
       afterLine: (lineBytes) => this.#afterLine(lineBytes),
       afterTurn: () => this.#afterTurn(),
+      lineFailed: (path, error) => this.#lineFailed(path, error),
     });
   }
 
@@ -154,6 +159,15 @@ class RunningPipeline implements Pipeline {
       });
     }
     return false;
+  }
+
+  #lineFailed(path: string, error: unknown): void {
+    this.#failedLines += 1;
+    const nowMs = performance.now();
+    if (nowMs - this.#lineFailureToldMs < LINE_FAILURE_LOG_INTERVAL_MS) return;
+    this.#lineFailureToldMs = nowMs;
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.#options.logger.warn({ path, failedLines: this.#failedLines, stack }, 'a line became no record');
   }
 
   /** Between two lines, inside of a piece: only size can call for a cut here. */

@@ -75,9 +75,10 @@ class Cursor {
     const keys = this.#dictionary(entries);
     const values = this.strings(entries).map(String);
     return ends.map((end, record) => {
-      const map: Record<string, string> = {};
-      for (let at = ends[record - 1] ?? 0; at < end; at += 1) map[keys[at] ?? ''] = values[at] ?? '';
-      return map;
+      const map = new Map<string, string>();
+      for (let at = ends[record - 1] ?? 0; at < end; at += 1) map.set(keys[at] ?? '', values[at] ?? '');
+      // Keys are foreign: as properties of an object, `__proto__` would be lost.
+      return Object.fromEntries(map);
     });
   }
 

@@ -2,9 +2,12 @@
  * Lines that are a JSON object: time, severity, service, host, trace and message are lifted out of the keys that common
  * loggers use; what remains becomes attributes, flattened with dots.
  *
- * Invariant: bounded in number and depth, whatever the object; a line that is no such object is left to be plain.
+ * Invariants: bounded in number and depth, whatever the object; a line that is no such object is left to be plain; one
+ * that nests deeper than {@link MAX_JSON_NESTING} keeps what was lifted out of it and is all in the body.
  */
+import { readUnixDigits } from './event-time.ts';
 import type { LineContext } from './line-context.ts';
+import { DROPPED_COUNT, foreignKey, TIME_REFUSED } from './marks.ts';
 import { severityOfSyslog, severityOfText } from './severity.ts';
 import { readIso } from './timestamp.ts';
 
@@ -12,6 +15,13 @@ import { readIso } from './timestamp.ts';
 export const MAX_JSON_ATTRIBUTES = 128;
 /** Deeper objects become JSON text: names with more dots are of no use in a search. */
 export const MAX_JSON_DEPTH = 5;
+/**
+ * Lists and objects inside of each other in the text of one attribute. Writing JSON recurses, and programs that read it
+ * have such limits of their own; what people and loggers write nests less than twenty deep.
+ */
+export const MAX_JSON_NESTING = 100;
+/** Longer services and hosts are no names: kept as attributes, so that tables by name stay small. */
+const MAX_NAME_LENGTH = 256;
 /** Longer names are cut: they are values that got into the wrong place. */
 export const MAX_JSON_KEY_LENGTH = 128;
 
@@ -52,33 +62,40 @@ const NODE_LEVELS: ReadonlyMap<number, number> = new Map([
 /** Reads the line as a JSON object. @returns false when it is none. */
 export function readJsonLine(line: LineContext): boolean {
   let value: unknown;
+  const text = line.buffer.toString('utf8', line.start, line.end);
   try {
-    value = JSON.parse(line.buffer.toString('utf8', line.start, line.end));
+    value = JSON.parse(text);
   } catch {
     return false;
   }
   // Not null, not a number, not an array.
   if (!isObject(value)) return false;
-  new Reading(line).object(value);
+  new Reading(line, text).object(value);
   return true;
 }
 
 class Reading {
   readonly #line: LineContext;
+  readonly #text: string;
   #messageKey: string | undefined;
   #serviceKey: string | undefined;
   #timed = false;
+  /** A time that was read and cannot be that of an event. */
+  #refusedTime: string | undefined;
   #dropped = 0;
+  #tooDeep = false;
 
-  constructor(line: LineContext) {
+  constructor(line: LineContext, text: string) {
     this.#line = line;
+    this.#text = text;
   }
 
   object(value: Record<string, unknown>): void {
     this.#flatten(value, '', 1);
-    if (this.#dropped > 0) {
-      this.#line.fields.attributes.addText('dropped_attributes_count', String(this.#dropped));
-    }
+    const attributes = this.#line.fields.attributes;
+    if (this.#dropped > 0) attributes.addText(DROPPED_COUNT, String(this.#dropped));
+    if (!this.#timed && this.#refusedTime !== undefined) attributes.addText(TIME_REFUSED, this.#refusedTime);
+    if (this.#tooDeep) this.#line.markUnparsed(`JSON nested deeper than ${MAX_JSON_NESTING}`);
   }
 
   #flatten(object: Record<string, unknown>, prefix: string, depth: number): void {
@@ -89,14 +106,21 @@ class Reading {
       if (isObject(value) && depth < MAX_JSON_DEPTH) {
         this.#flatten(value, key, depth + 1);
       } else if (!this.#lift(key, value)) {
-        this.#keep(key, typeof value === 'string' ? value : JSON.stringify(value));
+        this.#keepValue(key, value);
       }
     }
   }
 
+  #keepValue(key: string, value: unknown): void {
+    if (typeof value === 'string') this.#keep(key, value);
+    else if (nestsDeeper(value, MAX_JSON_NESTING)) this.#tooDeep = true;
+    else this.#keep(key, JSON.stringify(value));
+  }
+
   #keep(key: string, text: string): void {
-    const attributes = this.#line.fields.attributes;
-    if (attributes.count < MAX_JSON_ATTRIBUTES) attributes.addText(key, text);
+    const { attributes, constantAttributes } = this.#line.fields;
+    if (attributes.count < MAX_JSON_ATTRIBUTES)
+      attributes.addText(foreignKey(key, constantAttributes.keys), text);
     else this.#dropped += 1;
   }
 
@@ -115,7 +139,7 @@ class Reading {
       case 'service':
         return this.#service(lower, value);
       case 'host':
-        if (typeof value !== 'string' || value === '') return false;
+        if (!isName(value)) return false;
         this.#line.host = value;
         return true;
       case 'traceId': {
@@ -139,11 +163,23 @@ class Reading {
 
   #time(value: unknown): boolean {
     if (this.#timed) return false;
-    this.#timed =
-      typeof value === 'number'
-        ? takeUnixTime(this.#line, value)
-        : typeof value === 'string' && takeTimeText(this.#line, value);
+    if (typeof value === 'number') this.#timed = takeUnixTime(this.#line, digitsOf(value, this.#text));
+    else if (typeof value === 'string') this.#timed = this.#timeText(value);
     return this.#timed;
+  }
+
+  #timeText(text: string): boolean {
+    if (text.length > TIME_TEXT_BYTES) return false;
+    const line = this.#line;
+    const length = timeText.write(text, 'latin1');
+    if (!readIso(timeText, 0, length, line.calendar, line.time)) return takeUnixTime(line, text);
+    if (line.isEventTime(line.time.seconds)) {
+      line.fields.timestampSeconds = line.time.seconds;
+      line.fields.timestampNanos = line.time.nanos;
+      return true;
+    }
+    this.#refusedTime ??= text;
+    return false;
   }
 
   #level(value: unknown): boolean {
@@ -173,7 +209,7 @@ class Reading {
   }
 
   #service(key: string, value: unknown): boolean {
-    if (typeof value !== 'string' || value === '') return false;
+    if (!isName(value)) return false;
     const fields = this.#line.fields;
     const known = this.#serviceKey;
     if (known !== undefined) {
@@ -191,30 +227,36 @@ function severityOfNumber(level: number): number {
   return NODE_LEVELS.get(level) ?? severityOfSyslog(level);
 }
 
-/** A unix time in seconds, milli-, micro- or nanoseconds, by its size. */
-function takeUnixTime(line: LineContext, value: number): boolean {
-  if (!(value > 0)) return false;
-  const perSecond = value < 1e11 ? 1 : value < 1e14 ? 1e3 : value < 1e17 ? 1e6 : 1e9;
-  const seconds = Math.floor(value / perSecond);
-  line.fields.timestampSeconds = seconds;
-  // Decimal fractions of a second are written to the microsecond at best; a double holds no more.
-  const rest = value - seconds * perSecond;
-  line.fields.timestampNanos =
-    perSecond === 1 ? Math.min(999_999, Math.round(rest * 1e6)) * 1000 : Math.floor((rest * 1e9) / perSecond);
+/** Takes over a unix time; see {@link readUnixDigits}. A number that is none, or cannot be an event's, is no time. */
+function takeUnixTime(line: LineContext, digits: string): boolean {
+  if (!readUnixDigits(digits, line.time) || !line.isEventTime(line.time.seconds)) return false;
+  line.fields.timestampSeconds = line.time.seconds;
+  line.fields.timestampNanos = line.time.nanos;
   return true;
+}
+
+/** The number as it is written: nanoseconds have more digits than a number in memory holds. */
+function digitsOf(value: number, text: string): string {
+  if (!(value > Number.MAX_SAFE_INTEGER)) return String(value);
+  for (const [digits] of text.matchAll(/(?<!\d)\d{19}(?!\d)/g)) if (Number(digits) === value) return digits;
+  return String(value);
 }
 
 const TIME_TEXT_BYTES = 40;
 const timeText = Buffer.alloc(TIME_TEXT_BYTES);
 
-function takeTimeText(line: LineContext, text: string): boolean {
-  if (text.length > TIME_TEXT_BYTES) return false;
-  const length = timeText.write(text, 'latin1');
-  if (readIso(timeText, 0, length, line.calendar, line.time)) {
-    line.takeTime();
-    return true;
-  }
-  return text.length > 0 && takeUnixTime(line, Number(text));
+/** Whether lists and objects are inside of each other more than `limit` times. Recurses no deeper than that. */
+function nestsDeeper(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (limit === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => nestsDeeper(item, limit - 1));
+  for (const item of Object.values(value)) if (nestsDeeper(item, limit - 1)) return true;
+  return false;
+}
+
+/** What can name a service or a host. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
 }
 
 /** An id as hex digits of the right number that are not all zero. */

@@ -4,6 +4,8 @@
 import { RecordFields } from '@sluice/wire/block-record';
 import { Interner } from './bytes.ts';
 import type { Calendar } from './calendar.ts';
+import { EARLIEST_EVENT_SECONDS, latestEventSeconds } from './event-time.ts';
+import { TIME_REFUSED, UNPARSED } from './marks.ts';
 import { findSeverity, SeverityPlace } from './severity.ts';
 import { TimeReading } from './timestamp.ts';
 
@@ -19,6 +21,9 @@ export class LineContext {
   observedMs = 0;
   /** As the line says it; empty when it does not. */
   host = '';
+  /** Why the line could not be read as what it seems to be; undefined when it could, or seems to be nothing. */
+  unparsed: string | undefined;
+  #latestEventSeconds = 0;
 
   constructor(calendar: Calendar) {
     this.calendar = calendar;
@@ -31,6 +36,7 @@ export class LineContext {
     this.end = end;
     this.observedMs = observedMs;
     this.host = '';
+    this.unparsed = undefined;
     const fields = this.fields;
     fields.buffer = buffer;
     fields.bodyStart = start;
@@ -48,6 +54,7 @@ export class LineContext {
   forget(): void {
     const fields = this.fields;
     const seconds = Math.floor(this.observedMs / 1000);
+    this.#latestEventSeconds = latestEventSeconds(seconds);
     fields.timestampSeconds = seconds;
     fields.timestampNanos = (this.observedMs - seconds * 1000) * 1_000_000;
     fields.severityNumber = 0;
@@ -55,10 +62,27 @@ export class LineContext {
     fields.serviceName = '';
   }
 
-  /** Takes over the time that was read. */
-  takeTime(): void {
-    this.fields.timestampSeconds = this.time.seconds;
-    this.fields.timestampNanos = this.time.nanos;
+  /** Whether an event can have happened then; see event-time.ts. */
+  isEventTime(seconds: number): boolean {
+    return seconds >= EARLIEST_EVENT_SECONDS && seconds <= this.#latestEventSeconds;
+  }
+
+  /** Takes over the time that was read from `at` on; one that cannot be is kept as a mark, and the time of reading stays. */
+  takeTime(at: number): void {
+    const time = this.time;
+    if (this.isEventTime(time.seconds)) {
+      this.fields.timestampSeconds = time.seconds;
+      this.fields.timestampNanos = time.nanos;
+    } else {
+      this.fields.attributes.addRange(TIME_REFUSED, at, time.end);
+    }
+  }
+
+  /** The line is not what it seems to be: all of it becomes the body, marked with the reason. */
+  markUnparsed(reason: string): void {
+    this.unparsed = reason;
+    this.fields.bodyText = undefined;
+    this.fields.attributes.addText(UNPARSED, reason);
   }
 
   /** Takes over a severity that is written at `[start, end)`. */

@@ -43,8 +43,9 @@ const MICROSECOND_DIGITS = 6;
 function isoLine(line: LineContext): boolean {
   const { buffer, start, end, time } = line;
   const bracketed = byteAt(buffer, start) === LEFT_BRACKET;
-  if (!readIso(buffer, bracketed ? start + 1 : start, end, line.calendar, time)) return false;
-  line.takeTime();
+  const at = bracketed ? start + 1 : start;
+  if (!readIso(buffer, at, end, line.calendar, time)) return false;
+  line.takeTime(at);
   const behind = time.end + (bracketed && byteAt(buffer, time.end) === RIGHT_BRACKET ? 1 : 0);
   if (byteAt(buffer, start + 10) === 0x54 && programAt(line, behind)) return true;
   line.takeSeverityFrom(behind);
@@ -72,8 +73,9 @@ function programAt(line: LineContext, at: number): boolean {
 function ctimeLine(line: LineContext): boolean {
   const { buffer, start, end, time } = line;
   const bracketed = byteAt(buffer, start) === LEFT_BRACKET;
-  if (!readCtime(buffer, bracketed ? start + 1 : start, end, line.calendar, time)) return false;
-  line.takeTime();
+  const at = bracketed ? start + 1 : start;
+  if (!readCtime(buffer, at, end, line.calendar, time)) return false;
+  line.takeTime(at);
   line.takeSeverityFrom(time.end + (bracketed && byteAt(buffer, time.end) === RIGHT_BRACKET ? 1 : 0));
   return true;
 }
@@ -86,7 +88,7 @@ function syslogLine(line: LineContext): boolean {
 function syslogAt(line: LineContext, at: number): boolean {
   const { buffer, end, time } = line;
   if (!readSyslog(buffer, at, end, line.calendar, time, line.observedMs)) return false;
-  line.takeTime();
+  line.takeTime(at);
   if (byteAt(buffer, time.end) === SPACE) takeHostAndProgram(line, time.end + 1);
   return true;
 }
@@ -103,7 +105,7 @@ function priorityLine(line: LineContext): boolean {
   const isNew = byteAt(buffer, behind) === 0x31 && byteAt(buffer, behind + 1) === SPACE;
   if (!(isNew ? newSyslogAt(line, behind + 2) : syslogAt(line, behind))) {
     if (!readIso(buffer, behind, end, line.calendar, line.time)) return false;
-    line.takeTime();
+    line.takeTime(behind);
     takeHostAndProgram(line, line.time.end + 1);
   }
   line.fields.severityNumber = severityOfSyslog(priority & 7);
@@ -116,7 +118,7 @@ function newSyslogAt(line: LineContext, start: number): boolean {
   let at = start;
   if (byteAt(buffer, at) === 0x2d) at += 1;
   else if (readIso(buffer, at, end, line.calendar, line.time)) {
-    line.takeTime();
+    line.takeTime(at);
     at = line.time.end;
   } else return false;
   for (let field = 0; field < 3 && at < end; field += 1) {
@@ -170,7 +172,7 @@ function takeHostAndProgram(line: LineContext, start: number): void {
 /** `17/06/09 20:10:40 INFO ...`. */
 function shortYearLine(line: LineContext): boolean {
   if (!readShortYear(line.buffer, line.start, line.end, line.calendar, line.time)) return false;
-  line.takeTime();
+  line.takeTime(line.start);
   line.takeSeverityFrom(line.time.end);
   return true;
 }
@@ -179,7 +181,7 @@ function shortYearLine(line: LineContext): boolean {
 function compactLine(line: LineContext): boolean {
   const { buffer, start, end, time } = line;
   if (!readCompact(buffer, start, end, line.calendar, time)) return false;
-  line.takeTime();
+  line.takeTime(start);
   const from = time.end + 1;
   const to = skipDigits(buffer, from, end);
   const hasProcess = to > from && byteAt(buffer, to) === SPACE;
@@ -192,7 +194,7 @@ function compactLine(line: LineContext): boolean {
 function androidLine(line: LineContext): boolean {
   const { buffer, start, end, time, fields } = line;
   if (!readMonthDay(buffer, start, end, line.calendar, time, line.observedMs, true)) return false;
-  line.takeTime();
+  line.takeTime(start);
   const process = skipSpaces(buffer, time.end, end);
   const processEnd = skipDigits(buffer, process, end);
   const thread = skipSpaces(buffer, processEnd, end);
@@ -217,7 +219,7 @@ function klogLine(line: LineContext): boolean {
   const severity = severityOfLetter(byteAt(buffer, start));
   if (severity === 0) return false;
   if (!readMonthDay(buffer, start + 1, end, line.calendar, time, line.observedMs, false)) return false;
-  line.takeTime();
+  line.takeTime(start + 1);
   line.takeSeverity(severity, start, start + 1);
   const from = skipSpaces(buffer, time.end, end);
   const to = skipDigits(buffer, from, end);
@@ -235,7 +237,7 @@ function accessLine(line: LineContext): boolean {
     if (byte === 0x22) return false;
     if (byte !== LEFT_BRACKET || !isDigit(byteAt(buffer, at + 1))) continue;
     if (!readAccess(buffer, at + 1, end, line.calendar, time)) continue;
-    line.takeTime();
+    line.takeTime(at + 1);
     return true;
   }
   return false;
@@ -250,7 +252,7 @@ function leadingSeverityLine(line: LineContext): boolean {
     const value = logfmtTime(line);
     if (value > 0) {
       if (!readIso(buffer, value, end, line.calendar, time)) return false;
-      line.takeTime();
+      line.takeTime(value);
       timed = true;
       at = time.end + (byteAt(buffer, time.end) === 0x22 ? 1 : 0);
     }
@@ -259,7 +261,7 @@ function leadingSeverityLine(line: LineContext): boolean {
   if (timed) return true;
   let behind = line.place.end;
   while (behind < end && !isDigit(byteAt(buffer, behind)) && !isLetter(byteAt(buffer, behind))) behind += 1;
-  if (readIso(buffer, behind, end, line.calendar, time)) line.takeTime();
+  if (readIso(buffer, behind, end, line.calendar, time)) line.takeTime(behind);
   return true;
 }
 

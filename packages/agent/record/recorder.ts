@@ -5,6 +5,8 @@
  * Invariants:
  * - A line's bytes are read in place and copied once, into the builder's column; no object is made per line (JSON lines
  *   are the exception).
+ * - Each line becomes one record, whatever it is: one that cannot be read (too deep, or an error of ours) becomes a plain
+ *   record of the whole line with a mark (marks.ts), and is counted.
  * - No builder grows past MAX_BLOCK_RAW_BYTES: one that could with the next line is put aside for the next cut, and
  *   another takes its place. Within a class the order of reading is kept.
  */
@@ -19,7 +21,8 @@ import { serviceFromPath } from './file-names.ts';
 import { MAX_JSON_ATTRIBUTES, MAX_JSON_KEY_LENGTH } from './json-line.ts';
 import { LineContext } from './line-context.ts';
 import { candidateFormats, type LineFormat } from './line-formats.ts';
-import { FileUrgency, type UrgencyRule } from './urgency.ts';
+import { FILE_PATH } from './marks.ts';
+import { FileUrgency, RANK_OF_SEVERITY, type UrgencyRule } from './urgency.ts';
 
 /** Hosts whose resource is kept encoded; a relay sees more and pays for the rest. */
 const MAX_PREPARED_HOSTS = 1024;
@@ -28,6 +31,8 @@ const MAX_PREPARED_HOSTS = 1024;
  * in text, and a number such as 1e20 is written out (4 bytes become 21).
  */
 const MAX_RECORD_GROWTH = 7;
+/** Of the words of an error, what fits into a mark. */
+const MAX_REASON_LENGTH = 200;
 /** What a record takes beyond that: columns of fixed width, and as many attribute names as may be, as UTF-8. */
 const MAX_RECORD_OVERHEAD_BYTES: number = 4096 + MAX_JSON_ATTRIBUTES * (3 * MAX_JSON_KEY_LENGTH + 16);
 /** Longest line that is certain to fit into a block of its own. Sources split long before. */
@@ -67,7 +72,7 @@ export class Recorder {
 
   /** A consumer for the lines of one file; `path` becomes an attribute of its records. */
   forFile(path: string, options: FileOptions = {}): LineConsumer {
-    const constantAttributes = prepareAttributes({ 'log.file.path': path, ...options.attributes });
+    const constantAttributes = prepareAttributes({ [FILE_PATH]: path, ...options.attributes });
     const urgency = new FileUrgency(this.#options.urgencyRules ?? [], path);
     return new FileLines(
       this,
@@ -150,6 +155,8 @@ class FileLines implements LineConsumer {
   readonly #constantAttributes: PreparedAttributes;
   readonly #urgency: FileUrgency;
   readonly #service: string;
+  unparsedLines = 0;
+  lastUnparsedReason = '';
   /** The format of the line before, which is most often that of the next. */
   #format: LineFormat | undefined;
 
@@ -171,11 +178,32 @@ class FileLines implements LineConsumer {
     const line = this.#line;
     // One that is longer than any source hands out is cut, so that it still makes a block.
     line.begin(buffer, start, Math.min(end, start + MAX_RECORD_LINE_BYTES), observedMs);
+    line.fields.constantAttributes = this.#constantAttributes;
+    let rank: number;
+    try {
+      rank = this.#classify(line);
+    } catch (error) {
+      // Nothing that a line says may stop the lines behind it.
+      line.begin(buffer, start, line.end, observedMs);
+      line.fields.serviceName = this.#service;
+      line.markUnparsed(reasonOf(error));
+      rank = RANK_OF_SEVERITY[0] ?? 0;
+    }
+    if (line.unparsed !== undefined) this.#noteUnparsed(line.unparsed);
+    this.#recorder.append(rank);
+  }
+
+  /** Reads the line; returns the rank of its class of urgency. */
+  #classify(line: LineContext): number {
     this.#read(line);
     const fields = line.fields;
     if (fields.serviceName === '') fields.serviceName = this.#service;
-    fields.constantAttributes = this.#constantAttributes;
-    this.#recorder.append(this.#urgency.rank(fields.serviceName, fields.severityNumber));
+    return this.#urgency.rank(fields.serviceName, fields.severityNumber);
+  }
+
+  #noteUnparsed(reason: string): void {
+    this.unparsedLines += 1;
+    this.lastUnparsedReason = reason;
   }
 
   #read(line: LineContext): void {
@@ -188,6 +216,11 @@ class FileLines implements LineConsumer {
       }
     }
   }
+}
+
+/** What a reader threw, in one short line. */
+function reasonOf(error: unknown): string {
+  return `reader failed: ${SluiceError.from(error).message.slice(0, MAX_REASON_LENGTH)}`;
 }
 
 function timeZone(name: string | undefined): TimeZone {

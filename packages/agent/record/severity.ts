@@ -16,27 +16,27 @@ import {
   TAB,
 } from './bytes.ts';
 
-const WORDS: Readonly<Record<string, number>> = {
-  trace: 1,
-  verbose: 1,
-  debug: 5,
-  dbg: 5,
-  info: 9,
-  information: 9,
-  notice: 10,
-  warn: 13,
-  warning: 13,
-  error: 17,
-  err: 17,
-  severe: 17,
-  critical: 18,
-  crit: 18,
-  alert: 19,
-  fatal: 21,
-  panic: 21,
-  emerg: 21,
-  emergency: 21,
-};
+const WORDS: ReadonlyMap<string, number> = new Map([
+  ['trace', 1],
+  ['verbose', 1],
+  ['debug', 5],
+  ['dbg', 5],
+  ['info', 9],
+  ['information', 9],
+  ['notice', 10],
+  ['warn', 13],
+  ['warning', 13],
+  ['error', 17],
+  ['err', 17],
+  ['severe', 17],
+  ['critical', 18],
+  ['crit', 18],
+  ['alert', 19],
+  ['fatal', 21],
+  ['panic', 21],
+  ['emerg', 21],
+  ['emergency', 21],
+]);
 const MAX_WORD_BYTES = 11;
 const MIN_WORD_BYTES = 3;
 
@@ -50,7 +50,7 @@ interface Word {
   readonly bytes: Buffer;
   readonly severity: number;
 }
-for (const [word, severity] of Object.entries(WORDS)) {
+for (const [word, severity] of WORDS) {
   const bytes = Buffer.from(word);
   const shape = (bytes.readUInt8(0) << 4) | bytes.length;
   BY_SHAPE[shape] = [...(BY_SHAPE[shape] ?? []), { bytes, severity }];
@@ -72,7 +72,7 @@ export function severityOfWord(buffer: Uint8Array, start: number, end: number): 
 
 /** The same of text. */
 export function severityOfText(text: string): number {
-  return text.length > MAX_WORD_BYTES ? 0 : (WORDS[text.toLowerCase()] ?? 0);
+  return text.length > MAX_WORD_BYTES ? 0 : (WORDS.get(text.toLowerCase()) ?? 0);
 }
 
 /** Severity of syslog's number 0..7. */

@@ -90,7 +90,8 @@ function isUtcName(buffer: Uint8Array, at: number): boolean {
 
 function finish(reading: TimeReading, seconds: number): boolean {
   reading.seconds = seconds;
-  return seconds >= 0;
+  // Before 1970 too: whether an event can have happened then is not a question of notation.
+  return !Number.isNaN(seconds);
 }
 
 /** `2026-01-02T03:04:05.678Z`, with a space or T, with `/` for `-`, with a comma, with or without a zone. */

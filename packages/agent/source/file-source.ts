@@ -69,6 +69,8 @@ export interface FileSourceHost {
   afterLine(lineBytes: number): void;
   /** After each piece, and when positions changed without one. */
   afterTurn(): void;
+  /** A consumer threw at a line of this file: the line became no record, reading goes on behind it. */
+  readonly lineFailed: (path: string, error: unknown) => void;
 }
 
 export class FileSource {
@@ -114,7 +116,7 @@ export class FileSource {
     };
     this.#host = host;
     this.#afterLine = (lineBytes) => host.afterLine(lineBytes);
-    this.#files = new FollowedFiles(host.consumers, host.checkpoints, Date.now());
+    this.#files = new FollowedFiles(host.consumers, host.checkpoints, Date.now(), host.lineFailed);
     this.#walker = new GlobWalker(options.include, options.exclude ?? [], () =>
       directoryIdentities(this.#options.ownDirectories),
     );

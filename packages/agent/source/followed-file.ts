@@ -8,6 +8,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { ContainedLines } from './contained-lines.ts';
 import type { FileCheckpoint, FileIdentity } from './file-checkpoint.ts';
 import { fileKey } from './file-checkpoint.ts';
 import { EMPTY_FINGERPRINT, type Fingerprint, matchFingerprint } from './fingerprint.ts';
@@ -37,7 +38,7 @@ export class FollowedFile {
   readonly device: number;
   readonly inode: number;
   readonly birthtimeMs: number;
-  readonly consumer: LineConsumer;
+  readonly consumer: ContainedLines;
   readonly position: LinePosition = { offsetBytes: 0, midLine: false };
   path: string;
   fingerprint: Fingerprint = EMPTY_FINGERPRINT;
@@ -64,13 +65,14 @@ export class FollowedFile {
   verifyWanted = true;
   #verifiedMs = 0;
 
-  constructor(identity: FileIdentity, consumer: LineConsumer) {
+  /** @param onLineFailure is told what the consumer threw at a line; reading goes on behind it. */
+  constructor(identity: FileIdentity, consumer: LineConsumer, onLineFailure: (error: unknown) => void) {
     this.key = fileKey(identity.device, identity.inode);
     this.device = identity.device;
     this.inode = identity.inode;
     this.birthtimeMs = identity.birthtimeMs;
     this.path = identity.path;
-    this.consumer = consumer;
+    this.consumer = new ContainedLines(consumer, onLineFailure);
   }
 
   /** Continues from a position that was kept. */

@@ -13,6 +13,7 @@ import type { LineConsumers } from './line-consumer.ts';
 export class FollowedFiles {
   readonly index: CheckpointIndex;
   readonly #consumers: LineConsumers;
+  readonly #onLineFailure: (path: string, error: unknown) => void;
   readonly #byKey = new Map<string, FollowedFile>();
   readonly #byPath = new Map<string, FollowedFile>();
   readonly #changed = new Set<FollowedFile>();
@@ -20,8 +21,14 @@ export class FollowedFiles {
   /** `waiting`: files that were present at the first start do not all have their positions yet. */
   #startMark: 'written' | 'waiting' | 'due';
 
-  constructor(consumers: LineConsumers, stored: Iterable<{ key: string; value: unknown }>, nowMs: number) {
+  constructor(
+    consumers: LineConsumers,
+    stored: Iterable<{ key: string; value: unknown }>,
+    nowMs: number,
+    onLineFailure: (path: string, error: unknown) => void,
+  ) {
     this.#consumers = consumers;
+    this.#onLineFailure = onLineFailure;
     this.index = new CheckpointIndex(stored);
     this.#startMark = this.index.started ? 'written' : 'waiting';
     for (const key of this.index.unreadableKeys) this.#removedKeys.add(key);
@@ -56,7 +63,9 @@ export class FollowedFiles {
   /** Follows a file from its first byte; the caller moves the position before the first turn. */
   add(path: string, stats: { dev: number; ino: number; birthtimeMs: number }, nowMs: number): FollowedFile {
     const identity = { path, device: stats.dev, inode: stats.ino, birthtimeMs: stats.birthtimeMs };
-    const file = new FollowedFile(identity, this.#consumers.forFile(path));
+    const file: FollowedFile = new FollowedFile(identity, this.#consumers.forFile(path), (error) =>
+      this.#onLineFailure(file.path, error),
+    );
     file.grownMs = nowMs;
     this.#byKey.set(file.key, file);
     this.#byPath.set(path, file);

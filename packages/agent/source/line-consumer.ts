@@ -12,6 +12,10 @@ export interface LineConsumer {
    * @param observedMs when the bytes were read, in milliseconds since 1970.
    */
   line(buffer: Buffer, start: number, end: number, observedMs: number): void;
+  /** Lines that could not be read as what they seem to be and became plain records. Undefined: not counted. */
+  readonly unparsedLines?: number;
+  /** Why the latest of them could not; empty when there was none. */
+  readonly lastUnparsedReason?: string;
 }
 
 /** Says what each file's lines become. */

@@ -3,27 +3,27 @@
  */
 import { SluiceError } from '@sluice/protocol/error';
 
-const BYTE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
+const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['b', 1],
+  ['kb', 1e3],
+  ['mb', 1e6],
+  ['gb', 1e9],
+  ['tb', 1e12],
+  ['kib', 2 ** 10],
+  ['mib', 2 ** 20],
+  ['gib', 2 ** 30],
+  ['tib', 2 ** 40],
+]);
 
-const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
+const DURATION_UNITS_MS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+  ['w', 604_800_000],
+]);
 
 /**
  * @param text a size such as `64MiB`, `20MB` or `1048576`
@@ -42,7 +42,7 @@ export function parseBytes(text: string): number {
 
 function sizeOf(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
-  const unit = BYTE_UNITS[(match?.[2] ?? '?').toLowerCase()];
+  const unit = BYTE_UNITS.get((match?.[2] ?? '?').toLowerCase());
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
@@ -69,7 +69,7 @@ export function parseBytesPerSecond(text: string): number {
  */
 export function parseDurationMs(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$/i.exec(text);
-  const unit = DURATION_UNITS_MS[(match?.[2] ?? '?').toLowerCase()];
+  const unit = DURATION_UNITS_MS.get((match?.[2] ?? '?').toLowerCase());
   if (match === null || unit === undefined) {
     throw new SluiceError('usage', `'${text}' is not a duration`, {
       hint: 'Write for example 30s, 15m, 1h or 7d.',

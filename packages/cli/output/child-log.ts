@@ -3,14 +3,14 @@
  */
 import { printable, styled } from './terminal.ts';
 
-const LEVEL_NAMES: Readonly<Record<number, string>> = {
-  10: 'trace',
-  20: 'debug',
-  30: 'info',
-  40: 'warn',
-  50: 'error',
-  60: 'fatal',
-};
+const LEVEL_NAMES: ReadonlyMap<number, string> = new Map([
+  [10, 'trace'],
+  [20, 'debug'],
+  [30, 'info'],
+  [40, 'warn'],
+  [50, 'error'],
+  [60, 'fatal'],
+]);
 
 /** A child's line without an end is cut here, so that a mad child cannot fill our memory. */
 export const MAX_LOG_LINE_CHARACTERS: number = 64 * 1024;
@@ -33,7 +33,7 @@ function humanLine(name: string, line: string): string {
   const entry = parseEntry(line);
   const who = styled('cyan', name, process.stderr);
   if (entry === undefined) return `${who}: ${printable(line)}`;
-  const level = LEVEL_NAMES[entry.level] ?? String(entry.level);
+  const level = LEVEL_NAMES.get(entry.level) ?? String(entry.level);
   const shown =
     entry.level >= 50 ? styled('red', level, process.stderr) : styled('yellow', level, process.stderr);
   return `${who}: ${entry.level >= 40 ? `${shown}: ` : ''}${printable(entry.message)}`;

@@ -37,6 +37,11 @@ function readTerm(term: string): (record: LogRecord) => boolean {
   };
 }
 
+/** Fields are named by whoever asks. */
+function own(map: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(map, name) ? map[name] : undefined;
+}
+
 function fieldValue(record: LogRecord, field: string): string {
   switch (field) {
     case 'severity':
@@ -48,6 +53,6 @@ function fieldValue(record: LogRecord, field: string): string {
     case 'host':
       return record.hostName;
     default:
-      return record.attributes[field] ?? record.resource[field.replace(/^resource\./, '')] ?? '';
+      return own(record.attributes, field) ?? own(record.resource, field.replace(/^resource\./, '')) ?? '';
   }
 }

@@ -26,12 +26,12 @@ export interface FakeServer {
 /** The policy that a server in earnest would send: nothing inline, nobody else. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.svg': 'image/svg+xml',
-};
+const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
+  ['.html', 'text/html; charset=utf-8'],
+  ['.js', 'text/javascript; charset=utf-8'],
+  ['.css', 'text/css; charset=utf-8'],
+  ['.svg', 'image/svg+xml'],
+]);
 const USUAL_STEPS_SECONDS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 86_400, 604_800,
 ];
@@ -154,7 +154,7 @@ async function serveFile(
   try {
     const content = await readFile(file);
     response.writeHead(200, {
-      'content-type': CONTENT_TYPES[path.extname(file)] ?? 'application/octet-stream',
+      'content-type': CONTENT_TYPES.get(path.extname(file)) ?? 'application/octet-stream',
       'content-security-policy': CONTENT_SECURITY_POLICY,
     });
     response.end(content);

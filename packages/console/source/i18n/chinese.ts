@@ -1,7 +1,13 @@
 /** 简体中文. */
 import type { Dictionary } from './language.ts';
 
-const UNITS: Readonly<Record<string, string>> = { s: '秒', m: '分钟', h: '小时', d: '天', w: '周' };
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['s', '秒'],
+  ['m', '分钟'],
+  ['h', '小时'],
+  ['d', '天'],
+  ['w', '周'],
+]);
 
 export const chinese: Dictionary = {
   skipToContent: '跳到内容',
@@ -13,7 +19,7 @@ export const chinese: Dictionary = {
   clearSearch: '清空语句',
   timeRange: '时间范围',
   rangeName: (text) =>
-    `最近 ${text.replace(/(\d+)([a-z])/, (_, n: string, unit: string) => `${n} ${UNITS[unit] ?? unit}`)}`,
+    `最近 ${text.replace(/(\d+)([a-z])/, (_, n: string, unit: string) => `${n} ${UNITS.get(unit) ?? unit}`)}`,
   allTime: '全部时间',
   absoluteFrom: '从',
   absoluteTo: '到',

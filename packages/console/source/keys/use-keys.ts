@@ -15,7 +15,7 @@ export function useKeys(handlers: KeyHandlers): void {
       if (isTyping(event.target)) return;
       // An open dialog owns the keyboard.
       if (document.querySelector('dialog[open]') !== null) return;
-      latest.current[event.key]?.(event);
+      if (Object.hasOwn(latest.current, event.key)) latest.current[event.key]?.(event);
     };
     window.addEventListener('keydown', onKeyDown);
     return () => window.removeEventListener('keydown', onKeyDown);

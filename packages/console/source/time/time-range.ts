@@ -20,7 +20,13 @@ export const RELATIVE_CHOICES = ['15m', '1h', '24h', '7d'] as const;
 export const DEFAULT_RANGE: TimeRange = { kind: 'relative', seconds: 3600 };
 
 const NANOS_PER_MS = 1_000_000n;
-const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+const SECONDS_PER_UNIT: ReadonlyMap<string, number> = new Map([
+  ['s', 1],
+  ['m', 60],
+  ['h', 3600],
+  ['d', 86_400],
+  ['w', 604_800],
+]);
 /** Ten years: a longer relative range is a typing mistake, and `all` says it better. */
 const MAX_RELATIVE_SECONDS = 315_360_000;
 
@@ -32,7 +38,7 @@ export function parseRange(text: string): TimeRange | undefined {
   if (text === 'all') return { kind: 'all' };
   const relative = /^(\d{1,9})([smhdw])$/.exec(text);
   if (relative !== null) {
-    const seconds = Number(relative[1]) * (SECONDS_PER_UNIT[relative[2] ?? ''] ?? 0);
+    const seconds = Number(relative[1]) * (SECONDS_PER_UNIT.get(relative[2] ?? '') ?? 0);
     if (seconds < 1 || seconds > MAX_RELATIVE_SECONDS) return undefined;
     return { kind: 'relative', seconds };
   }
