@@ -10,11 +10,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { AgentId, ServerId } from '@sluice/protocol/model';
-import { BlockBuilder } from '@sluice/wire/block-builder';
-import { BLOCK_COLUMNS } from '@sluice/wire/block-columns';
-import { compressFrame } from '@sluice/wire/block-compression';
+import { BlockBuilder, compressBlockSync } from '@sluice/wire/block-builder';
+import { completeBlock, completedColumns } from '@sluice/wire/block-completion';
+import { formatMark } from '@sluice/wire/block-formats';
 import { type PreparedAttributes, prepareAttributes, RecordFields } from '@sluice/wire/block-record';
-import { openBlock, serverColumnsFrame } from '@sluice/wire/block-validator';
+import { openBlock } from '@sluice/wire/block-validator';
 import { Session } from 'chdb';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { type BenchRecord, encodeArrow, validateArrow } from './codec-arrow.ts';
@@ -123,12 +123,13 @@ const NATIVE: Candidate = {
         fields.resource = resource;
         builder.append(fields);
       }
-      const { header, raw } = builder.seal({ agentId: AGENT, epoch: 1, sequence });
-      const payload = compressFrame(raw);
+      const { format, header, raw } = builder.seal({ agentId: AGENT, epoch: 1, sequence });
+      const payload = Buffer.concat([formatMark(format), compressFrame(raw)]);
       const encoded = performance.now();
       const { urgency, rawBytes, recordCount } = header;
       openBlock(payload, { ...header.id, urgency, rawBytes, recordCount });
-      const completed = Buffer.concat([payload, serverColumnsFrame(recordCount, SERVER, 1)]);
+      const facts = { serverId: SERVER, priority: 1 };
+      const completed = Buffer.concat(completeBlock(payload, recordCount, facts));
       result.validateMs += performance.now() - encoded;
       result.encodeMs += encoded - started;
       result.rawBytes += rawBytes;
@@ -162,7 +163,9 @@ const ARROW: Candidate = {
 
 /** Inserts all blocks by one statement into an empty table; milliseconds. */
 function insert(session: Session, candidate: Candidate, directory: string, lines: number): number {
-  const columns = BLOCK_COLUMNS.map((column) => `${column.name} ${column.type}`).join(', ');
+  const columns = completedColumns()
+    .map((column) => `${column.name} ${column.type}`)
+    .join(', ');
   session.query('DROP TABLE IF EXISTS bench.t');
   session.query(`CREATE TABLE bench.t (${columns}) ENGINE = MergeTree ORDER BY Timestamp`);
   const started = performance.now();

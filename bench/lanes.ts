@@ -209,8 +209,8 @@ async function makePayloads(): Promise<ReadonlyMap<UrgencyClass, readonly Payloa
         fields.timestampSeconds = Math.floor(fields.observedMs / 1000);
         builder.append(fields);
       }
-      const { header, raw } = builder.seal({ agentId: 'agent' as AgentId, epoch: 1, sequence: variant });
-      variants.push({ header, payload: await compressBlock(raw) });
+      const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 1, sequence: variant });
+      variants.push({ header: sealed.header, payload: await compressBlock(sealed) });
     }
     payloads.set(urgency, variants);
   }

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import type { BlockHeader, BlockId, TimeMs } from '@sluice/protocol/model';
 import type { SealedRawBlock } from '@sluice/wire/block-builder';
+import { FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 import type { FileSourceOptions } from './source/file-source.ts';
@@ -70,6 +71,7 @@ export class LineRecorder implements PipelineRecorder {
       const id = nextId();
       const oldestObservedMs = this.#oldestObservedMs as TimeMs;
       blocks.push({
+        format: FIRST_BLOCK_FORMAT,
         header: { id, urgency, rawBytes: raw.length, recordCount: lines.length, oldestObservedMs },
         raw,
       });

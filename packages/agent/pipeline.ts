@@ -260,7 +260,7 @@ class RunningPipeline implements Pipeline {
 }
 
 async function toNewBlock(block: SealedRawBlock): Promise<NewBlock> {
-  const payload = await compressBlock(block.raw);
+  const payload = await compressBlock(block);
   releaseMemory(block.raw);
   return { header: block.header, payload };
 }

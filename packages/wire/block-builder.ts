@@ -18,29 +18,44 @@ import {
   writeUInt64,
 } from './block-buffer.ts';
 import {
-  AGENT_COLUMN_COUNT,
-  BLOCK_COLUMNS,
-  BLOCK_HEAD_BYTES,
-  encodeColumnHead,
+  type AgentColumn,
+  columnHead,
+  encodeCounts,
   LOW_CARDINALITY_VERSION,
   MAX_TIMESTAMP_SECONDS,
-  writeVarint,
 } from './block-columns.ts';
 import { compressFrameAsync } from './block-compression.ts';
+import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './block-formats.ts';
 import type { RecordFields } from './block-record.ts';
 
-const COLUMN_HEADS = BLOCK_COLUMNS.slice(0, AGENT_COLUMN_COUNT).map(encodeColumnHead);
 const INITIAL_RECORDS = 1024;
 /** Bytes of a record in the columns of fixed width: three numbers of 8, UInt32, three of 1, AgentId's index, 8 more. */
 const FIXED_BYTES_PER_RECORD = 4 * 8 + 4 + 3 + 1;
-/** Versions of the three dictionaries, and AgentId's version, flags, counts and key. */
-const FIXED_BYTES_PER_BLOCK: number = BLOCK_HEAD_BYTES + 3 * 8 + 4 * 8 + 2 + MAX_ID_BYTES;
+/** The two counts at their longest. */
+const COUNTS_BYTES = 10;
+/** Counts, heads, versions of the three dictionaries, and AgentId's version, flags, counts and key. */
+const FIXED_BYTES_PER_BLOCK: number =
+  LATEST_BLOCK_FORMAT.columns.reduce((sum, column) => sum + columnHead(column).length, COUNTS_BYTES) +
+  3 * 8 +
+  4 * 8 +
+  2 +
+  MAX_ID_BYTES;
 /** Two limbs of 16 bits, so that products of seconds and this stay exact in a double. */
 const NANOS_PER_SECOND = 1_000_000_000;
 const LIMB = 0x1_0000;
 
+/** What a column collects. */
+export interface ColumnData {
+  /** Not below what `write` writes. */
+  readonly encodedBytes: number;
+  /** Writes the column's data; returns the offset behind it. */
+  write(target: Buffer, offset: number): number;
+  clear(): void;
+}
+
 /** A sealed payload before compression. */
 export interface SealedRawBlock {
+  readonly format: BlockFormat;
   readonly header: BlockHeader;
   readonly raw: Buffer;
 }
@@ -64,8 +79,41 @@ export class BlockBuilder {
   readonly #resources = new MapColumn();
   readonly #attributes = new MapColumn();
 
+  /** By name, for the columns that are neither constant nor numbered. */
+  readonly #writers: Map<string, (target: Buffer, at: number) => number>;
+  readonly #added: ColumnData[] = [];
+  #addedHeadBytes = 0;
+
   constructor(urgency: UrgencyClass) {
     this.urgency = urgency;
+    const numbers = (column: () => Uint32Array | Uint8Array, width: number) => (target: Buffer, at: number) =>
+      at + copyBytes(column(), width * this.#count, target, at);
+    const dictionary = (column: DictionaryColumn) => (target: Buffer, at: number) =>
+      column.write(target, writeUInt64(target, at, LOW_CARDINALITY_VERSION));
+    const strings = (column: GrowableBytes) => (target: Buffer, at: number) =>
+      at + column.buffer.copy(target, at, 0, column.length);
+    const map = (column: MapColumn) => (target: Buffer, at: number) => column.write(target, at);
+    this.#writers = new Map([
+      ['Timestamp', numbers(() => this.#timestamps, 8)],
+      ['ObservedTimestamp', numbers(() => this.#observed, 8)],
+      ['SeverityNumber', numbers(() => this.#severityNumbers, 1)],
+      ['SeverityText', dictionary(this.#severityTexts)],
+      ['ServiceName', dictionary(this.#serviceNames)],
+      ['Body', strings(this.#bodies)],
+      ['TraceId', strings(this.#traceIds)],
+      ['SpanId', strings(this.#spanIds)],
+      ['TraceFlags', numbers(() => this.#traceFlags, 1)],
+      ['EventName', dictionary(this.#eventNames)],
+      ['ResourceAttributes', map(this.#resources)],
+      ['LogAttributes', map(this.#attributes)],
+    ]);
+  }
+
+  /** A column beside those above, filled by a subclass in its `append`. */
+  protected addColumn(column: AgentColumn, data: ColumnData): void {
+    this.#writers.set(column.name, (target, at) => data.write(target, at));
+    this.#added.push(data);
+    this.#addedHeadBytes += columnHead(column).length;
   }
 
   get recordCount(): number {
@@ -75,7 +123,10 @@ export class BlockBuilder {
   /** Uncompressed size that sealing would give now, or a little more (the agent's id is counted at its longest). */
   get rawBytes(): number {
     if (this.#count === 0) return 0;
+    let addedBytes = this.#addedHeadBytes;
+    for (const column of this.#added) addedBytes += column.encodedBytes;
     return (
+      addedBytes +
       FIXED_BYTES_PER_BLOCK +
       this.#count * FIXED_BYTES_PER_RECORD +
       this.#severityTexts.encodedBytes +
@@ -121,16 +172,16 @@ export class BlockBuilder {
   }
 
   /**
-   * Makes the payload of all appended records and empties the builder.
+   * Makes the payload of all appended records, in a format that the servers take, and empties the builder.
    *
    * @throws SluiceError `internal` when there is nothing to seal, `limit_exceeded` when the block is too large (the
    *   builder is left as it is).
    */
-  seal(id: BlockId): SealedRawBlock {
+  seal(id: BlockId, format: BlockFormat = LATEST_BLOCK_FORMAT): SealedRawBlock {
     const count = this.#count;
     if (count === 0) throw new SluiceError('internal', 'an empty block was to be sealed');
     const target = Buffer.allocUnsafeSlow(this.rawBytes);
-    const end = this.#write(target, id);
+    const end = this.#write(target, id, format);
     if (end > MAX_BLOCK_RAW_BYTES) {
       throw new SluiceError('limit_exceeded', `a block of ${end} bytes is above ${MAX_BLOCK_RAW_BYTES}`, {
         hint: 'Seal blocks before they reach the limit.',
@@ -145,59 +196,43 @@ export class BlockBuilder {
       oldestObservedMs: Math.max(0, Math.floor(this.#oldestObservedMs)) as TimeMs,
     };
     this.#clear();
-    return { header, raw: target.subarray(0, end) };
+    return { format, header, raw: target.subarray(0, end) };
   }
 
-  #write(target: Buffer, id: BlockId): number {
-    const count = this.#count;
-    let column = 0;
-    let at = writeVarint(target, 0, BLOCK_COLUMNS.length);
-    at = writeVarint(target, at, count);
-    const head = (): void => {
-      at += COLUMN_HEADS[column]?.copy(target, at) ?? 0;
-      column += 1;
-    };
-    const dictionary = (values: DictionaryColumn): void => {
-      head();
-      at = values.write(target, writeUInt64(target, at, LOW_CARDINALITY_VERSION));
-    };
-    const bytes = (values: GrowableBytes): void => {
-      head();
-      at += values.buffer.copy(target, at, 0, values.length);
-    };
-    const constantUInt64 = (value: number): void => {
-      head();
-      target.fill(uint64Bytes(value), at, at + 8 * count);
-      at += 8 * count;
-    };
-    head();
-    at += copyBytes(this.#timestamps, 8 * count, target, at);
-    head();
-    at += copyBytes(this.#observed, 8 * count, target, at);
-    head();
-    at += copyBytes(this.#severityNumbers, count, target, at);
-    dictionary(this.#severityTexts);
-    dictionary(this.#serviceNames);
-    bytes(this.#bodies);
-    bytes(this.#traceIds);
-    bytes(this.#spanIds);
-    head();
-    at += copyBytes(this.#traceFlags, count, target, at);
-    dictionary(this.#eventNames);
-    head();
-    at = this.#resources.write(target, at);
-    head();
-    at = this.#attributes.write(target, at);
-    head();
-    target.fill(urgencyRank(this.urgency) + 1, at, at + count);
-    at += count;
-    head();
-    at += encodeConstantDictionary(id.agentId, count).copy(target, at);
-    constantUInt64(id.epoch);
-    constantUInt64(id.sequence);
-    head();
-    at += copyBytes(recordNumbers(count), 4 * count, target, at);
+  #write(target: Buffer, id: BlockId, format: BlockFormat): number {
+    let at = 0;
+    if (format.countedServerColumns !== undefined) {
+      at += encodeCounts(format.columns.length + format.countedServerColumns, this.#count).copy(target);
+    }
+    for (const column of format.columns) {
+      at += columnHead(column).copy(target, at);
+      at = this.#writeData(column, target, at, id);
+    }
     return at;
+  }
+
+  #writeData({ name, encoding }: AgentColumn, target: Buffer, at: number, id: BlockId): number {
+    const count = this.#count;
+    if (encoding.kind === 'record_numbers')
+      return at + copyBytes(recordNumbers(count), 4 * count, target, at);
+    if (encoding.kind !== 'constant') {
+      const write = this.#writers.get(name);
+      if (write === undefined) throw new SluiceError('internal', `nothing collects the column ${name}`);
+      return write(target, at);
+    }
+    switch (encoding.of) {
+      case 'urgency':
+        target.fill(urgencyRank(this.urgency) + 1, at, at + count);
+        return at + count;
+      case 'agentId':
+        return at + encodeConstantDictionary(id.agentId, count).copy(target, at);
+      case 'epoch':
+      case 'sequence':
+        target.fill(uint64Bytes(id[encoding.of]), at, at + 8 * count);
+        return at + 8 * count;
+      default:
+        return encoding.of satisfies never;
+    }
   }
 
   #grow(): void {
@@ -223,12 +258,18 @@ export class BlockBuilder {
     ]) {
       column.clear();
     }
+    for (const column of this.#added) column.clear();
   }
 }
 
-/** Compresses a sealed payload: one zstd frame with content size, made off the main thread. */
-export function compressBlock(raw: Buffer): Promise<Buffer> {
-  return compressFrameAsync(raw);
+/** Compresses a sealed payload: the format's mark and one zstd frame with content size, made off the main thread. */
+export async function compressBlock({
+  format,
+  raw,
+}: Pick<SealedRawBlock, 'format' | 'raw'>): Promise<Buffer> {
+  const frame = await compressFrameAsync(raw);
+  const mark = formatMark(format);
+  return mark.length === 0 ? frame : Buffer.concat([mark, frame]);
 }
 
 /** Writes seconds and nanoseconds as Int64 nanoseconds in two limbs of 32 bits, without a BigInt. */

@@ -1,7 +1,27 @@
 /**
- * What a block consists of (block-format.md): the columns in their order, and the constants of the encoding. The
- * builder writes by this list and the validator reads by it, so they cannot disagree on a name or a type.
+ * The columns of blocks (block-format.md) and the constants of their encoding. The builder writes by this table and the
+ * validator reads by it, so they cannot disagree on a name, a type or an order.
+ *
+ * A column is added with a row here, a format that has it (block-formats.ts), a writer in the builder and a migration of the
+ * log table.
  */
+
+/** How the values of a column lie in a block; the validator has one check for each kind. */
+export type ColumnEncoding =
+  /** Int64 nanoseconds since 1970, not later than {@link MAX_TIMESTAMP_SECONDS}. */
+  | { readonly kind: 'timestamps' }
+  /** Unsigned integers of so many bytes, none above `most`. */
+  | { readonly kind: 'integers'; readonly bytes: 1 | 4 | 8; readonly most: number }
+  /** Any bytes. */
+  | { readonly kind: 'strings' }
+  /** Empty, or so many lower-case hex digits. */
+  | { readonly kind: 'hex_strings'; readonly digits: number }
+  | { readonly kind: 'dictionary' }
+  | { readonly kind: 'map' }
+  /** 0, 1, 2 ... */
+  | { readonly kind: 'record_numbers' }
+  /** The same in every record: what the block's header says. */
+  | { readonly kind: 'constant'; readonly of: 'urgency' | 'agentId' | 'epoch' | 'sequence' };
 
 export interface BlockColumn {
   readonly name: string;
@@ -9,38 +29,41 @@ export interface BlockColumn {
   readonly type: string;
 }
 
+/** A column that the agent writes. */
+export interface AgentColumn extends BlockColumn {
+  readonly encoding: ColumnEncoding;
+}
+
 const LOW_CARDINALITY_STRING = 'LowCardinality(String)';
 const ATTRIBUTE_MAP = 'Map(LowCardinality(String), String)';
 
-/** All columns in their order; the last {@link SERVER_COLUMN_COUNT} are appended by the server. */
-export const BLOCK_COLUMNS: readonly BlockColumn[] = [
-  { name: 'Timestamp', type: 'DateTime64(9)' },
-  { name: 'ObservedTimestamp', type: 'DateTime64(9)' },
-  { name: 'SeverityNumber', type: 'UInt8' },
-  { name: 'SeverityText', type: LOW_CARDINALITY_STRING },
-  { name: 'ServiceName', type: LOW_CARDINALITY_STRING },
-  { name: 'Body', type: 'String' },
-  { name: 'TraceId', type: 'String' },
-  { name: 'SpanId', type: 'String' },
-  { name: 'TraceFlags', type: 'UInt8' },
-  { name: 'EventName', type: LOW_CARDINALITY_STRING },
-  { name: 'ResourceAttributes', type: ATTRIBUTE_MAP },
-  { name: 'LogAttributes', type: ATTRIBUTE_MAP },
-  { name: 'UrgencyClass', type: 'UInt8' },
-  { name: 'AgentId', type: LOW_CARDINALITY_STRING },
-  { name: 'BlockEpoch', type: 'UInt64' },
-  { name: 'BlockSequence', type: 'UInt64' },
-  { name: 'RecordNumber', type: 'UInt32' },
-  { name: 'ServerId', type: LOW_CARDINALITY_STRING },
-  { name: 'ChannelPriority', type: 'UInt32' },
-];
-
-/** The columns that only the receiving server knows. */
-export const SERVER_COLUMN_COUNT = 2;
-export const AGENT_COLUMN_COUNT: number = BLOCK_COLUMNS.length - SERVER_COLUMN_COUNT;
-
 /** Highest severity number of the OpenTelemetry log data model. */
-export const MAX_SEVERITY_NUMBER = 24;
+const MAX_SEVERITY_NUMBER = 24;
+
+/** The columns of a record as the agent writes them, in their order. */
+export const RECORD_COLUMNS: readonly AgentColumn[] = [
+  { name: 'Timestamp', type: 'DateTime64(9)', encoding: { kind: 'timestamps' } },
+  { name: 'ObservedTimestamp', type: 'DateTime64(9)', encoding: { kind: 'timestamps' } },
+  {
+    name: 'SeverityNumber',
+    type: 'UInt8',
+    encoding: { kind: 'integers', bytes: 1, most: MAX_SEVERITY_NUMBER },
+  },
+  { name: 'SeverityText', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ServiceName', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'Body', type: 'String', encoding: { kind: 'strings' } },
+  { name: 'TraceId', type: 'String', encoding: { kind: 'hex_strings', digits: 32 } },
+  { name: 'SpanId', type: 'String', encoding: { kind: 'hex_strings', digits: 16 } },
+  { name: 'TraceFlags', type: 'UInt8', encoding: { kind: 'integers', bytes: 1, most: 0xff } },
+  { name: 'EventName', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ResourceAttributes', type: ATTRIBUTE_MAP, encoding: { kind: 'map' } },
+  { name: 'LogAttributes', type: ATTRIBUTE_MAP, encoding: { kind: 'map' } },
+  { name: 'UrgencyClass', type: 'UInt8', encoding: { kind: 'constant', of: 'urgency' } },
+  { name: 'AgentId', type: LOW_CARDINALITY_STRING, encoding: { kind: 'constant', of: 'agentId' } },
+  { name: 'BlockEpoch', type: 'UInt64', encoding: { kind: 'constant', of: 'epoch' } },
+  { name: 'BlockSequence', type: 'UInt64', encoding: { kind: 'constant', of: 'sequence' } },
+  { name: 'RecordNumber', type: 'UInt32', encoding: { kind: 'record_numbers' } },
+];
 
 /** Last second of 2105: the engine's Date, which tables are partitioned and expired by, ends early in 2106. */
 export const MAX_TIMESTAMP_SECONDS = 4_291_747_199;
@@ -82,9 +105,23 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
   return at + 1;
 }
 
-/** Name and type of a column as they stand before its data. */
-export function encodeColumnHead(column: BlockColumn): Buffer {
-  return Buffer.concat([encodeString(column.name), encodeString(column.type)]);
+const heads = new WeakMap<BlockColumn, Buffer>();
+
+/** Name and type of a column as they stand before its data; made once for each column. */
+export function columnHead(column: BlockColumn): Buffer {
+  let head = heads.get(column);
+  if (head === undefined) {
+    head = Buffer.concat([encodeString(column.name), encodeString(column.type)]);
+    heads.set(column, head);
+  }
+  return head;
+}
+
+/** The two numbers with which a block of the Native format begins. */
+export function encodeCounts(columnCount: number, recordCount: number): Buffer {
+  const counts = Buffer.allocUnsafe(varintBytes(columnCount) + varintBytes(recordCount));
+  writeVarint(counts, writeVarint(counts, 0, columnCount), recordCount);
+  return counts;
 }
 
 /** A string as the format has it: a varint length and its UTF-8 bytes. */
@@ -94,11 +131,3 @@ export function encodeString(text: string): Buffer {
   bytes.copy(encoded, writeVarint(encoded, 0, bytes.length));
   return encoded;
 }
-
-/** Bytes of name and type of the agent's columns and of the two numbers before them, at most. */
-export const BLOCK_HEAD_BYTES: number =
-  10 +
-  BLOCK_COLUMNS.slice(0, AGENT_COLUMN_COUNT).reduce(
-    (sum, column) => sum + encodeColumnHead(column).length,
-    0,
-  );

@@ -8,16 +8,18 @@ import type { AgentId, ServerId, UrgencyClass } from '@sluice/protocol/model';
 import { Session } from 'chdb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './block-builder.ts';
-import { BLOCK_COLUMNS } from './block-columns.ts';
+import { completeBlock, completedColumns } from './block-completion.ts';
 import { prepareAttributes, RecordFields } from './block-record.ts';
-import { openBlock, serverColumnsFrame } from './block-validator.ts';
+import { openBlock } from './block-validator.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'sluice-block-'));
 let session: Session;
 
 beforeAll(() => {
   session = new Session(path.join(directory, 'store'));
-  const columns = BLOCK_COLUMNS.map((column) => `${column.name} ${column.type}`).join(', ');
+  const columns = completedColumns()
+    .map((column) => `${column.name} ${column.type}`)
+    .join(', ');
   session.query('CREATE DATABASE trial');
   session.query(
     `CREATE TABLE trial.t (${columns}) ENGINE = MergeTree ORDER BY (BlockSequence, RecordNumber)`,
@@ -29,7 +31,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function completeBlock(urgency: UrgencyClass, sequence: number, records: number): Promise<Buffer> {
+async function loadedBlock(urgency: UrgencyClass, sequence: number, records: number): Promise<Buffer> {
   const builder = new BlockBuilder(urgency);
   const fields = new RecordFields();
   const shared = prepareAttributes({ 'log.file.path': '/var/log/a.log', empty: '' });
@@ -57,21 +59,19 @@ async function completeBlock(urgency: UrgencyClass, sequence: number, records: n
   }
   const bound = builder.rawBytes;
   const id = { agentId: 'agent-1' as AgentId, epoch: 2 ** 50 + 7, sequence };
-  const { header, raw } = builder.seal(id);
+  const sealed = builder.seal(id);
+  const { header, raw } = sealed;
   expect(header.rawBytes).toBe(raw.length);
   expect(raw.length).toBeLessThanOrEqual(bound);
-  const payload = await compressBlock(raw);
+  const payload = await compressBlock(sealed);
   openBlock(payload, { ...header.id, urgency, rawBytes: raw.length, recordCount: records });
-  return Buffer.concat([payload, serverColumnsFrame(records, 's1' as ServerId, 3)]);
+  return Buffer.concat(completeBlock(payload, records, { serverId: 's1' as ServerId, priority: 3 }));
 }
 
 test('two concatenated blocks are inserted and selected back equal', async () => {
   const file = path.join(directory, 'x.zst');
   // 300 services make two-byte indexes; the second block has no attributes in one of its maps.
-  writeFileSync(
-    file,
-    Buffer.concat([await completeBlock('urgent', 1, 300), await completeBlock('bulk', 2, 1)]),
-  );
+  writeFileSync(file, Buffer.concat([await loadedBlock('urgent', 1, 300), await loadedBlock('bulk', 2, 1)]));
   session.query(`INSERT INTO trial.t FROM INFILE '${file}' COMPRESSION 'zstd' FORMAT Native`);
   const text = session.query(
     "SELECT * FROM trial.t ORDER BY BlockSequence, RecordNumber SETTINGS session_timezone = 'UTC'",

@@ -2,7 +2,6 @@
  * Reads the records of a payload back, for tests and for people who look into a block. Not for any hot path: it makes
  * objects.
  */
-import { BLOCK_COLUMNS } from './block-columns.ts';
 import type { OpenedBlock } from './block-validator.ts';
 
 /** One record as plain values; only the columns that differ between records. */
@@ -25,7 +24,7 @@ export interface ReadRecord {
 export function readRecords(block: OpenedBlock): ReadRecord[] {
   const { raw, recordCount } = block;
   const start = (name: string): number =>
-    block.columnOffsets[BLOCK_COLUMNS.findIndex((column) => column.name === name)] ?? 0;
+    block.columnOffsets[block.format.columns.findIndex((column) => column.name === name)] ?? 0;
   const timestamps = start('Timestamp');
   const observed = start('ObservedTimestamp');
   const severities = start('SeverityNumber');

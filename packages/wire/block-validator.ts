@@ -7,26 +7,22 @@
  * - A block that passes holds exactly what the expectation says, so its constants need no look in the store.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import type { AgentId, ServerId, UrgencyClass } from '@sluice/protocol/model';
+import type { AgentId, UrgencyClass } from '@sluice/protocol/model';
 import { urgencyRank } from '@sluice/protocol/model';
 import { encodeConstantDictionary, writeUInt64 } from './block-buffer.ts';
+import type { AgentColumn } from './block-columns.ts';
 import {
-  AGENT_COLUMN_COUNT,
-  BLOCK_COLUMNS,
-  encodeColumnHead,
+  columnHead,
   HAS_ADDITIONAL_KEYS,
   LOW_CARDINALITY_VERSION,
-  MAX_SEVERITY_NUMBER,
   MAX_TIMESTAMP_SECONDS,
 } from './block-columns.ts';
-import { compressFrame, decompressFrame, malformed } from './block-compression.ts';
+import { decompressFrame, malformed } from './block-compression.ts';
+import { BLOCK_FORMATS, type BlockFormat, type BlockFormats, splitPayload } from './block-formats.ts';
 import { releaseMemory } from './release-memory.ts';
 
-const COLUMN_HEADS = BLOCK_COLUMNS.map(encodeColumnHead);
 const MAX_NANOS = (MAX_TIMESTAMP_SECONDS + 1) * 1e9;
 const TWO_TO_32 = 0x1_0000_0000;
-const TRACE_ID_DIGITS = 32;
-const SPAN_ID_DIGITS = 16;
 
 /** What a payload must agree with. */
 export interface ExpectedBlock {
@@ -40,22 +36,30 @@ export interface ExpectedBlock {
 
 /** A payload that passed. */
 export interface OpenedBlock {
+  readonly format: BlockFormat;
   readonly recordCount: number;
   /** The uncompressed payload. */
   readonly raw: Buffer;
-  /** Where the data of each column begins in `raw`, in the order of BLOCK_COLUMNS; the last entry is the end. */
+  /** Where the data of each column begins in `raw`, in the order of the format; the last entry is the end. */
   readonly columnOffsets: readonly number[];
 }
 
 /**
  * Decompresses and checks a payload.
  *
- * @throws SluiceError `block_malformed` with the reason.
+ * @throws SluiceError `block_malformed` with the reason; `protocol_mismatch` for a format that is not among `formats`.
  */
-export function openBlock(payload: Uint8Array, expected: ExpectedBlock): OpenedBlock {
-  const raw = decompressFrame(payload, expected.rawBytes);
+export function openBlock(
+  payload: Uint8Array,
+  expected: ExpectedBlock,
+  formats: BlockFormats = BLOCK_FORMATS,
+): OpenedBlock {
+  const { formatNumber, frame } = splitPayload(payload);
+  const format = formats.get(formatNumber);
+  if (format === undefined) throw unknownFormat(formatNumber, formats);
+  const raw = decompressFrame(frame, expected.rawBytes);
   try {
-    return new BlockReader(raw).read(expected);
+    return new BlockReader(raw).read(format, expected);
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     // Reading is bounded by explicit checks; should one be missing, the block is still only malformed.
@@ -66,26 +70,21 @@ export function openBlock(payload: Uint8Array, expected: ExpectedBlock): OpenedB
 /**
  * The same for who only wants to know: the uncompressed payload is freed at once.
  *
- * @throws SluiceError `block_malformed` with the reason.
+ * @throws SluiceError as {@link openBlock}.
  */
 export function checkBlock(payload: Uint8Array, expected: ExpectedBlock): void {
   releaseMemory(openBlock(payload, expected).raw);
 }
 
-/** The two columns that the server appends, as a zstd frame to stand behind the payload's. */
-export function serverColumnsFrame(recordCount: number, serverId: ServerId, priority: number): Buffer {
-  const priorities = Buffer.allocUnsafe(4 * recordCount);
-  const one = Buffer.allocUnsafe(4);
-  one.writeUInt32LE(priority);
-  priorities.fill(one);
-  const heads = COLUMN_HEADS.slice(AGENT_COLUMN_COUNT);
-  return compressFrame(
-    Buffer.concat([
-      heads[0] ?? Buffer.alloc(0),
-      encodeConstantDictionary(serverId, recordCount),
-      heads[1] ?? Buffer.alloc(0),
-      priorities,
-    ]),
+/** The error for a block that may be whole, but is of a version that is not known here. */
+export function unknownFormat(formatNumber: number, formats: BlockFormats): SluiceError {
+  const known = [...formats.keys()].join(', ');
+  return new SluiceError(
+    'protocol_mismatch',
+    `block format ${formatNumber} is not known here, only ${known}`,
+    {
+      hint: 'Update this server; the block waits at its agent until then.',
+    },
   );
 }
 
@@ -100,26 +99,29 @@ class BlockReader {
     this.#end = raw.length;
   }
 
-  read(expected: ExpectedBlock): OpenedBlock {
+  read(format: BlockFormat, expected: ExpectedBlock): OpenedBlock {
     const count = expected.recordCount;
     this.#column = 'header';
     if (!Number.isInteger(count) || count < 1) throw this.#error(`${count} records`);
-    if (this.#varint() !== BLOCK_COLUMNS.length) throw this.#error('wrong number of columns');
-    if (this.#varint() !== count) throw this.#error(`the number of records is not ${count}`);
+    if (format.countedServerColumns !== undefined) {
+      const columnCount = format.columns.length + format.countedServerColumns;
+      if (this.#varint() !== columnCount) throw this.#error('wrong number of columns');
+      if (this.#varint() !== count) throw this.#error(`the number of records is not ${count}`);
+    }
     const offsets: number[] = [];
-    for (let column = 0; column < AGENT_COLUMN_COUNT; column += 1) {
+    for (const column of format.columns) {
       this.#head(column);
       offsets.push(this.#at);
       this.#data(column, count, expected);
     }
     offsets.push(this.#at);
     if (this.#at !== this.#end) throw this.#error(`${this.#end - this.#at} bytes are left over`);
-    return { recordCount: count, raw: this.#raw, columnOffsets: offsets };
+    return { format, recordCount: count, raw: this.#raw, columnOffsets: offsets };
   }
 
-  #head(column: number): void {
-    const head = COLUMN_HEADS[column] ?? Buffer.alloc(0);
-    this.#column = BLOCK_COLUMNS[column]?.name ?? '';
+  #head(column: AgentColumn): void {
+    const head = columnHead(column);
+    this.#column = column.name;
     const end = this.#at + head.length;
     if (end > this.#end || head.compare(this.#raw, this.#at, end) !== 0) {
       throw this.#error('its name or type is not as expected');
@@ -127,54 +129,36 @@ class BlockReader {
     this.#at = end;
   }
 
-  #data(column: number, count: number, expected: ExpectedBlock): void {
-    switch (BLOCK_COLUMNS[column]?.name) {
-      case 'Timestamp':
-      case 'ObservedTimestamp':
+  #data({ encoding }: AgentColumn, count: number, expected: ExpectedBlock): void {
+    switch (encoding.kind) {
+      case 'timestamps':
         this.#timestamps(count);
         break;
-      case 'SeverityNumber':
-        this.#severities(count);
+      case 'integers':
+        this.#integers(count, encoding.bytes, encoding.most);
         break;
-      case 'SeverityText':
-      case 'ServiceName':
-      case 'EventName':
+      case 'strings':
+        this.#strings(count);
+        break;
+      case 'hex_strings':
+        this.#hexStrings(count, encoding.digits);
+        break;
+      case 'dictionary':
         this.#version();
         this.#dictionary(count);
         break;
-      case 'Body':
-        this.#strings(count);
-        break;
-      case 'TraceId':
-        this.#hexStrings(count, TRACE_ID_DIGITS);
-        break;
-      case 'SpanId':
-        this.#hexStrings(count, SPAN_ID_DIGITS);
-        break;
-      case 'TraceFlags':
-        this.#take(count);
-        break;
-      case 'ResourceAttributes':
-      case 'LogAttributes':
+      case 'map':
         this.#map(count);
         break;
-      case 'UrgencyClass':
-        this.#repeated(Buffer.from([urgencyRank(expected.urgency) + 1]), count);
-        break;
-      case 'AgentId':
-        this.#same(encodeConstantDictionary(expected.agentId, count));
-        break;
-      case 'BlockEpoch':
-        this.#repeated(uint64Bytes(expected.epoch), count);
-        break;
-      case 'BlockSequence':
-        this.#repeated(uint64Bytes(expected.sequence), count);
-        break;
-      case 'RecordNumber':
+      case 'record_numbers':
         this.#recordNumbers(count);
         break;
+      case 'constant':
+        if (encoding.of === 'agentId') this.#same(encodeConstantDictionary(expected.agentId, count));
+        else this.#repeated(constantBytes(encoding.of, expected), count);
+        break;
       default:
-        throw this.#error('not a known column');
+        encoding satisfies never;
     }
   }
 
@@ -188,10 +172,16 @@ class BlockReader {
     }
   }
 
-  #severities(count: number): void {
-    const start = this.#take(count);
-    for (let at = start; at < start + count; at += 1) {
-      if ((this.#raw[at] ?? 0) > MAX_SEVERITY_NUMBER) throw this.#error('a severity above 24');
+  #integers(count: number, bytes: 1 | 4 | 8, most: number): void {
+    const raw = this.#raw;
+    const start = this.#take(bytes * count);
+    const end = start + bytes * count;
+    if (most >= 2 ** (8 * bytes) - 1) return;
+    for (let at = start; at < end; at += bytes) {
+      let value = raw[at] ?? 0;
+      if (bytes > 1) value = raw.readUInt32LE(at);
+      if (bytes > 4) value += raw.readUInt32LE(at + 4) * TWO_TO_32;
+      if (value > most) throw this.#error(`a value above ${most}`);
     }
   }
 
@@ -321,6 +311,10 @@ class BlockReader {
   #error(reason: string): SluiceError {
     return malformed(`${this.#column} at byte ${this.#at}: ${reason}`);
   }
+}
+
+function constantBytes(of: 'urgency' | 'epoch' | 'sequence', expected: ExpectedBlock): Buffer {
+  return of === 'urgency' ? Buffer.from([urgencyRank(expected.urgency) + 1]) : uint64Bytes(expected[of]);
 }
 
 function uint64Bytes(value: number): Buffer {

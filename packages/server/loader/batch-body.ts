@@ -1,24 +1,25 @@
 /**
- * The body of an insert: for each block of a batch its payload, verbatim, and the two columns that only the server
- * knows, each as one zstd frame (packages/wire/block-format.md).
+ * The body of an insert: each block of a batch with what only the server knows (packages/wire/block-completion.ts). Blocks
+ * of several formats may be in one batch: the engine reads the columns of each block by their names, and gives a column that a
+ * block does not have its default.
  *
  * Invariant: a function of the batch alone, and a batch never changes: every attempt has the same records.
  */
 import type { ServerId } from '@sluice/protocol/model';
-import { BLOCK_COLUMNS } from '@sluice/wire/block-columns';
-import { serverColumnsFrame } from '@sluice/wire/block-validator';
+import { completeBlock, completedColumns } from '@sluice/wire/block-completion';
 import type { JournalBatch, JournaledBlock } from '../journal/journal-records.ts';
 
-/** Names of the columns in the order in which the body has them. */
-export const BATCH_COLUMNS: readonly string[] = BLOCK_COLUMNS.map((column) => column.name);
+/** Names of the columns of the insert: all that a block of any format may have. */
+export const BATCH_COLUMNS: readonly string[] = completedColumns().map((column) => column.name);
 
-/** Throws what `readPayload` throws. */
+/** Throws what `readPayload` throws, and SluiceError `protocol_mismatch` for a block of a newer program. */
 export function batchBody(batch: JournalBatch, readPayload: (block: JournaledBlock) => Buffer): Buffer {
   // The id was a ServerId when the batch was made; the journal keeps it as text.
   const serverId = batch.serverId as ServerId;
   const frames: Buffer[] = [];
   for (const block of batch.blocks) {
-    frames.push(readPayload(block), serverColumnsFrame(block.header.recordCount, serverId, block.priority));
+    const facts = { serverId, priority: block.priority };
+    frames.push(...completeBlock(readPayload(block), block.header.recordCount, facts));
   }
   return Buffer.concat(frames);
 }

@@ -27,8 +27,8 @@ async function realBlock(sequence: number, urgency: UrgencyClass): Promise<Accep
     fields.observedMs = 1_700_000_000_000 + sequence;
     builder.append(fields);
   }
-  const { header, raw } = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
-  return { header, payload: await compressBlock(raw), priority: 2, receivedMs: Date.now() };
+  const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
+  return { header: sealed.header, payload: await compressBlock(sealed), priority: 2, receivedMs: Date.now() };
 }
 
 it('loads blocks of every class once each, over a kill of the store and a lost answer', async () => {
