@@ -4,10 +4,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { zstdCompressSync } from 'node:zlib';
 import { Recorder } from '@sluice/agent/record/recorder';
 import { splitLines } from '@sluice/agent/source/line-splitter';
 import type { AgentId } from '@sluice/protocol/model';
+import { compressBlockSync } from '@sluice/wire/block-builder';
 import { type ReadRecord, readRecords } from '@sluice/wire/block-reader';
 import { openBlock } from '@sluice/wire/block-validator';
 import { parse } from 'csv-parse/sync';
@@ -111,9 +111,9 @@ function recordsOf(name: string): ReadRecord[] {
       // A name as the configuration makes it.
       return { agentId: 'a' as AgentId, epoch: 1, sequence };
     });
-    for (const { header, raw } of blocks) {
-      const payload = zstdCompressSync(raw, { pledgedSrcSize: raw.length });
-      const { id, urgency, rawBytes, recordCount } = header;
+    for (const block of blocks) {
+      const payload = compressBlockSync(block);
+      const { id, urgency, rawBytes, recordCount } = block.header;
       records.push(...readRecords(openBlock(payload, { ...id, urgency, rawBytes, recordCount })));
     }
   };

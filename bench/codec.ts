@@ -12,7 +12,6 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { AgentId, ServerId } from '@sluice/protocol/model';
 import { BlockBuilder, compressBlockSync } from '@sluice/wire/block-builder';
 import { completeBlock, completedColumns } from '@sluice/wire/block-completion';
-import { formatMark } from '@sluice/wire/block-formats';
 import { type PreparedAttributes, prepareAttributes, RecordFields } from '@sluice/wire/block-record';
 import { openBlock } from '@sluice/wire/block-validator';
 import { Session } from 'chdb';
@@ -123,11 +122,11 @@ const NATIVE: Candidate = {
         fields.resource = resource;
         builder.append(fields);
       }
-      const { format, header, raw } = builder.seal({ agentId: AGENT, epoch: 1, sequence });
-      const payload = Buffer.concat([formatMark(format), compressFrame(raw)]);
+      const sealed = builder.seal({ agentId: AGENT, epoch: 1, sequence });
+      const payload = compressBlockSync(sealed);
       const encoded = performance.now();
-      const { urgency, rawBytes, recordCount } = header;
-      openBlock(payload, { ...header.id, urgency, rawBytes, recordCount });
+      const { id, urgency, rawBytes, recordCount } = sealed.header;
+      openBlock(payload, { ...id, urgency, rawBytes, recordCount });
       const facts = { serverId: SERVER, priority: 1 };
       const completed = Buffer.concat(completeBlock(payload, recordCount, facts));
       result.validateMs += performance.now() - encoded;

@@ -24,7 +24,7 @@ import {
   LOW_CARDINALITY_VERSION,
   MAX_TIMESTAMP_SECONDS,
 } from './block-columns.ts';
-import { compressFrameAsync } from './block-compression.ts';
+import { compressFrame, compressFrameAsync } from './block-compression.ts';
 import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './block-formats.ts';
 import type { RecordFields } from './block-record.ts';
 
@@ -53,11 +53,15 @@ export interface ColumnData {
   clear(): void;
 }
 
-/** A sealed payload before compression. */
-export interface SealedRawBlock {
+/** A payload before compression. */
+export interface RawBlock {
   readonly format: BlockFormat;
-  readonly header: BlockHeader;
   readonly raw: Buffer;
+}
+
+/** The payload of a sealed block before compression. */
+export interface SealedRawBlock extends RawBlock {
+  readonly header: BlockHeader;
 }
 
 export class BlockBuilder {
@@ -263,13 +267,13 @@ export class BlockBuilder {
 }
 
 /** Compresses a sealed payload: the format's mark and one zstd frame with content size, made off the main thread. */
-export async function compressBlock({
-  format,
-  raw,
-}: Pick<SealedRawBlock, 'format' | 'raw'>): Promise<Buffer> {
-  const frame = await compressFrameAsync(raw);
-  const mark = formatMark(format);
-  return mark.length === 0 ? frame : Buffer.concat([mark, frame]);
+export async function compressBlock({ format, raw }: RawBlock): Promise<Buffer> {
+  return Buffer.concat([formatMark(format), await compressFrameAsync(raw)]);
+}
+
+/** The same at once; for programs that do nothing else meanwhile. */
+export function compressBlockSync({ format, raw }: RawBlock): Buffer {
+  return Buffer.concat([formatMark(format), compressFrame(raw)]);
 }
 
 /** Writes seconds and nanoseconds as Int64 nanoseconds in two limbs of 32 bits, without a BigInt. */

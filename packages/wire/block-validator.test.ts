@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './block-builder.ts';
 import { encodeCounts } from './block-columns.ts';
 import { completeBlock } from './block-completion.ts';
-import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT, formatMark } from './block-formats.ts';
+import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT, formatMark, LATEST_BLOCK_FORMAT } from './block-formats.ts';
 import { prepareAttributes, RecordFields } from './block-record.ts';
 import { type ExpectedBlock, openBlock } from './block-validator.ts';
 
@@ -198,9 +198,10 @@ describe.each([...BLOCK_FORMATS.values()])('format $number', (format) => {
       expect(outcomeOfPayload(Buffer.concat([payload, payload]), expected)).toContain(
         'follow the zstd frame',
       );
-      expect(outcomeOfPayload(Buffer.concat([formatMark(format), payload]), expected)).toContain(
-        format === FIRST_BLOCK_FORMAT ? 'follow' : 'not a zstd frame',
-      );
+      const marked = Buffer.concat([formatMark(LATEST_BLOCK_FORMAT), payload]);
+      marked.writeUInt32LE(format.number, 8);
+      // Twice, or before the format that has none.
+      expect(outcomeOfPayload(marked, expected)).toContain('not a zstd frame');
       expect(outcomeOfPayload(Buffer.concat([payload, Buffer.from([1])]), expected)).toContain('follow');
       for (let length = 0; length < payload.length; length += 1) {
         expect(outcomeOfPayload(payload.subarray(0, length), expected)).toContain('malformed');

@@ -1,7 +1,6 @@
 /** What the tests of records share: lines in, records out, by way of a sealed and validated block. */
-import { zstdCompressSync } from 'node:zlib';
 import type { AgentId, BlockId } from '@sluice/protocol/model';
-import type { SealedRawBlock } from '@sluice/wire/block-builder';
+import { compressBlockSync, type SealedRawBlock } from '@sluice/wire/block-builder';
 import { type ReadRecord, readRecords } from '@sluice/wire/block-reader';
 import { openBlock } from '@sluice/wire/block-validator';
 import { Recorder, type RecorderOptions } from './recorder.ts';
@@ -22,7 +21,7 @@ export function blockIds(): () => BlockId {
 /** The records of a block, which goes through the server's checks first. */
 export function openRecords(block: SealedRawBlock): ReadRecord[] {
   const { id, urgency, rawBytes, recordCount } = block.header;
-  const payload = zstdCompressSync(block.raw, { pledgedSrcSize: block.raw.length });
+  const payload = compressBlockSync(block);
   return readRecords(openBlock(payload, { ...id, urgency, rawBytes, recordCount }));
 }
 
