@@ -144,7 +144,7 @@ class OneAgent {
     this.#reportedMs = nowMs;
     const connection = this.#connection.view();
     const view = { machine: this.#machine.view(nowMs), connections: [connection], problems: [] };
-    this.#connection.sendReport(buildReport('bench', view, { unreadBytes: 0, problems: [] }));
+    this.#connection.sendReport(buildReport('bench', view, { unreadBytes: 0, problems: [] }, nowMs));
   }
 }
 

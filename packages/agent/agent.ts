@@ -3,6 +3,7 @@
  */
 import path from 'node:path';
 import { LOCK_FILE_NAME } from '@sluice/host/directory-lock';
+import { DiskWatch } from '@sluice/host/disk-watch';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import type { Logger } from 'pino';
 import { type Pipeline, startPipeline } from './pipeline.ts';
@@ -11,6 +12,7 @@ import { Recorder } from './record/recorder.ts';
 import type { UrgencyRule } from './record/urgency.ts';
 import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
 import type { ClientTls } from './uplink/http2-link.ts';
+import type { QueueFacts } from './uplink/report.ts';
 import { startUplink } from './uplink/uplink.ts';
 
 /** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
@@ -65,6 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...(options.agentId === undefined ? {} : { agentId: options.agentId }),
   });
   let pipeline: Pipeline | undefined;
+  const disk = new DiskWatch(directory);
   try {
     const uplink = startUplink({
       servers: options.servers.map((address) => ({
@@ -84,6 +87,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       report: () => ({
         unreadBytes: pipeline?.unreadBytes ?? 0,
         problems: pipeline?.problems() ?? [],
+        queue: queueFacts(queue, disk, pipeline),
       }),
     });
     pipeline = await startPipeline({
@@ -114,4 +118,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     await queue.close();
     throw error;
   }
+}
+
+function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | undefined): QueueFacts {
+  // For the next report; one system call now and then.
+  void disk.look();
+  return {
+    usedBytes: queue.usedBytes,
+    maxBytes: queue.maxBytes,
+    pausedMs: pipeline?.pausedMs ?? 0,
+    disk: disk.latest,
+    writeFailure: pipeline?.writeFailure,
+    setAsideBlocks: queue.setAsideCount,
+    setAsideDroppedTotal: queue.droppedSetAsideCount,
+  };
 }

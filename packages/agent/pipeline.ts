@@ -9,7 +9,7 @@
  * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way; files wait in place.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
 import { releaseMemory } from '@sluice/wire/release-memory';
@@ -62,6 +62,15 @@ export interface PipelineOptions {
   readonly maxCutDelayMs?: number;
 }
 
+/** Why the queue cannot be written. */
+export interface WriteFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  /** For how long already. */
+  readonly forMs: number;
+}
+
 export interface Pipeline {
   /** Stops reading, makes durable what was read, and closes the files. The queue stays open; it is the caller's. */
   stop(): Promise<void>;
@@ -69,6 +78,10 @@ export interface Pipeline {
   readonly unreadBytes: number;
   readonly fileCount: number;
   readonly openFileCount: number;
+  /** For how long reading has paused because the queue is full; 0: it does not. */
+  readonly pausedMs: number;
+  /** Undefined while the queue can be written. */
+  readonly writeFailure: WriteFailure | undefined;
   /** What stands in the way now, one sentence each. */
   problems(): string[];
 }
@@ -94,7 +107,9 @@ class RunningPipeline implements Pipeline {
   #urgentTimer: NodeJS.Timeout | undefined;
   #cutOverdue = false;
   #waitingForRoom = false;
-  #writeProblem: string | undefined;
+  /** Of the clock that only counts on. */
+  #waitingSinceMs = 0;
+  #writeFailure: (Omit<WriteFailure, 'forMs'> & { readonly sinceMs: number }) | undefined;
   #abandoned = false;
   #failedLines = 0;
   #lineFailureToldMs = Number.NEGATIVE_INFINITY;
@@ -138,9 +153,20 @@ class RunningPipeline implements Pipeline {
     return this.#source.openFileCount;
   }
 
+  get pausedMs(): number {
+    return this.#waitingForRoom ? Math.max(1, Math.round(performance.now() - this.#waitingSinceMs)) : 0;
+  }
+
+  get writeFailure(): WriteFailure | undefined {
+    if (this.#writeFailure === undefined) return undefined;
+    const { code, message, hint, sinceMs } = this.#writeFailure;
+    return { code, message, hint, forMs: Math.round(performance.now() - sinceMs) };
+  }
+
   problems(): string[] {
     const problems = this.#source.problems();
-    if (this.#writeProblem !== undefined) problems.push(this.#writeProblem);
+    if (this.#writeFailure !== undefined)
+      problems.push(`${this.#writeFailure.message}. ${this.#writeFailure.hint}`.trim());
     return problems;
   }
 
@@ -149,6 +175,7 @@ class RunningPipeline implements Pipeline {
     if (!this.#options.queue.isFull) return true;
     if (!this.#waitingForRoom) {
       this.#waitingForRoom = true;
+      this.#waitingSinceMs = performance.now();
       this.#options.logger.info(
         { usedBytes: this.#options.queue.usedBytes },
         'queue is full: reading pauses',
@@ -234,17 +261,23 @@ class RunningPipeline implements Pipeline {
       if (this.#abandoned) return false;
       try {
         await this.#options.queue.commitCut(blocks, checkpoints);
-        this.#writeProblem = undefined;
+        this.#writeFailure = undefined;
         return true;
       } catch (error) {
         const failure = SluiceError.from(error);
-        if (this.#writeProblem === undefined) {
+        if (this.#writeFailure === undefined) {
           this.#options.logger.warn(
             { code: failure.code, reason: failure.message },
             'queue cannot be written',
           );
         }
-        this.#writeProblem = `${failure.message}. ${failure.hint ?? ''}`.trim();
+        const { code, message, hint = '' } = failure;
+        this.#writeFailure = {
+          code,
+          message,
+          hint,
+          sinceMs: this.#writeFailure?.sinceMs ?? performance.now(),
+        };
         if (this.#stopping.signal.aborted) this.#abandoned = true;
         else await sleep(RETRY_DELAY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }

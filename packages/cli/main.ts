@@ -16,7 +16,7 @@ async function main(): Promise<number> {
   endQuietlyOnClosedPipe(process.stdout);
   try {
     await createProgram().parseAsync();
-    return 0;
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has printed its own words; help and version are no mistakes.

@@ -1,12 +1,16 @@
 /**
  * What the server counts about itself, for Prometheus: one registry per server, served by the API at /metrics.
  *
- * Invariants: every metric of the server is declared here, named `sluice_server_*` with its unit last; labels have few
- * values (class, priority, kind), never an agent or a block; gauges are read when they are scraped.
+ * Invariants: every metric of the server is declared here, with its unit last: what it counts as `sluice_server_*`, how it
+ * stands with the logs as `sluice_*`; labels have few values (class, priority, kind, code), never an agent or a block;
+ * gauges are read when they are scraped.
  */
+import type { DiskFacts } from '@sluice/host/disk-watch';
 import type { AgentId, BlockHeader, BlockRefusal, UrgencyClass } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { HealthView } from './health/health.ts';
+import { TROUBLE_CODES, TROUBLES } from './health/troubles.ts';
 import type { JournalStatistics } from './journal/journal.ts';
 
 /** Bounds in seconds: an urgent block should be loaded within 0.1, a bulk one within a few. */
@@ -206,6 +210,42 @@ export class ServerMetrics {
     this.#setAside.inc({ urgency });
   }
 
+  /** Shows what is wrong, and how late logs can be found. */
+  showHealth(health: { view(): HealthView; readonly disk: DiskFacts | undefined }): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'sluice_health_problems',
+      help: 'Problems now, by code; docs/monitoring.md says what each means and what to do.',
+      labelNames: ['code', 'severity'],
+      registers,
+      collect() {
+        const { counts } = health.view();
+        for (const code of TROUBLE_CODES) {
+          this.set({ code, severity: TROUBLES[code].severity }, counts.get(code) ?? 0);
+        }
+      },
+    });
+    this.#classGauge(
+      'sluice_oldest_unsearchable_seconds',
+      'Age of the oldest record that is known of, in the journal or at a connected agent, and not searchable yet.',
+      () =>
+        new Map(
+          health.view().unsearchable.classes.map(({ urgency, oldestMs }) => [urgency, oldestMs / 1000]),
+        ),
+    );
+    this.#classGauge(
+      'sluice_loading_stalled_seconds',
+      'How long the store has confirmed nothing although blocks wait in the journal; 0 when none waits.',
+      () => new Map([...health.view().stillForMs].map(([urgency, ms]) => [urgency, ms / 1000])),
+    );
+    this.#gauge('sluice_journal_disk_free_bytes', 'Free bytes of the disk under the journal.', () => {
+      return health.disk?.freeBytes ?? Number.NaN;
+    });
+    this.#gauge('sluice_journal_disk_size_bytes', 'Size of the disk under the journal.', () => {
+      return health.disk?.sizeBytes ?? Number.NaN;
+    });
+  }
+
   #addJournal(journal: { readonly statistics: JournalStatistics }): void {
     this.#gauge(
       'sluice_server_journal_room_bytes',
@@ -251,6 +291,14 @@ export class ServerMetrics {
       collect() {
         this.set(read());
       },
+    });
+  }
+
+  /** A class that is not named stands at 0. */
+  #classGauge(name: string, help: string, read: () => ReadonlyMap<UrgencyClass, number>): void {
+    this.#laneGauge(name, help, () => {
+      const values = read();
+      return URGENCY_CLASSES.map((urgency) => values.get(urgency) ?? 0);
     });
   }
 

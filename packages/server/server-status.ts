@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { writeNotice } from '@sluice/wire/convert';
 import type { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { mergeStatus } from './api/status.ts';
+import type { HealthWatch } from './health/health-watch.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import type { StoreState } from './store/store-monitor.ts';
@@ -14,12 +15,15 @@ export interface StatusSources {
   /** Records that the store confirmed since the start. */
   readonly recordsLoaded: number;
   readonly store: StoreState;
+  readonly health: HealthWatch;
 }
 
 /** @returns the state of this server and, through its agents' reports, of all others that these know */
 export function serverStatus(sources: StatusSources): MessageInitShape<typeof GetStatusResponseSchema> {
   const { serverId, ingest, journal, store } = sources;
   const view = ingest.view();
+  const health = sources.health.view();
+  const { disk } = sources.health;
   // What violates is decided at the agent; a notice names the channel.
   const violating = new Set(ingest.notices().map(({ notice }) => `${notice.grantId}/${notice.channel}`));
   const { lanes, heldRawBytes, roomBytes, setAsideBlocks } = journal.statistics;
@@ -59,7 +63,10 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
       roomBytes: BigInt(roomBytes),
       recordsLoadedTotal: BigInt(sources.recordsLoaded),
       blocksSetAsideTotal: BigInt(setAsideBlocks),
+      diskFreeBytes: BigInt(disk?.freeBytes ?? 0),
+      diskSizeBytes: BigInt(disk?.sizeBytes ?? 0),
     },
-    store,
+    health,
+    store: { available: store.available, error: store.error, version: store.version },
   });
 }

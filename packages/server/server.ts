@@ -4,19 +4,24 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
+import { createSteadyClock } from '@sluice/host/steady-clock';
 import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
-import type { ServerId } from '@sluice/protocol/model';
+import type { ServerId, TimeMs } from '@sluice/protocol/model';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { checkBlock } from '@sluice/wire/block-validator';
 import type { Logger } from 'pino';
 import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
+import { healthFacts } from './health/gather-facts.ts';
+import { HealthWatch } from './health/health-watch.ts';
 import { startIngest } from './ingest/ingest.ts';
 import type { ServerTls } from './ingest/listener.ts';
 import { Journal } from './journal/journal.ts';
+import type { Lane } from './journal/journal-records.ts';
 import { startLoader } from './loader/loader.ts';
 import { startReconciler } from './loader/moved-reconciler.ts';
+import type { LoaderProblem } from './loader/retrying.ts';
 import { findStoredBlocks } from './loader/stored-blocks.ts';
 import { ServerMetrics } from './metrics.ts';
 import { createHiddenCopies } from './search/hidden-copies.ts';
@@ -113,8 +118,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { logger } = options;
   const directory = path.resolve(options.directory);
   makePrivateDirectory(directory, { marks: DATA_MARKS });
+  const journalDirectory = path.join(directory, 'journal');
   const journal = await Journal.open({
-    directory: path.join(directory, 'journal'),
+    directory: journalDirectory,
     ...(options.journalBytes === undefined ? {} : { maxRawBytes: options.journalBytes }),
   });
   parts.defer(() => journal.close());
@@ -130,7 +136,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   parts.defer(() => client.close());
   const monitor = startStoreMonitor(client, logger);
   parts.defer(() => monitor.stop());
-  const loading = startLoadingWhenReady(monitor, { journal, client, options, metrics });
+  const now = createSteadyClock();
+  const loading = startLoadingWhenReady(monitor, { journal, client, options, metrics, now });
   parts.defer(() => loading.stop());
 
   const ingest = await startIngest({
@@ -148,6 +155,21 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     metrics,
   });
   parts.defer(() => ingest.stop());
+  const health = new HealthWatch({
+    facts: () =>
+      healthFacts({
+        serverId: options.serverId,
+        journalDirectory,
+        journal,
+        loading,
+        ingest,
+        store: monitor.state,
+      }),
+    journalDirectory,
+    now,
+  });
+  parts.defer(() => health.stop());
+  metrics.showHealth(health);
 
   const api = await startApi({
     host: options.api.host,
@@ -165,6 +187,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         journal,
         recordsLoaded: loading.recordsLoaded,
         store: monitor.state,
+        health,
       }),
     metrics: () => metrics.registry.metrics(),
     logger,
@@ -205,6 +228,10 @@ async function startEmbeddedStore(
 
 interface Loading {
   readonly recordsLoaded: number;
+  /** When the store last confirmed something of the lane; before that, when this server started. */
+  progressMs(lane: Lane): TimeMs;
+  /** Lanes whose latest attempt failed. */
+  problems(): readonly LoaderProblem[];
   stop(): Promise<void>;
 }
 
@@ -216,9 +243,12 @@ function startLoadingWhenReady(
     client: ReturnType<typeof createStoreClient>;
     options: ServerOptions;
     metrics: ServerMetrics;
+    now: () => TimeMs;
   },
 ): Loading {
-  const { journal, client, options, metrics } = parts;
+  const { journal, client, options, metrics, now } = parts;
+  const progressMs = new Map<Lane, TimeMs>();
+  const startedMs = now();
   let recordsLoaded = 0;
   let loader: ReturnType<typeof startLoader> | undefined;
   let reconciler: ReturnType<typeof startReconciler> | undefined;
@@ -236,7 +266,8 @@ function startLoadingWhenReady(
         logger: options.logger,
         metrics,
       });
-      loader.onLoaded(({ blocks }) => {
+      loader.onLoaded(({ lane, blocks }) => {
+        progressMs.set(lane, now());
         for (const { header } of blocks) recordsLoaded += header.recordCount;
       });
     },
@@ -246,6 +277,8 @@ function startLoadingWhenReady(
     get recordsLoaded() {
       return recordsLoaded;
     },
+    progressMs: (lane) => progressMs.get(lane) ?? startedMs,
+    problems: () => loader?.problems() ?? [],
     stop: async () => {
       stopped = true;
       await loader?.stop();

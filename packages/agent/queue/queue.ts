@@ -258,6 +258,11 @@ export class DurableQueue {
     return blocks;
   }
 
+  /** How many blocks lie aside. */
+  get setAsideCount(): number {
+    return this.#environment.asideHeaders.getKeysCount();
+  }
+
   /** How many blocks set aside were dropped since the start because too many were kept. */
   get droppedSetAsideCount(): number {
     return this.#droppedSetAside;

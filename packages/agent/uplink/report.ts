@@ -4,9 +4,9 @@
  * Invariants: everything in it comes from the machine's view, the connections' views and the caller's extras; nothing
  * here keeps state; every list is bounded.
  */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
-import type { AgentReport, AgentServerView } from '@sluice/wire/gen/uplink_pb';
+import type { AgentReport, AgentServerView, QueueStatusSchema } from '@sluice/wire/gen/uplink_pb';
 import {
   AgentReportSchema,
   AgentServerViewSchema,
@@ -19,15 +19,37 @@ import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_U
 import type { UplinkView } from './uplink.ts';
 
 /** What only the agent's other parts know. */
+export interface QueueFacts {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  /** For how long reading has paused because the queue is full; 0: it does not. */
+  readonly pausedMs: number;
+  /** Of the disk under the queue; undefined when it cannot be seen. */
+  readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
+  /** Why the queue cannot be written, and for how long already. */
+  readonly writeFailure:
+    | { readonly code: string; readonly message: string; readonly forMs: number }
+    | undefined;
+  readonly setAsideBlocks: number;
+  /** Since the start. */
+  readonly setAsideDroppedTotal: number;
+}
+
 export interface ReportExtras {
   /** Bytes of the watched files that are not read yet. */
   readonly unreadBytes: number;
   /** For people: a file that cannot be read, a full disk. */
   readonly problems: readonly string[];
+  readonly queue?: QueueFacts;
 }
 
-/** The report as a message; sizes are bounded by the limits named above. */
-export function buildReport(hostName: string, view: UplinkView, extras: ReportExtras): AgentReport {
+/** The report as a message, made at `nowMs`; sizes are bounded by the limits named above. */
+export function buildReport(
+  hostName: string,
+  view: UplinkView,
+  extras: ReportExtras,
+  nowMs: number,
+): AgentReport {
   const { machine } = view;
   return create(AgentReportSchema, {
     hostName,
@@ -61,7 +83,25 @@ export function buildReport(hostName: string, view: UplinkView, extras: ReportEx
     problems: [...extras.problems, ...view.problems]
       .slice(0, MAX_PROBLEMS)
       .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
+    sentAtMs: count(nowMs),
+    ...(extras.queue === undefined ? {} : { queue: queueStatus(extras.queue) }),
   });
+}
+
+function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSchema> {
+  const { disk, writeFailure } = queue;
+  return {
+    usedBytes: count(queue.usedBytes),
+    maxBytes: count(queue.maxBytes),
+    pausedMs: count(queue.pausedMs),
+    diskFreeBytes: count(disk?.freeBytes ?? 0),
+    diskSizeBytes: count(disk?.sizeBytes ?? 0),
+    writeErrorCode: writeFailure?.code ?? '',
+    writeError: (writeFailure?.message ?? '').slice(0, MAX_PROBLEM_LENGTH),
+    writeErrorMs: count(writeFailure?.forMs ?? 0),
+    setAsideBlocks: count(queue.setAsideBlocks),
+    setAsideDroppedTotal: count(queue.setAsideDroppedTotal),
+  };
 }
 
 function serverView(connection: ConnectionView, machine: UplinkView['machine']): AgentServerView {

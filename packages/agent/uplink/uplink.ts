@@ -257,7 +257,7 @@ class UplinkRuntime implements ConnectionHost {
     if (!this.#changed && atMs - this.#reportedAtMs < REPORT_REFRESH_MS) return;
     this.#changed = false;
     this.#reportedAtMs = atMs;
-    const report = buildReport(this.hostName, this.view(), this.#options.report());
+    const report = buildReport(this.hostName, this.view(), this.#options.report(), now());
     for (const connection of this.#connections) connection.sendReport(report);
   }
 

@@ -1,15 +1,17 @@
 /**
  * The state of servers, channels and agents as the stable object of `sluice status --json` and as lines for people.
  */
+import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
 import type { AgentStatus, GetStatusResponse, ReceivedNotice, ServerStatus } from '@sluice/wire/gen/query_pb';
 import {
   type ChannelState,
   type ChannelUse,
   type PriorityViolationNotice,
+  type QueueStatus,
   type SentNotice,
   UrgencyClass,
 } from '@sluice/wire/gen/uplink_pb';
-import { formatBytes, formatDuration } from '../config/units.ts';
+import { healthLines, isoTime, type JsonHealth, jsonHealth } from './health.ts';
 import { printable, styled } from './terminal.ts';
 
 /** Uses of channels that the text shows; `--json` has all that are kept. */
@@ -44,8 +46,20 @@ interface JsonChannel {
   violating: boolean;
 }
 
+interface JsonQueue {
+  usedBytes: number;
+  maxBytes: number;
+  pausedMs: number;
+  diskFreeBytes: number;
+  diskSizeBytes: number;
+  writeError: string;
+  blocksSetAside: number;
+  setAsideDropped: number;
+}
+
 /** The stable shape of `sluice status --json`. */
 export interface JsonStatus {
+  health: JsonHealth;
   servers: {
     id: string;
     answering: boolean;
@@ -59,6 +73,8 @@ export interface JsonStatus {
       roomBytes: number;
       recordsLoaded: number;
       blocksSetAside: number;
+      diskFreeBytes: number;
+      diskSizeBytes: number;
     } | null;
   }[];
   agents: {
@@ -68,7 +84,10 @@ export interface JsonStatus {
     lastSeen: string;
     backlog: Record<string, { records: number; rawBytes: number; oldestAgeMs: number }>;
     unreadBytes: number;
+    /** Age of the oldest record that no search finds yet. */
     lagMs: number;
+    /** Null for an agent that does not tell of its queue. */
+    queue: JsonQueue | null;
     recordsAcknowledged: number;
     blocksSetAside: number;
     servers: {
@@ -102,6 +121,7 @@ export interface JsonStatus {
 /** @returns the status in the shape of `--json` */
 export function jsonStatus(status: GetStatusResponse): JsonStatus {
   return {
+    health: jsonHealth(status.health),
     servers: status.servers.map(jsonServer),
     agents: status.agents.map(jsonAgent),
     violations: Number(status.violationsTotal),
@@ -136,6 +156,8 @@ function jsonServer(server: ServerStatus): JsonStatus['servers'][number] {
             roomBytes: Number(journal.roomBytes),
             recordsLoaded: Number(journal.recordsLoadedTotal),
             blocksSetAside: Number(journal.blocksSetAsideTotal),
+            diskFreeBytes: Number(journal.diskFreeBytes),
+            diskSizeBytes: Number(journal.diskSizeBytes),
           },
   };
 }
@@ -158,7 +180,8 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
       ]),
     ),
     unreadBytes: Number(report?.unreadBytes ?? 0n),
-    lagMs: Number(report?.lagMs ?? 0n),
+    lagMs: lagMs(agent),
+    queue: report?.queue === undefined ? null : jsonQueue(report.queue),
     recordsAcknowledged: Number(report?.recordsAcknowledgedTotal ?? 0n),
     blocksSetAside: Number(report?.blocksSetAsideTotal ?? 0n),
     servers: (report?.servers ?? []).map((server) => ({
@@ -189,6 +212,19 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
   };
 }
 
+function jsonQueue(queue: QueueStatus): JsonQueue {
+  return {
+    usedBytes: Number(queue.usedBytes),
+    maxBytes: Number(queue.maxBytes),
+    pausedMs: Number(queue.pausedMs),
+    diskFreeBytes: Number(queue.diskFreeBytes),
+    diskSizeBytes: Number(queue.diskSizeBytes),
+    writeError: queue.writeError,
+    blocksSetAside: Number(queue.setAsideBlocks),
+    setAsideDropped: Number(queue.setAsideDroppedTotal),
+  };
+}
+
 function jsonChannel(channel: ChannelState): JsonChannel {
   return {
     grant: channel.grantId,
@@ -216,15 +252,12 @@ function jsonNotice(atMs: bigint, notice: PriorityViolationNotice | undefined): 
   };
 }
 
-function isoTime(atMs: bigint): string {
-  return new Date(Number(atMs)).toISOString();
-}
-
 /** @returns the status for people */
 export function statusLines(status: GetStatusResponse): string[] {
   const store =
     status.store?.available === true ? 'available' : `not available: ${status.store?.error ?? 'unknown'}`;
   return [
+    ...healthLines(status.health),
     `store    ${printable(store)}`,
     ...status.servers.flatMap(serverLines),
     ...status.agents.flatMap(agentLines),
@@ -294,11 +327,16 @@ function lanesOf(server: ServerStatus): LaneLine[] {
   return [...lanes.values()].sort((a, b) => a.priority - b.priority);
 }
 
+/** Age of the oldest record that cannot be found yet; of an agent that is gone, as old as it was when it was last seen. */
+function lagMs({ connected, oldestUnsearchableMs, report }: AgentStatus): number {
+  return Math.max(Number(oldestUnsearchableMs), connected ? 0 : Number(report?.lagMs ?? 0n));
+}
+
 function agentLines(agent: AgentStatus): string[] {
   const report = agent.report;
   const state = agent.connected ? 'connected' : 'disconnected';
   const lines = [
-    `agent    ${styled('bold', printable(agent.agentId))}  ${state}, lag ${formatDuration(Number(report?.lagMs ?? 0n))}, ` +
+    `agent    ${styled('bold', printable(agent.agentId))}  ${state}, lag ${formatDuration(lagMs(agent))}, ` +
       `${formatBytes(Number(report?.unreadBytes ?? 0n))} not read yet`,
   ];
   for (const entry of report?.backlog ?? []) {

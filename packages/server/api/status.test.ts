@@ -1,10 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import { AgentReportSchema } from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
+import type { HealthView } from '../health/health.ts';
 import { MAX_SHOWN_NOTICES, mergeStatus, type ReportingAgent } from './status.ts';
 
 const own = { serverId: 's1', channels: [], violationsTotal: 4n, recentNotices: [] };
 const store = { available: true };
+const health: HealthView = {
+  atMs: 0,
+  problems: [],
+  counts: new Map(),
+  unsearchable: { oldestMs: 0, classes: [], oldestMsByAgent: new Map() },
+  stillForMs: new Map(),
+};
 
 function agent(
   agentId: string,
@@ -19,6 +27,7 @@ test('a server that only agents see stands there once, with the channels of all 
   const merged = mergeStatus({
     own,
     store,
+    health,
     agents: [
       agent('a', { servers: [{ ...view, channels: [{ priority: 2 }] }] }),
       agent('b', { servers: [{ ...view, channels: [{ priority: 3 }] }] }),
@@ -38,6 +47,7 @@ test('of the answering server only its own word counts: no violation is counted 
   const merged = mergeStatus({
     own: { ...own, recentNotices: [{ atMs: 1n, agentId: 'a', notice }] },
     store,
+    health,
     agents: [
       agent('a', {
         noticesTotal: 5n,
@@ -59,14 +69,14 @@ test('of the answering server only its own word counts: no violation is counted 
 
 test('what an agent that left says of channels is over, and a server without a name has its address', () => {
   const servers = [{ address: 'http://b', connected: true, channels: [{ priority: 1 }] }];
-  const merged = mergeStatus({ own, store, agents: [agent('a', { servers }, false)] });
+  const merged = mergeStatus({ own, store, health, agents: [agent('a', { servers }, false)] });
   expect(merged.servers?.[1]).toMatchObject({ serverId: 'http://b', state: 'disconnected', channels: [] });
   expect(merged.agents?.[0]).toMatchObject({ agentId: 'a', connected: false, lastSeenMs: 5n });
 });
 
 test('the latest notices are shown, newest first', () => {
   const recentNotices = Array.from({ length: 70 }, (_, index) => ({ atMs: BigInt(index), agentId: 'a' }));
-  const shown = mergeStatus({ own: { ...own, recentNotices }, store, agents: [] }).servers?.[0]
+  const shown = mergeStatus({ own: { ...own, recentNotices }, store, health, agents: [] }).servers?.[0]
     ?.recentNotices;
   expect(shown).toHaveLength(MAX_SHOWN_NOTICES);
   expect(shown?.[0]?.atMs).toBe(69n);

@@ -6,16 +6,20 @@
  * is counted once, at the server that it was sent to.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { writeUrgency } from '@sluice/wire/convert';
 import type {
   AgentStatusSchema,
   GetStatusResponseSchema,
+  HealthSchema,
   JournalStatusSchema,
   ReceivedNoticeSchema,
   ServerChannelSchema,
   ServerStatusSchema,
   StoreStatusSchema,
 } from '@sluice/wire/gen/query_pb';
+import { ProblemSeverity } from '@sluice/wire/gen/query_pb';
 import type { AgentReport, AgentServerView } from '@sluice/wire/gen/uplink_pb';
+import type { HealthView } from '../health/health.ts';
 
 type ServerStatusInit = MessageInitShape<typeof ServerStatusSchema>;
 type ReceivedNoticeInit = MessageInitShape<typeof ReceivedNoticeSchema>;
@@ -46,16 +50,18 @@ export interface StatusParts {
   readonly agents: readonly ReportingAgent[];
   readonly journal?: MessageInitShape<typeof JournalStatusSchema>;
   readonly store: MessageInitShape<typeof StoreStatusSchema>;
+  readonly health: HealthView;
 }
 
 export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStatusResponseSchema> {
-  const { own, agents, journal, store } = parts;
+  const { own, agents, journal, store, health } = parts;
   const servers = [ownStatus(own, journal), ...seenServers(own.serverId, agents)];
   return {
     servers,
-    agents: agents.map(agentStatus),
+    agents: agents.map((agent) => agentStatus(agent, health)),
     violationsTotal: servers.reduce((sum, server) => sum + (server.violationsTotal ?? 0n), 0n),
     store,
+    health: healthMessage(health),
   };
 }
 
@@ -119,8 +125,36 @@ function seenAs(seen: Map<string, SeenServer>, serverId: string): SeenServer {
   return server;
 }
 
-function agentStatus(agent: ReportingAgent): MessageInitShape<typeof AgentStatusSchema> {
+/** The health of a moment as a message. */
+function healthMessage({
+  atMs,
+  problems,
+  counts,
+  unsearchable,
+}: HealthView): MessageInitShape<typeof HealthSchema> {
   return {
+    atMs: BigInt(atMs),
+    problems: problems.map(({ code, severity, sinceMs, subject, summary, action, values }) => ({
+      ...{ code, summary, action, values: { ...values } },
+      severity: severity === 'error' ? ProblemSeverity.ERROR : ProblemSeverity.WARNING,
+      sinceMs: BigInt(sinceMs),
+      subjectKind: subject.kind,
+      subject: subject.name,
+    })),
+    problemsTotal: [...counts.values()].reduce((total, count) => total + count, 0),
+    oldestUnsearchableMs: BigInt(Math.round(unsearchable.oldestMs)),
+    unsearchable: unsearchable.classes.map(({ urgency, records, oldestMs }) => ({
+      urgency: writeUrgency(urgency),
+      recordCount: BigInt(records),
+      oldestAgeMs: BigInt(Math.round(oldestMs)),
+    })),
+  };
+}
+
+function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShape<typeof AgentStatusSchema> {
+  const oldestMs = health.unsearchable.oldestMsByAgent.get(agent.agentId) ?? 0;
+  return {
+    oldestUnsearchableMs: BigInt(Math.round(oldestMs)),
     agentId: agent.agentId,
     connected: agent.connected,
     lastSeenMs: BigInt(agent.lastSeenMs),

@@ -13,6 +13,8 @@ export interface KnownAgent {
   readonly hostName: string;
   readonly connected: boolean;
   readonly lastSeenMs: TimeMs;
+  /** When the report came; 0 until the first one did. */
+  readonly reportedMs: TimeMs | 0;
   /** Undefined until the first one came. */
   readonly report: AgentReport | undefined;
 }
@@ -27,8 +29,8 @@ export class ReportBook {
   }
 
   connected(agentId: AgentId, hostName: string, atMs: TimeMs): void {
-    const report = this.#agents.get(agentId)?.report;
-    this.#put({ agentId, hostName, connected: true, lastSeenMs: atMs, report });
+    const { report, reportedMs = 0 } = this.#agents.get(agentId) ?? {};
+    this.#put({ agentId, hostName, connected: true, lastSeenMs: atMs, reportedMs, report });
     if (this.#agents.size <= this.#capacity) return;
     for (const known of this.#agents.values()) {
       if (known.connected) continue;
@@ -51,7 +53,7 @@ export class ReportBook {
     cut(report.recentUses);
     cut(report.recentNotices);
     cut(report.problems);
-    this.#put({ ...known, lastSeenMs: atMs, report });
+    this.#put({ ...known, lastSeenMs: atMs, reportedMs: atMs, report });
   }
 
   list(): KnownAgent[] {

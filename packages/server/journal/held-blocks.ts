@@ -6,7 +6,7 @@
  * No I/O.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import { type BlockHeader, blockKey } from '@sluice/protocol/model';
+import { type AgentId, type BlockHeader, blockKey } from '@sluice/protocol/model';
 import {
   type BatchRecord,
   type JournalBatch,
@@ -24,6 +24,16 @@ export const MIN_BLOCK_COST_BYTES = 4096;
 export interface LaneStatistics {
   readonly blockCount: number;
   readonly rawBytes: number;
+}
+
+/** What one agent has in one lane. */
+export interface HeldOfAgent {
+  readonly lane: Lane;
+  readonly agentId: AgentId;
+  records: number;
+  /** By the agent's clock. */
+  oldestObservedMs: number;
+  oldestReceivedMs: number;
 }
 
 /** A batch as it was read from disk. */
@@ -56,6 +66,18 @@ export class HeldBlocks {
   /** Batches of the lane, the oldest first. */
   batches(lane: Lane): readonly JournalBatch[] {
     return [...(this.#batches[lane]?.values() ?? [])];
+  }
+
+  /** Everything that is held, by lane and agent. Goes over all blocks: for people to look at. */
+  byAgent(): HeldOfAgent[] {
+    return LANES.flatMap((lane) => {
+      const found = new Map<AgentId, HeldOfAgent>();
+      for (const block of this.#waiting[lane]?.values() ?? []) addTo(found, block);
+      for (const batch of this.#batches[lane]?.values() ?? []) {
+        for (const block of batch.blocks) addTo(found, block);
+      }
+      return [...found.values()];
+    });
   }
 
   /** A new block is on disk, and waits. */
@@ -131,6 +153,18 @@ export class HeldBlocks {
     totals.rawBytes += sign * block.header.rawBytes;
     this.#payloadBytes += sign * block.payloadBytes;
   }
+}
+
+function addTo(found: Map<AgentId, HeldOfAgent>, { lane, header, receivedMs }: JournaledBlock): void {
+  const { agentId } = header.id;
+  let held = found.get(agentId);
+  if (held === undefined) {
+    held = { lane, agentId, records: 0, oldestObservedMs: Infinity, oldestReceivedMs: Infinity };
+    found.set(agentId, held);
+  }
+  held.records += header.recordCount;
+  held.oldestObservedMs = Math.min(held.oldestObservedMs, header.oldestObservedMs);
+  held.oldestReceivedMs = Math.min(held.oldestReceivedMs, receivedMs);
 }
 
 /** What a block counts against the room, in bytes. */

@@ -17,7 +17,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
 import { DiskSpace } from './disk-space.ts';
 import { GroupCommit } from './group-commit.ts';
-import { costOf, HeldBlocks, type LaneStatistics } from './held-blocks.ts';
+import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';
 import {
   checkAgentId,
   type JournalBatch,
@@ -152,6 +152,16 @@ export class Journal {
   get roomBytes(): number {
     // What cannot be written must not be granted.
     return this.#space.isFull ? 0 : Math.max(0, this.maxRawBytes - this.#costBytes);
+  }
+
+  /** Whether the latest block found no space on the disk. */
+  get isDiskFull(): boolean {
+    return this.#space.isFull;
+  }
+
+  /** What is not in the store yet, by lane and agent. Goes over all blocks: for people to look at. */
+  heldByAgent(): HeldOfAgent[] {
+    return this.#held.byAgent();
   }
 
   get statistics(): JournalStatistics {

@@ -2,7 +2,7 @@
  * Brings the store's tables up to date when the store is there, and knows whether it is there now. A server starts and
  * takes logs without its store: the journal holds them until it comes.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { migrate } from './migrate.ts';
 import type { StoreClient } from './store-client.ts';
@@ -16,6 +16,8 @@ export interface StoreState {
   readonly available: boolean;
   /** Why it is not available. */
   readonly error: string;
+  /** Its code; undefined while it is available, or was not asked yet. */
+  readonly errorCode?: ErrorCode;
   /** The engine's version. */
   readonly version: string;
 }
@@ -52,7 +54,7 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
       if (state.error !== problem.message && !stopped) {
         logger.warn({ code: problem.code }, `the store is not available: ${problem.message}`);
       }
-      state = { ...state, available: false, error: problem.message };
+      state = { ...state, available: false, error: problem.message, errorCode: problem.code };
       if (problem.code === 'state_newer') {
         ready.reject(problem);
         return;

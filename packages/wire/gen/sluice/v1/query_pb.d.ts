@@ -4,7 +4,7 @@
 // @generated from file sluice/v1/query.proto (package sluice.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AgentReport, ChannelState, PriorityViolationNotice, UrgencyClass } from "./uplink_pb.js";
 
@@ -398,6 +398,11 @@ export declare type GetStatusResponse = Message<"sluice.v1.GetStatusResponse"> &
    * @generated from field: sluice.v1.StoreStatus store = 4;
    */
   store?: StoreStatus | undefined;
+
+  /**
+   * @generated from field: sluice.v1.Health health = 5;
+   */
+  health?: Health | undefined;
 };
 
 /**
@@ -405,6 +410,140 @@ export declare type GetStatusResponse = Message<"sluice.v1.GetStatusResponse"> &
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export declare const GetStatusResponseSchema: GenMessage<GetStatusResponse>;
+
+/**
+ * What is wrong, as the answering server knows it: of itself, of its store, and of the agents that report to it.
+ *
+ * @generated from message sluice.v1.Health
+ */
+export declare type Health = Message<"sluice.v1.Health"> & {
+  /**
+   * Worst first, bounded; `problems_total` counts those that were left out too. None: all is well.
+   *
+   * @generated from field: repeated sluice.v1.HealthProblem problems = 1;
+   */
+  problems: HealthProblem[];
+
+  /**
+   * @generated from field: uint32 problems_total = 2;
+   */
+  problemsTotal: number;
+
+  /**
+   * Age of the oldest record that is known of and that no search finds yet: in this server's journal, or in the queue
+   * of a connected agent. 0: there is none.
+   *
+   * @generated from field: uint64 oldest_unsearchable_ms = 3;
+   */
+  oldestUnsearchableMs: bigint;
+
+  /**
+   * The same per class that has any.
+   *
+   * @generated from field: repeated sluice.v1.UnsearchableClass unsearchable = 4;
+   */
+  unsearchable: UnsearchableClass[];
+
+  /**
+   * The server's time.
+   *
+   * @generated from field: uint64 at_ms = 5;
+   */
+  atMs: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.Health.
+ * Use `create(HealthSchema)` to create a new message.
+ */
+export declare const HealthSchema: GenMessage<Health>;
+
+/**
+ * @generated from message sluice.v1.HealthProblem
+ */
+export declare type HealthProblem = Message<"sluice.v1.HealthProblem"> & {
+  /**
+   * Stable, of the table in docs/monitoring.md; never reused for another meaning.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: sluice.v1.ProblemSeverity severity = 2;
+   */
+  severity: ProblemSeverity;
+
+  /**
+   * @generated from field: uint64 since_ms = 3;
+   */
+  sinceMs: bigint;
+
+  /**
+   * server, store, agent, source
+   *
+   * @generated from field: string subject_kind = 4;
+   */
+  subjectKind: string;
+
+  /**
+   * Its name; of a source: the agent's, a space, and the source's.
+   *
+   * @generated from field: string subject = 5;
+   */
+  subject: string;
+
+  /**
+   * What is wrong, and what to do: an English sentence each.
+   *
+   * @generated from field: string summary = 6;
+   */
+  summary: string;
+
+  /**
+   * @generated from field: string action = 7;
+   */
+  action: string;
+
+  /**
+   * What the sentences were filled with, for other languages.
+   *
+   * @generated from field: map<string, string> values = 8;
+   */
+  values: { [key: string]: string };
+};
+
+/**
+ * Describes the message sluice.v1.HealthProblem.
+ * Use `create(HealthProblemSchema)` to create a new message.
+ */
+export declare const HealthProblemSchema: GenMessage<HealthProblem>;
+
+/**
+ * @generated from message sluice.v1.UnsearchableClass
+ */
+export declare type UnsearchableClass = Message<"sluice.v1.UnsearchableClass"> & {
+  /**
+   * @generated from field: sluice.v1.UrgencyClass urgency = 1;
+   */
+  urgency: UrgencyClass;
+
+  /**
+   * @generated from field: uint64 record_count = 2;
+   */
+  recordCount: bigint;
+
+  /**
+   * @generated from field: uint64 oldest_age_ms = 3;
+   */
+  oldestAgeMs: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.UnsearchableClass.
+ * Use `create(UnsearchableClassSchema)` to create a new message.
+ */
+export declare const UnsearchableClassSchema: GenMessage<UnsearchableClass>;
 
 /**
  * @generated from message sluice.v1.ServerStatus
@@ -530,9 +669,23 @@ export declare type JournalStatus = Message<"sluice.v1.JournalStatus"> & {
   recordsLoadedTotal: bigint;
 
   /**
+   * Blocks that lie aside now: the store refused them for good.
+   *
    * @generated from field: uint64 blocks_set_aside_total = 5;
    */
   blocksSetAsideTotal: bigint;
+
+  /**
+   * Of the disk under the journal; 0 when it is not known.
+   *
+   * @generated from field: uint64 disk_free_bytes = 6;
+   */
+  diskFreeBytes: bigint;
+
+  /**
+   * @generated from field: uint64 disk_size_bytes = 7;
+   */
+  diskSizeBytes: bigint;
 };
 
 /**
@@ -564,6 +717,13 @@ export declare type AgentStatus = Message<"sluice.v1.AgentStatus"> & {
    * @generated from field: sluice.v1.AgentReport report = 4;
    */
   report?: AgentReport | undefined;
+
+  /**
+   * Age of the oldest record of this agent that no search finds yet, in its queue or in the answering server's journal.
+   *
+   * @generated from field: uint64 oldest_unsearchable_ms = 5;
+   */
+  oldestUnsearchableMs: bigint;
 };
 
 /**
@@ -597,6 +757,35 @@ export declare type StoreStatus = Message<"sluice.v1.StoreStatus"> & {
  * Use `create(StoreStatusSchema)` to create a new message.
  */
 export declare const StoreStatusSchema: GenMessage<StoreStatus>;
+
+/**
+ * @generated from enum sluice.v1.ProblemSeverity
+ */
+export enum ProblemSeverity {
+  /**
+   * @generated from enum value: PROBLEM_SEVERITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Logs can be searched later than they should, or something needs a look by daylight.
+   *
+   * @generated from enum value: PROBLEM_SEVERITY_WARNING = 1;
+   */
+  WARNING = 1,
+
+  /**
+   * Logs stand still, are in danger, or cannot be searched: now.
+   *
+   * @generated from enum value: PROBLEM_SEVERITY_ERROR = 2;
+   */
+  ERROR = 2,
+}
+
+/**
+ * Describes the enum sluice.v1.ProblemSeverity.
+ */
+export declare const ProblemSeveritySchema: GenEnum<ProblemSeverity>;
 
 /**
  * @generated from service sluice.v1.QueryService

@@ -742,6 +742,18 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
    * @generated from field: repeated string problems = 11;
    */
   problems: string[];
+
+  /**
+   * The agent's time when it made the report: tells how far its clock is off. 0: not said.
+   *
+   * @generated from field: uint64 sent_at_ms = 20;
+   */
+  sentAtMs: bigint;
+
+  /**
+   * @generated from field: optional sluice.v1.QueueStatus queue = 21;
+   */
+  queue?: QueueStatus | undefined;
 };
 
 /**
@@ -749,6 +761,79 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
  * Use `create(AgentReportSchema)` to create a new message.
  */
 export declare const AgentReportSchema: GenMessage<AgentReport>;
+
+/**
+ * The agent's durable queue. Times are ages at the time of the report, so that no clock is compared with another.
+ *
+ * @generated from message sluice.v1.QueueStatus
+ */
+export declare type QueueStatus = Message<"sluice.v1.QueueStatus"> & {
+  /**
+   * Payload bytes on disk, and at how many reading pauses.
+   *
+   * @generated from field: uint64 used_bytes = 1;
+   */
+  usedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 max_bytes = 2;
+   */
+  maxBytes: bigint;
+
+  /**
+   * For how long reading has paused because the queue is full; 0: it does not.
+   *
+   * @generated from field: uint64 paused_ms = 3;
+   */
+  pausedMs: bigint;
+
+  /**
+   * Of the disk under the queue; 0 when it is not known.
+   *
+   * @generated from field: uint64 disk_free_bytes = 4;
+   */
+  diskFreeBytes: bigint;
+
+  /**
+   * @generated from field: uint64 disk_size_bytes = 5;
+   */
+  diskSizeBytes: bigint;
+
+  /**
+   * Why the queue cannot be written now, as the code of an error, and for how long; empty: it can.
+   *
+   * @generated from field: string write_error_code = 6;
+   */
+  writeErrorCode: string;
+
+  /**
+   * @generated from field: string write_error = 7;
+   */
+  writeError: string;
+
+  /**
+   * @generated from field: uint64 write_error_ms = 8;
+   */
+  writeErrorMs: bigint;
+
+  /**
+   * Blocks that no server took and that are kept aside, and those dropped since the start because too many were kept.
+   *
+   * @generated from field: uint64 set_aside_blocks = 9;
+   */
+  setAsideBlocks: bigint;
+
+  /**
+   * @generated from field: uint64 set_aside_dropped_total = 10;
+   */
+  setAsideDroppedTotal: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.QueueStatus.
+ * Use `create(QueueStatusSchema)` to create a new message.
+ */
+export declare const QueueStatusSchema: GenMessage<QueueStatus>;
 
 /**
  * @generated from message sluice.v1.AgentServerView

@@ -1,0 +1,139 @@
+/** Troubles of agents: what they report of themselves, and those that report nothing any more. */
+import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
+import type { AgentReport, QueueStatus } from '@sluice/wire/gen/uplink_pb';
+import type { AgentFacts } from './health-facts.ts';
+import { diskValues, isLow } from './journal-troubles.ts';
+import { type Finding, plural, type Subject } from './problem.ts';
+import { sentence } from './store-troubles.ts';
+
+/** What has waited in a queue for longer is late. */
+export const LAGGING_AFTER_MS = 60_000;
+/** Clocks that are kept in step are within a second; a minute misleads who reads times of two machines side by side. */
+export const CLOCK_OFF_BY_MS = 60_000;
+/** An agent that is away for longer was taken away: nobody waits for it. */
+export const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
+
+export function agentTroubles(agents: readonly AgentFacts[], nowMs: number): Finding[] {
+  return [...agents.flatMap((agent) => troublesOf(agent, nowMs)), ...unreachableServers(agents)];
+}
+
+function troublesOf(agent: AgentFacts, nowMs: number): Finding[] {
+  const { agentId, report } = agent;
+  const subject: Subject = { kind: 'agent', name: agentId };
+  if (!agent.connected) return goneAgent(agent, subject, nowMs);
+  if (report === undefined) return [];
+  const queue = report.queue === undefined ? [] : queueTroubles(report.queue, agent.reportedMs, subject);
+  return [
+    ...queue,
+    ...setAside(report, subject),
+    ...lag(report, nowMs - agent.reportedMs, subject),
+    ...clock(report, agent.reportedMs, subject),
+    ...ownWords(report, subject),
+  ];
+}
+
+function goneAgent({ lastSeenMs, report }: AgentFacts, subject: Subject, nowMs: number): Finding[] {
+  if (nowMs - lastSeenMs > GONE_FOR_GOOD_MS) return [];
+  const records = plural(report === undefined ? 0 : backlogRecords(report), 'record');
+  return [{ code: 'agent_gone', subject, sinceMs: lastSeenMs, values: { records } }];
+}
+
+function queueTroubles(queue: QueueStatus, reportedMs: number, subject: Subject): Finding[] {
+  const findings: Finding[] = [];
+  const disk = { freeBytes: Number(queue.diskFreeBytes), sizeBytes: Number(queue.diskSizeBytes) };
+  const values = diskValues(disk);
+  if (queue.writeErrorCode !== '') {
+    const sinceMs = reportedMs - Number(queue.writeErrorMs);
+    const isFull = queue.writeErrorCode === 'disk_full';
+    findings.push({
+      ...{ subject, sinceMs },
+      code: isFull ? 'agent_queue_disk_full' : 'agent_queue_unwritable',
+      values: { ...values, reason: sentence(queue.writeError) },
+    });
+  } else if (isLow(disk)) {
+    findings.push({ code: 'agent_queue_disk_low', subject, values });
+  }
+  if (queue.pausedMs > 0n) {
+    const sinceMs = reportedMs - Number(queue.pausedMs);
+    const used = formatBytes(Number(queue.usedBytes));
+    findings.push({ code: 'agent_queue_full', subject, sinceMs, values: { used } });
+  }
+  return findings;
+}
+
+function setAside(report: AgentReport, subject: Subject): Finding[] {
+  const findings: Finding[] = [];
+  // An agent that says nothing of its queue counts since its start.
+  const kept = Number(report.queue?.setAsideBlocks ?? report.blocksSetAsideTotal);
+  const dropped = Number(report.queue?.setAsideDroppedTotal ?? 0n);
+  if (dropped > 0)
+    findings.push({
+      code: 'agent_set_aside_dropped',
+      subject,
+      values: { blocks: plural(dropped, 'block') },
+    });
+  if (kept > 0)
+    findings.push({ code: 'agent_blocks_set_aside', subject, values: { blocks: plural(kept, 'block') } });
+  return findings;
+}
+
+function lag(report: AgentReport, sinceReportMs: number, subject: Subject): Finding[] {
+  const oldestMs = report.backlog.reduce((age, entry) => Math.max(age, Number(entry.oldestAgeMs)), 0);
+  const ageMs = oldestMs + Math.max(0, sinceReportMs);
+  if (oldestMs === 0 || ageMs < LAGGING_AFTER_MS) return [];
+  const values = { records: plural(backlogRecords(report), 'record'), age: formatDuration(ageMs) };
+  return [{ code: 'agent_lagging', subject, values }];
+}
+
+function clock(report: AgentReport, reportedMs: number, subject: Subject): Finding[] {
+  if (report.sentAtMs === 0n) return [];
+  const offsetMs = Number(report.sentAtMs) - reportedMs;
+  if (Math.abs(offsetMs) < CLOCK_OFF_BY_MS) return [];
+  const values = {
+    offset: formatDuration(Math.abs(offsetMs)),
+    direction: offsetMs > 0 ? 'ahead of' : 'behind',
+  };
+  return [{ code: 'agent_clock_off', subject, values }];
+}
+
+/** What no other trouble says already. */
+function ownWords(report: AgentReport, subject: Subject): Finding[] {
+  const said = new Set(report.servers.map(({ error }) => error));
+  const writeError = report.queue?.writeError ?? '';
+  const others = report.problems.filter(
+    (problem) => !said.has(problem) && (writeError === '' || !problem.startsWith(writeError)),
+  );
+  const [first] = others;
+  if (first === undefined) return [];
+  const more = others.length === 1 ? '' : ` And ${others.length - 1} more.`;
+  return [{ code: 'agent_problem', subject, values: { reason: `${sentence(first)}${more}` } }];
+}
+
+/** Each server once, however many agents miss it. */
+function unreachableServers(agents: readonly AgentFacts[]): Finding[] {
+  const missed = new Map<string, { reason: string; agentIds: string[] }>();
+  let connected = 0;
+  for (const { agentId, report, connected: isConnected } of agents) {
+    if (!isConnected) continue;
+    connected += 1;
+    for (const { address, serverId, connected: isReached, error } of report?.servers ?? []) {
+      if (isReached) continue;
+      const name = serverId === '' ? address : serverId;
+      const entry = missed.get(name) ?? { reason: error, agentIds: [] };
+      entry.agentIds.push(agentId);
+      missed.set(name, entry);
+    }
+  }
+  return [...missed].map(([name, { reason, agentIds }]) => ({
+    code: 'server_unreachable',
+    subject: { kind: 'server', name },
+    values: {
+      agents: agentIds.length === 1 ? `Agent ${agentIds[0]}` : `${agentIds.length} of ${connected} agents`,
+      reason: sentence(reason === '' ? 'no connection yet' : reason),
+    },
+  }));
+}
+
+function backlogRecords(report: AgentReport): number {
+  return report.backlog.reduce((records, entry) => records + Number(entry.recordCount), 0);
+}

@@ -1,0 +1,61 @@
+/** What health is judged by: the facts of one moment, as the server knows them. All times are of the server's clock. */
+import type { DiskFacts } from '@sluice/host/disk-watch';
+import type { ErrorCode } from '@sluice/protocol/error';
+import type { UrgencyClass } from '@sluice/protocol/model';
+import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
+
+export interface StoreFacts {
+  readonly available: boolean;
+  readonly error: string;
+  /** The code of the error; undefined while nobody asked yet. */
+  readonly errorCode: ErrorCode | undefined;
+}
+
+export interface JournalFacts {
+  readonly directory: string;
+  /** The last block did not fit on the disk. */
+  readonly diskFull: boolean;
+  /** Undefined when it cannot be seen. */
+  readonly disk: DiskFacts | undefined;
+  readonly heldRawBytes: number;
+  readonly roomBytes: number;
+  /** Blocks that lie aside now. */
+  readonly setAsideBlocks: number;
+}
+
+/** What waits in the journal, of one agent and class. */
+export interface UnsearchableFacts {
+  readonly urgency: UrgencyClass;
+  readonly agentId: string;
+  readonly records: number;
+  /** By the agent's clock. */
+  readonly oldestObservedMs: number;
+  readonly oldestReceivedMs: number;
+}
+
+/** One class on its way into the store. */
+export interface LaneFacts {
+  readonly urgency: UrgencyClass;
+  /** The store confirmed something, or nothing waited: the latest of both. */
+  readonly progressMs: number;
+  /** Why the latest attempt failed; undefined when it did not. */
+  readonly problem: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+export interface AgentFacts {
+  readonly agentId: string;
+  readonly connected: boolean;
+  readonly lastSeenMs: number;
+  /** When the report came. */
+  readonly reportedMs: number;
+  readonly report: AgentReport | undefined;
+}
+
+export interface HealthFacts {
+  readonly serverId: string;
+  readonly store: StoreFacts;
+  readonly journal: JournalFacts;
+  readonly waiting: readonly UnsearchableFacts[];
+  readonly lanes: readonly LaneFacts[];
+  readonly agents: readonly AgentFacts[];
+}

@@ -1,0 +1,192 @@
+import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { describe, expect, test } from 'vitest';
+import { findTroubles, Health, MAX_TOLD, MAX_TOLD_PER_CODE } from './health.ts';
+import type { HealthFacts } from './health-facts.ts';
+import { agent, lane, NOW_MS, waiting, wellFacts } from './health-fixture.ts';
+import { describeProblem } from './problem.ts';
+import { TROUBLE_CODES, TROUBLES } from './troubles.ts';
+
+const MIB = 1024 * 1024;
+const MINUTE_MS = 60_000;
+
+/** What is told of facts that have stood for an hour. */
+function told(changes: Partial<HealthFacts>): string[] {
+  const health = new Health();
+  const facts = wellFacts(changes);
+  health.look(facts, NOW_MS);
+  const { problems } = health.look(facts, NOW_MS + 60 * MINUTE_MS);
+  return problems.map(({ code, summary }) => `${code}: ${summary}`);
+}
+
+test('nothing is told of a server that is well', () => {
+  expect(told({ agents: [agent({})], lanes: [lane(0)] })).toEqual([]);
+});
+
+describe('the store', () => {
+  test('is away, or newer; of one that was not asked yet nothing is said', () => {
+    const away = { available: false, error: 'no answer', errorCode: 'not_reachable' } as const;
+    expect(told({ store: away })).toEqual(['store_away: The store is not available: no answer.']);
+    expect(told({ store: { ...away, errorCode: 'state_newer' } })).toEqual([
+      'store_schema_newer: The store cannot be used: no answer.',
+    ]);
+    expect(told({ store: { ...away, errorCode: undefined } })).toEqual([]);
+  });
+});
+
+describe('the journal', () => {
+  const well = wellFacts().journal;
+
+  test('its disk is full, or nearly: never both', () => {
+    const disk = { freeBytes: 3 * MIB, sizeBytes: 1000 * MIB };
+    expect(told({ journal: { ...well, disk } })).toEqual([
+      'journal_disk_low: The disk under the journal is nearly full: 3.0 MiB of 1000 MiB free.',
+    ]);
+    expect(told({ journal: { ...well, disk, diskFull: true, roomBytes: 0 } })).toEqual([
+      'journal_disk_full: The disk under the journal is full (3.0 MiB of 1000 MiB free): no agent may send.',
+    ]);
+  });
+
+  test('a large disk with 512 MiB free is not nearly full, one that cannot be seen is not either', () => {
+    const sizeBytes = 4_000_000 * MIB;
+    expect(told({ journal: { ...well, disk: { sizeBytes, freeBytes: 513 * MIB } } })).toEqual([]);
+    expect(told({ journal: { ...well, disk: { sizeBytes, freeBytes: 511 * MIB } } })).toHaveLength(1);
+    expect(told({ journal: { ...well, disk: undefined } })).toEqual([]);
+  });
+
+  test('is full, and has something aside', () => {
+    expect(told({ journal: { ...well, roomBytes: 0, heldRawBytes: 512 * MIB, setAsideBlocks: 1 } })).toEqual([
+      'journal_full: The journal is full with 512 MiB: no agent may send.',
+      'blocks_set_aside: Set aside in the journal: 1 block that the store refused.',
+    ]);
+  });
+});
+
+describe('loading', () => {
+  const problem = { code: 'not_reachable', message: 'connection refused' } as const;
+
+  test('stands still when something waits and nothing was confirmed for a while', () => {
+    const facts = wellFacts({
+      lanes: [lane(40_000, { problem }), lane(90_000, { urgency: 'bulk' })],
+      waiting: [waiting(40_000, { records: 137_146 }), waiting(30_000, { records: 1, agentId: 'db-1' })],
+    });
+    const [found, ...others] = findTroubles(facts, NOW_MS);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ code: 'loading_stalled', sinceMs: NOW_MS - 40_000 });
+    if (found === undefined) return;
+    expect(describeProblem(found, NOW_MS).summary).toBe(
+      'Loading stands still: 137147 records (normal) wait in the journal, for this reason: connection refused.',
+    );
+  });
+
+  test('does not stand still while nothing waits, or shortly after something was confirmed', () => {
+    expect(findTroubles(wellFacts({ lanes: [lane(90_000)] }), NOW_MS)).toEqual([]);
+    expect(findTroubles(wellFacts({ lanes: [lane(14_000)], waiting: [waiting(14_000)] }), NOW_MS)).toEqual(
+      [],
+    );
+  });
+
+  test('is behind when it goes on and something has waited for long', () => {
+    const facts = wellFacts({ lanes: [lane(1_000)], waiting: [waiting(3 * MINUTE_MS)] });
+    expect(findTroubles(facts, NOW_MS)).toMatchObject([
+      { code: 'loading_slow', values: { records: '100 records', age: '3 m' } },
+    ]);
+  });
+});
+
+describe('agents', () => {
+  test('one that is gone is told after a minute, with what waited there; not one that stays away', () => {
+    const backlog = [{ urgency: UrgencyClass.NORMAL, recordCount: 7n, oldestAgeMs: 10n }];
+    const gone = agent({ backlog }, { connected: false });
+    const health = new Health();
+    const at = (ms: number): string[] =>
+      health.look(wellFacts({ agents: [gone] }), NOW_MS + ms).problems.map(({ summary }) => summary);
+    expect(at(59_000)).toEqual([]);
+    expect(at(MINUTE_MS)).toEqual(['Agent web-1 is gone. When it was last seen, 7 records waited there.']);
+    expect(at(8 * 86_400_000)).toEqual([]);
+  });
+
+  test('a full disk under the queue, since when the agent says', () => {
+    const queue = {
+      writeErrorCode: 'disk_full',
+      writeError: 'no space left',
+      writeErrorMs: 5_000n,
+      diskSizeBytes: 9n,
+    };
+    const facts = wellFacts({ agents: [agent({ queue, problems: ['no space left. Free some.'] })] });
+    expect(findTroubles(facts, NOW_MS)).toMatchObject([
+      { code: 'agent_queue_disk_full', sinceMs: NOW_MS - 5_000, values: { free: '0 B' } },
+    ]);
+    const other = { ...queue, writeErrorCode: 'internal' };
+    expect(findTroubles(wellFacts({ agents: [agent({ queue: other })] }), NOW_MS)[0]?.code).toBe(
+      'agent_queue_unwritable',
+    );
+  });
+
+  test('a full queue, blocks aside, dropped ones, a lag, a clock, a word of its own', () => {
+    const report = {
+      queue: { pausedMs: 1n, usedBytes: BigInt(MIB), setAsideBlocks: 2n, setAsideDroppedTotal: 1n },
+      backlog: [{ urgency: UrgencyClass.BULK, recordCount: 3n, oldestAgeMs: BigInt(2 * MINUTE_MS) }],
+      sentAtMs: BigInt(NOW_MS - 5 * MINUTE_MS),
+      problems: ['/var/log/a: permission denied', 'another'],
+    };
+    expect(told({ agents: [agent(report)] })).toEqual([
+      'agent_set_aside_dropped: Agent web-1 dropped 1 block that no server took: their lines are lost unless the files are there.',
+      'agent_blocks_set_aside: Set aside at agent web-1: 2 blocks that no server took.',
+      'agent_lagging: Agent web-1 is behind: the oldest of 3 records in its queue has waited for 62 m.',
+      'agent_queue_full: The queue of agent web-1 is full with 1.0 MiB: reading pauses.',
+      'agent_clock_off: The clock of agent web-1 is 5 m behind the clock of this server.',
+      'agent_problem: Agent web-1: /var/log/a: permission denied. And 1 more.',
+    ]);
+  });
+
+  test('a server that some of them miss is told once, and not a second time in their own words', () => {
+    const servers = [{ address: 'http://b:4620', connected: false, error: 'refused' }];
+    const missing = agent({ servers, problems: ['refused'] });
+    expect(told({ agents: [missing] })).toEqual([
+      'server_unreachable: Agent web-1 cannot reach server http://b:4620: refused.',
+    ]);
+    expect(told({ agents: [missing, agent({}, { agentId: 'b' }), { ...missing, agentId: 'c' }] })).toEqual([
+      'server_unreachable: 2 of 3 agents cannot reach server http://b:4620: refused.',
+    ]);
+  });
+
+  test('whatever an agent claims is told and bounded', () => {
+    const most = 2n ** 64n - 1n;
+    const queue = { writeErrorCode: 'disk_full', writeErrorMs: most, pausedMs: most, diskSizeBytes: most };
+    const backlog = [{ urgency: 99, recordCount: most, oldestAgeMs: most }];
+    const liar = agent({ queue, backlog, sentAtMs: most, problems: ['x'.repeat(100_000)] });
+    const { problems } = new Health().look(wellFacts({ agents: [liar] }), NOW_MS);
+    expect(problems.length).toBeGreaterThan(0);
+    for (const { sinceMs, summary } of problems) {
+      expect(BigInt(sinceMs)).toBeGreaterThanOrEqual(0n);
+      expect(summary.length).toBeLessThan(500);
+    }
+  });
+});
+
+test('a common cause at thousands of agents is one thing to read, and counted whole', () => {
+  const agents = Array.from({ length: 5000 }, (_, index) =>
+    agent({}, { agentId: `agent-${index}`, connected: false, lastSeenMs: NOW_MS - MINUTE_MS }),
+  );
+  const { problems, counts } = new Health().look(wellFacts({ agents }), NOW_MS);
+  expect(problems).toHaveLength(MAX_TOLD_PER_CODE);
+  expect(counts.get('agent_gone')).toBe(5000);
+  expect(MAX_TOLD).toBeGreaterThan(MAX_TOLD_PER_CODE);
+});
+
+test('errors stand above warnings, and causes above what follows from them', () => {
+  const ranks = TROUBLE_CODES.map((code) => TROUBLES[code].severity);
+  expect(ranks).toEqual([...ranks].sort());
+  const store = { available: false, error: 'x', errorCode: 'not_reachable' } as const;
+  const facts = {
+    store,
+    lanes: [lane(40_000)],
+    waiting: [waiting(40_000)],
+    agents: [agent({ problems: ['p'] })],
+  };
+  expect(told(facts).map((line) => line.split(':')[0])).toEqual([
+    'store_away',
+    'loading_stalled',
+    'agent_problem',
+  ]);
+});

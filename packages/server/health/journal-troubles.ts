@@ -1,0 +1,40 @@
+/** Troubles of the journal: its disk, its room, and what lies aside. */
+import type { DiskFacts } from '@sluice/host/disk-watch';
+import { formatBytes } from '@sluice/host/quantity-text';
+import type { JournalFacts } from './health-facts.ts';
+import { type Finding, plural, type Subject } from './problem.ts';
+
+/** A disk with less than this share free is nearly full, ... */
+export const LOW_DISK_SHARE = 0.05;
+/** ... but so much is enough on any disk: a journal or a queue of the default size does not grow faster than a person can act. */
+export const LOW_DISK_BYTES: number = 512 * 1024 * 1024;
+
+export function journalTroubles(journal: JournalFacts, serverId: string): Finding[] {
+  const subject: Subject = { kind: 'server', name: serverId };
+  const findings: Finding[] = [];
+  const { directory, disk, diskFull } = journal;
+  if (diskFull || (disk !== undefined && isLow(disk)))
+    findings.push({
+      code: diskFull ? 'journal_disk_full' : 'journal_disk_low',
+      subject,
+      values: { directory, ...diskValues(disk) },
+    });
+  if (journal.roomBytes === 0 && !diskFull)
+    findings.push({ code: 'journal_full', subject, values: { held: formatBytes(journal.heldRawBytes) } });
+  if (journal.setAsideBlocks > 0)
+    findings.push({
+      code: 'blocks_set_aside',
+      subject,
+      values: { blocks: plural(journal.setAsideBlocks, 'block') },
+    });
+  return findings;
+}
+
+export function isLow({ freeBytes, sizeBytes }: DiskFacts): boolean {
+  return sizeBytes > 0 && freeBytes < Math.min(sizeBytes * LOW_DISK_SHARE, LOW_DISK_BYTES);
+}
+
+export function diskValues(disk: DiskFacts | undefined): { free: string; size: string } {
+  if (disk === undefined) return { free: 'unknown', size: 'unknown' };
+  return { free: formatBytes(disk.freeBytes), size: formatBytes(disk.sizeBytes) };
+}

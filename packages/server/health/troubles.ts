@@ -1,0 +1,191 @@
+/**
+ * Every kind of trouble that health tells, worst first: at the same severity the earlier one is told first, so a cause
+ * stands above what follows from it.
+ *
+ * Invariants: a code is stable and never gets another meaning; each has its row in docs/monitoring.md and its words in
+ * both languages of the console (tests hold both).
+ */
+
+/** Worst first within a severity. */
+export const TROUBLE_CODES = [
+  'store_schema_newer',
+  'store_table_missing',
+  'store_away',
+  'store_disk_full',
+  'journal_disk_full',
+  'loading_stalled',
+  'journal_full',
+  'agent_queue_disk_full',
+  'agent_queue_unwritable',
+  'agent_set_aside_dropped',
+  'blocks_set_aside',
+  'agent_blocks_set_aside',
+  'agent_gone',
+  'server_unreachable',
+  'loading_slow',
+  'agent_lagging',
+  'agent_queue_full',
+  'journal_disk_low',
+  'agent_queue_disk_low',
+  'agent_clock_off',
+  'agent_problem',
+] as const;
+export type TroubleCode = (typeof TROUBLE_CODES)[number];
+
+export type Severity = 'error' | 'warning';
+
+export interface TroubleKind {
+  readonly severity: Severity;
+  /** When it is told, for the documentation. */
+  readonly meaning: string;
+  /** What is wrong; `{name}` is filled in. */
+  readonly summary: string;
+  /** What to do. */
+  readonly action: string;
+  /** How long it must have lasted before it is told: what passes by itself is no problem. */
+  readonly raiseAfterMs: number;
+  /** How long it must be over before it ends: what comes and goes is one problem. */
+  readonly endAfterMs: number;
+}
+
+/** Told at once, over at once: the fact itself does not come and go. */
+const STEADY = { raiseAfterMs: 0, endAfterMs: 0 };
+/** A start, a restart or a short outage is over before. */
+const OUTAGE = { raiseAfterMs: 5_000, endAfterMs: 3_000 };
+/** Load comes and goes within this. */
+const LOAD = { raiseAfterMs: 30_000, endAfterMs: 15_000 };
+
+export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
+  store_schema_newer: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'The tables of the store were made by a newer program.',
+    summary: 'The store cannot be used: {reason}',
+    action: 'Start this server with the newer program, or give it a store of its own.',
+  },
+  store_table_missing: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'A table that the server made is not in the store any more.',
+    summary: 'A table is missing in the store: {reason}',
+    action:
+      'Find out who removed it. What is in the journal is safe; restart the server to have the tables made again.',
+  },
+  store_away: {
+    ...{ severity: 'error', ...OUTAGE },
+    meaning: 'The store does not answer, or not as it should.',
+    summary: 'The store is not available: {reason}',
+    action: 'Start the store, or mend its address or password. Logs wait in the journal and with the agents.',
+  },
+  store_disk_full: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'The store refuses logs because its disk is full.',
+    summary: 'The disk of the store is full: {reason}',
+    action: 'Free space on the disk of the store. Loading goes on by itself.',
+  },
+  journal_disk_full: {
+    ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },
+    meaning: 'The disk under the journal has no room for a block.',
+    summary: 'The disk under the journal is full ({free} of {size} free): no agent may send.',
+    action:
+      'Free space on the disk of {directory}. Agents keep their logs meanwhile and go on by themselves.',
+  },
+  loading_stalled: {
+    ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },
+    meaning: 'Blocks have waited in the journal for 15 s, and the store has confirmed none meanwhile.',
+    summary: 'Loading stands still: {records} ({urgencies}) wait in the journal, for this reason: {reason}',
+    action:
+      'Mend what the reason names. Nothing is lost: {room} more fit into the journal, then agents wait.',
+  },
+  journal_full: {
+    ...{ severity: 'error', ...LOAD },
+    meaning: 'The journal holds as much as it may, so the server grants nothing.',
+    summary: 'The journal is full with {held}: no agent may send.',
+    action: 'See why loading is slow or stands still. If the store only needs time, nothing is to be done.',
+  },
+  agent_queue_disk_full: {
+    ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },
+    meaning: 'An agent cannot write its queue because the disk is full.',
+    summary: 'The disk under the queue of agent {subject} is full ({free} of {size} free): it reads nothing.',
+    action: 'Free space on that machine. Files wait in place: lines are lost when they are deleted before.',
+  },
+  agent_queue_unwritable: {
+    ...{ severity: 'error', ...OUTAGE },
+    meaning: 'An agent cannot write its queue, for another reason.',
+    summary: 'Agent {subject} cannot write its queue: {reason}',
+    action: 'Mend its data directory. Files wait in place: lines are lost when they are deleted before.',
+  },
+  agent_set_aside_dropped: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'So many blocks were set aside at an agent that the oldest were dropped.',
+    summary:
+      'Agent {subject} dropped {blocks} that no server took: their lines are lost unless the files are there.',
+    action: 'See its log for the reason of the refusals, and mend it before more is dropped.',
+  },
+  blocks_set_aside: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'The store refused blocks for good; they lie aside in the journal and are not searchable.',
+    summary: 'Set aside in the journal: {blocks} that the store refused.',
+    action: 'Look at them with `sluice set-aside list`, then retry or drop them.',
+  },
+  agent_blocks_set_aside: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'Servers refused blocks of an agent for good; they lie aside there and are not searchable.',
+    summary: 'Set aside at agent {subject}: {blocks} that no server took.',
+    action: 'Look at them on that machine with `sluice set-aside list`, then retry or drop them.',
+  },
+  agent_gone: {
+    ...{ severity: 'warning', raiseAfterMs: 60_000, endAfterMs: 0 },
+    meaning: 'An agent that was connected since the server started is not connected any more.',
+    summary: 'Agent {subject} is gone. When it was last seen, {records} waited there.',
+    action: 'See whether the machine and the agent run and reach this server. Its files wait in place.',
+  },
+  server_unreachable: {
+    ...{ severity: 'warning', ...OUTAGE },
+    meaning: 'Agents cannot reach one of their servers.',
+    summary: '{agents} cannot reach server {subject}: {reason}',
+    action: 'Start that server or mend the way to it. Meanwhile logs go to the other servers.',
+  },
+  loading_slow: {
+    ...{ severity: 'warning', ...LOAD },
+    meaning: 'Loading goes on, but the oldest record in the journal has waited for more than a minute.',
+    summary: 'Loading is behind: the oldest of {records} in the journal has waited for {age}.',
+    action: 'Give the store more resources, or send it less. Searches show older logs only meanwhile.',
+  },
+  agent_lagging: {
+    ...{ severity: 'warning', ...LOAD },
+    meaning: 'The oldest record in the queue of a connected agent has waited for more than a minute.',
+    summary: 'Agent {subject} is behind: the oldest of {records} in its queue has waited for {age}.',
+    action:
+      'See whether servers grant it channels: a full journal, a slow network or a missing server holds it up.',
+  },
+  agent_queue_full: {
+    ...{ severity: 'warning', ...LOAD },
+    meaning: 'The queue of an agent is full, so it reads no further.',
+    summary: 'The queue of agent {subject} is full with {used}: reading pauses.',
+    action:
+      'See why servers take too little. Files wait in place: lines are lost when they are deleted before.',
+  },
+  journal_disk_low: {
+    ...{ severity: 'warning', raiseAfterMs: 0, endAfterMs: 60_000 },
+    meaning: 'The disk under the journal has less than 5 % or 512 MiB free, whichever is less.',
+    summary: 'The disk under the journal is nearly full: {free} of {size} free.',
+    action: 'Free space on the disk of {directory} before it is full.',
+  },
+  agent_queue_disk_low: {
+    ...{ severity: 'warning', raiseAfterMs: 0, endAfterMs: 60_000 },
+    meaning: 'The disk under the queue of an agent has less than 5 % or 512 MiB free, whichever is less.',
+    summary: 'The disk under the queue of agent {subject} is nearly full: {free} of {size} free.',
+    action: 'Free space on that machine before it is full.',
+  },
+  agent_clock_off: {
+    ...{ severity: 'warning', raiseAfterMs: 30_000, endAfterMs: 30_000 },
+    meaning: 'The clock of an agent is more than a minute off that of the server.',
+    summary: 'The clock of agent {subject} is {offset} {direction} the clock of this server.',
+    action: 'Synchronize the clock of that machine: times of records without one of their own are wrong.',
+  },
+  agent_problem: {
+    ...{ severity: 'warning', raiseAfterMs: 5_000, endAfterMs: 5_000 },
+    meaning: 'What else an agent says of itself, in its own words.',
+    summary: 'Agent {subject}: {reason}',
+    action: 'See the log of that agent.',
+  },
+};
