@@ -123,13 +123,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | undefined): QueueFacts {
   // For the next report; one system call now and then.
   void disk.look();
+  const { setAsideBlocks, droppedSetAsideTotal } = queue.statistics;
   return {
     usedBytes: queue.usedBytes,
     maxBytes: queue.maxBytes,
     pausedMs: pipeline?.pausedMs ?? 0,
     disk: disk.latest,
     writeFailure: pipeline?.writeFailure,
-    setAsideBlocks: queue.setAsideCount,
-    setAsideDroppedTotal: queue.droppedSetAsideCount,
+    setAsideBlocks,
+    setAsideDroppedTotal: droppedSetAsideTotal,
   };
 }

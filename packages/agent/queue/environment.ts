@@ -14,6 +14,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
  * queue could never shrink again; the ballast is given back to the disk then.
  */
 export const BALLAST_BYTES: number = 1024 * 1024;
+export const BALLAST_FILE_NAME = 'ballast';
 /** With less than this free, a failed write is blamed on the disk: LMDB says "input/output error" for a short write. */
 const LOW_DISK_BYTES = 16 * 1024 * 1024;
 /** LMDB's own "the map is full" and the system's "no space", "quota exceeded", "file too large". */
@@ -21,6 +22,17 @@ const FULL_CODES: ReadonlySet<number> = new Set([-30_792, 28, 122, 27]);
 const EIO = 5;
 /** The seven below, and room for later versions. */
 const MAX_DATABASES = 16;
+
+/** All of them, by name. */
+export const DATABASE_NAMES: readonly string[] = [
+  'meta',
+  'payloads',
+  'headers',
+  'in-doubt',
+  'checkpoints',
+  'aside-headers',
+  'aside-payloads',
+];
 
 export interface Environment {
   readonly file: string;
@@ -65,10 +77,15 @@ export function openEnvironment(file: string): Environment {
   };
 }
 
+/** A database with keys and values as they stand in the file, for what cannot be read otherwise. */
+export function rawDatabase(environment: Environment, name: string): Database<Buffer, Buffer> {
+  return environment.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
+}
+
 /** What a transaction may do. Both are void: the transaction answers for all of its writes. */
 export interface Transaction {
   put<V, K extends string | number>(database: Database<V, K>, key: K, value: V): void;
-  remove<V, K extends string | number>(database: Database<V, K>, key: K): void;
+  remove<V, K extends string | number | Buffer>(database: Database<V, K>, key: K): void;
 }
 
 const transaction: Transaction = {
@@ -146,7 +163,7 @@ export function dropBallast(environment: Environment): void {
 }
 
 function ballastFile(environment: Environment): string {
-  return path.join(path.dirname(environment.file), 'ballast');
+  return path.join(path.dirname(environment.file), BALLAST_FILE_NAME);
 }
 
 /** The library rejects with a general error that carries a promise of the particular one. */

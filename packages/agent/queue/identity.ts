@@ -7,8 +7,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
+import { corruptState } from './corrupt-state.ts';
 import { commit, type Environment } from './environment.ts';
-import { corruptState } from './environment-check.ts';
 import { asAgentId, metaSchema, QUEUE_FORMAT } from './stored.ts';
 
 /** Room for the random part in a generated agent id. */
@@ -25,12 +25,9 @@ export interface QueueIdentity {
 /**
  * What the queue says that it is, or undefined when it is new.
  *
- * @throws SluiceError `state_newer`, `state_corrupt`, `config_invalid` (it belongs to another agent id).
+ * @throws SluiceError `state_newer`, `state_corrupt`
  */
-export function readIdentity(
-  environment: Environment,
-  wantedAgentId: string | undefined,
-): QueueIdentity | undefined {
+export function readIdentity(environment: Environment): QueueIdentity | undefined {
   const { meta, file } = environment;
   const format = meta.get('format');
   if (format === undefined) {
@@ -55,13 +52,6 @@ export function readIdentity(
   });
   if (!parsed.success) throw corruptState(file, `its identity is damaged (${parsed.error.message})`);
   const { agentId, epoch, nextSequence } = parsed.data;
-  if (wantedAgentId !== undefined && wantedAgentId !== agentId) {
-    throw new SluiceError(
-      'config_invalid',
-      `the queue in ${file} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
-      { hint: `Name the agent "${agentId}", or give "${wantedAgentId}" a data directory of its own.` },
-    );
-  }
   return { agentId: asAgentId(agentId), epoch, nextSequence };
 }
 
@@ -76,14 +66,51 @@ export async function createIdentity(
       hint: 'Give a shorter agent id, or none to have one drawn from the host name.',
     });
   }
-  const epoch = randomInt(1, MAX_EPOCH);
+  return await writeIdentity(environment, { agentId, epoch: randomInt(1, MAX_EPOCH), nextSequence: 1 });
+}
+
+/**
+ * The identity of a queue whose file is gone or lost it: the agent's name stays. Its sequences go on far behind those that
+ * may have been used.
+ *
+ * @throws SluiceError `config_invalid` (it belongs to another agent id), `disk_full`
+ */
+export async function restoreIdentity(
+  environment: Environment,
+  marked: { readonly agentId: string; readonly epoch: number; readonly nextSequence: number },
+  wantedAgentId: string | undefined,
+): Promise<QueueIdentity> {
+  checkWanted(environment.file, marked.agentId, wantedAgentId);
+  return await writeIdentity(environment, {
+    agentId: marked.agentId,
+    // What was sent under the old one and is read again now has other blocks.
+    epoch: randomInt(1, MAX_EPOCH),
+    nextSequence: marked.nextSequence,
+  });
+}
+
+async function writeIdentity(
+  environment: Environment,
+  identity: { readonly agentId: string; readonly epoch: number; readonly nextSequence: number },
+): Promise<QueueIdentity> {
+  const { agentId, epoch, nextSequence } = identity;
   await commit(environment, (write) => {
     write.put(environment.meta, 'agentId', agentId);
     write.put(environment.meta, 'epoch', epoch);
-    write.put(environment.meta, 'nextSequence', 1);
+    write.put(environment.meta, 'nextSequence', nextSequence);
     write.put(environment.meta, 'format', QUEUE_FORMAT);
   });
-  return { agentId: asAgentId(agentId), epoch, nextSequence: 1 };
+  return { agentId: asAgentId(agentId), epoch, nextSequence };
+}
+
+/** @throws SluiceError `config_invalid` when the queue belongs to another agent than the configuration names */
+export function checkWanted(file: string, agentId: string, wantedAgentId: string | undefined): void {
+  if (wantedAgentId === undefined || wantedAgentId === agentId) return;
+  throw new SluiceError(
+    'config_invalid',
+    `the queue in ${file} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
+    { hint: `Name the agent "${agentId}", or give "${wantedAgentId}" a data directory of its own.` },
+  );
 }
 
 function drawAgentId(): string {

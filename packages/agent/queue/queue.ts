@@ -9,20 +9,15 @@
  * - Payloads stay on disk; memory holds a number per block.
  * - A write that fails has changed nothing and may be tried again.
  */
-import path from 'node:path';
+
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
+import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
-import {
-  commit,
-  dropBallast,
-  type Environment,
-  ensureBallast,
-  openEnvironment,
-  type Transaction,
-} from './environment.ts';
-import { checkEnvironmentFile, corruptState } from './environment-check.ts';
-import { createIdentity, readIdentity } from './identity.ts';
+import { corruptState } from './corrupt-state.ts';
+import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
+import { type OpenQueueFile, openQueueFile, type QueueOrigin } from './queue-file.ts';
+import { QueueMarkKeeper } from './queue-mark-keeper.ts';
 import { loadHeader, parseServerId, parseStoredAside, parseStoredHeader, storeHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
@@ -30,7 +25,6 @@ export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
 /** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
 export const MAX_SET_ASIDE_BLOCKS = 1000;
 export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
-const ENVIRONMENT_FILE_NAME = 'queue.mdb';
 
 export interface DurableQueueOptions {
   /** The agent's data directory; created when it is missing. */
@@ -68,32 +62,44 @@ export interface SetAsideBlock {
   readonly atMs: number;
 }
 
+/** What of the queue a person should know. */
+export interface QueueStatistics {
+  readonly origin: QueueOrigin;
+  /** What was lost and nobody has acknowledged, the oldest first; bounded. */
+  readonly losses: readonly Loss[];
+  /** Of all of them. */
+  readonly lossTotals: LossTotals;
+  /** Blocks on the shelf. */
+  readonly setAsideBlocks: number;
+  /** Blocks that were dropped from it because too many were kept, ever. */
+  readonly droppedSetAsideTotal: number;
+}
+
 export class DurableQueue {
   readonly agentId: AgentId;
   readonly epoch: number;
   readonly maxBytes: number;
   readonly #lock: DirectoryLock;
   readonly #environment: Environment;
+  readonly #origin: QueueOrigin;
+  readonly #mark: QueueMarkKeeper;
   /** Payload size by sequence, in ascending sequence. */
   readonly #payloadBytes = new Map<number, number>();
   readonly #roomWaiters = new Set<() => void>();
   #usedBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
-  #droppedSetAside = 0;
   #ballastDropped = false;
   #closed = false;
 
-  private constructor(
-    lock: DirectoryLock,
-    environment: Environment,
-    identity: { agentId: AgentId; epoch: number; nextSequence: number; maxBytes: number },
-  ) {
+  private constructor(lock: DirectoryLock, opened: OpenQueueFile, maxBytes: number) {
+    const { environment, identity, mark, origin } = opened;
     this.#lock = lock;
     this.#environment = environment;
+    this.#origin = origin;
     this.agentId = identity.agentId;
     this.epoch = identity.epoch;
-    this.maxBytes = identity.maxBytes;
+    this.maxBytes = maxBytes;
     this.#nextSequence = identity.nextSequence;
     this.#committedSequence = identity.nextSequence - 1;
     for (const { key, value } of environment.headers.getRange()) {
@@ -101,34 +107,27 @@ export class DurableQueue {
       this.#payloadBytes.set(key, stored.payloadBytes);
       this.#usedBytes += stored.payloadBytes;
     }
+    this.#mark = new QueueMarkKeeper(mark, {
+      ...{ agentId: this.agentId, epoch: this.epoch },
+      nextSequence: () => this.#committedSequence + 1,
+      blockCount: () => this.blockCount,
+      positions: () => this.checkpoints(),
+    });
   }
 
   /**
-   * Opens the queue in a directory, or creates it.
+   * Opens the queue in a directory, or creates it. Of a damaged one what can be read is kept; what was lost is in
+   * {@link statistics}.
    *
    * @throws SluiceError `already_running`, `state_newer`, `state_corrupt`, `config_invalid` (directory not writable, or
    *   another agent id than the one that the queue was created with), `disk_full`.
    */
   static async open(options: DurableQueueOptions): Promise<DurableQueue> {
     const lock = lockDirectory(options.directory);
-    let environment: Environment | undefined;
     try {
-      const file = path.join(options.directory, ENVIRONMENT_FILE_NAME);
-      checkEnvironmentFile(file);
-      try {
-        environment = openEnvironment(file);
-      } catch (error) {
-        throw corruptState(file, error instanceof Error ? error.message : String(error), error);
-      }
-      ensureBallast(environment);
-      const identity =
-        readIdentity(environment, options.agentId) ?? (await createIdentity(environment, options.agentId));
-      return new DurableQueue(lock, environment, {
-        ...identity,
-        maxBytes: options.maxBytes ?? DEFAULT_MAX_QUEUE_BYTES,
-      });
+      const opened = await openQueueFile(options.directory, options.agentId);
+      return new DurableQueue(lock, opened, options.maxBytes ?? DEFAULT_MAX_QUEUE_BYTES);
     } catch (error) {
-      await environment?.root.close();
       lock.release();
       throw error;
     }
@@ -172,6 +171,7 @@ export class DurableQueue {
       this.#usedBytes += payload.length;
     }
     this.#restoreBallast();
+    this.#mark.changed();
   }
 
   /** All blocks in the queue, in ascending sequence: what the uplink is told at start. Read on demand, so removing
@@ -243,7 +243,7 @@ export class DurableQueue {
       write.put(asideHeaders, id.sequence, { header, reason, atMs: Date.now() });
       this.#removeStored(write, id.sequence);
     });
-    this.#droppedSetAside += dropped.length;
+    this.#mark.droppedSetAside += dropped.length;
     this.#forget([id.sequence]);
   }
 
@@ -258,14 +258,21 @@ export class DurableQueue {
     return blocks;
   }
 
-  /** How many blocks lie aside. */
-  get setAsideCount(): number {
-    return this.#environment.asideHeaders.getKeysCount();
+  get statistics(): QueueStatistics {
+    const { losses, lossTotals, droppedSetAside } = this.#mark;
+    const setAsideBlocks = this.#environment.asideHeaders.getKeysCount();
+    return {
+      origin: this.#origin,
+      losses,
+      lossTotals,
+      setAsideBlocks,
+      droppedSetAsideTotal: droppedSetAside,
+    };
   }
 
-  /** How many blocks set aside were dropped since the start because too many were kept. */
-  get droppedSetAsideCount(): number {
-    return this.#droppedSetAside;
+  /** A person knows what was lost: it is not told any more. @throws SluiceError `disk_full` */
+  acknowledgeLosses(): void {
+    this.#mark.acknowledgeLosses();
   }
 
   /** All read positions. The values are as they were committed, unchecked. */
@@ -307,7 +314,9 @@ export class DurableQueue {
     if (this.#closed) return;
     this.#closed = true;
     this.#wakeRoomWaiters();
+    this.#mark.stop();
     await this.#environment.root.close();
+    this.#mark.ended();
     this.#lock.release();
   }
 
@@ -349,6 +358,7 @@ export class DurableQueue {
       this.#usedBytes -= this.#payloadBytes.get(sequence) ?? 0;
       this.#payloadBytes.delete(sequence);
     }
+    this.#mark.changed();
     if (!this.isFull) this.#wakeRoomWaiters();
   }
 

@@ -7,7 +7,7 @@
 import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
 import { z } from 'zod';
-import { corruptState } from './environment-check.ts';
+import { corruptState } from './corrupt-state.ts';
 
 /** Version of everything below. A higher one on disk belongs to a newer program. */
 export const QUEUE_FORMAT = 1;

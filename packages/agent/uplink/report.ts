@@ -31,7 +31,7 @@ export interface QueueFacts {
     | { readonly code: string; readonly message: string; readonly forMs: number }
     | undefined;
   readonly setAsideBlocks: number;
-  /** Since the start. */
+  /** Ever. */
   readonly setAsideDroppedTotal: number;
 }
 
