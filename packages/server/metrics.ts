@@ -215,7 +215,7 @@ export class ServerMetrics {
     const registers = [this.registry];
     new Gauge({
       name: 'sluice_health_problems',
-      help: 'Problems now, by code; docs/monitoring.md says what each means and what to do.',
+      help: 'Problems now, by code; docs/problems.md says what each means and what to do.',
       labelNames: ['code', 'severity'],
       registers,
       collect() {

@@ -13,7 +13,7 @@ export interface JsonHealth {
   status: 'ok' | 'warning' | 'error' | 'unknown';
   /** Worst first. */
   problems: {
-    /** Stable; see docs/monitoring.md. */
+    /** Stable; see docs/problems.md. */
     code: string;
     severity: 'warning' | 'error';
     since: string;

@@ -3,7 +3,7 @@ import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
 import type { AgentReport, QueueStatus } from '@sluice/wire/gen/uplink_pb';
 import type { AgentFacts } from './health-facts.ts';
 import { diskValues, isLow } from './journal-troubles.ts';
-import { type Finding, plural, type Subject } from './problem.ts';
+import type { Finding, Subject } from './problem.ts';
 import { sentence } from './store-troubles.ts';
 
 /** What has waited in a queue for longer is late. */
@@ -12,6 +12,11 @@ export const LAGGING_AFTER_MS = 60_000;
 export const CLOCK_OFF_BY_MS = 60_000;
 /** An agent that is away for longer was taken away: nobody waits for it. */
 export const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
+
+/** Agents that are named of those with a common trouble: enough to look at one. */
+const NAMED_AGENTS = 3;
+/** The last moment that a Date holds: whatever an agent claims, its time can be shown. */
+const MAX_TIME_MS = 8_640_000_000_000_000;
 
 export function agentTroubles(agents: readonly AgentFacts[], nowMs: number): Finding[] {
   return [...agents.flatMap((agent) => troublesOf(agent, nowMs)), ...unreachableServers(agents)];
@@ -34,7 +39,7 @@ function troublesOf(agent: AgentFacts, nowMs: number): Finding[] {
 
 function goneAgent({ lastSeenMs, report }: AgentFacts, subject: Subject, nowMs: number): Finding[] {
   if (nowMs - lastSeenMs > GONE_FOR_GOOD_MS) return [];
-  const records = plural(report === undefined ? 0 : backlogRecords(report), 'record');
+  const records = String(report === undefined ? 0 : backlogRecords(report));
   return [{ code: 'agent_gone', subject, sinceMs: lastSeenMs, values: { records } }];
 }
 
@@ -70,10 +75,9 @@ function setAside(report: AgentReport, subject: Subject): Finding[] {
     findings.push({
       code: 'agent_set_aside_dropped',
       subject,
-      values: { blocks: plural(dropped, 'block') },
+      values: { blocks: String(dropped) },
     });
-  if (kept > 0)
-    findings.push({ code: 'agent_blocks_set_aside', subject, values: { blocks: plural(kept, 'block') } });
+  if (kept > 0) findings.push({ code: 'agent_blocks_set_aside', subject, values: { blocks: String(kept) } });
   return findings;
 }
 
@@ -81,7 +85,7 @@ function lag(report: AgentReport, sinceReportMs: number, subject: Subject): Find
   const oldestMs = report.backlog.reduce((age, entry) => Math.max(age, Number(entry.oldestAgeMs)), 0);
   const ageMs = oldestMs + Math.max(0, sinceReportMs);
   if (oldestMs === 0 || ageMs < LAGGING_AFTER_MS) return [];
-  const values = { records: plural(backlogRecords(report), 'record'), age: formatDuration(ageMs) };
+  const values = { records: String(backlogRecords(report)), age: formatDuration(ageMs) };
   return [{ code: 'agent_lagging', subject, values }];
 }
 
@@ -89,10 +93,8 @@ function clock(report: AgentReport, reportedMs: number, subject: Subject): Findi
   if (report.sentAtMs === 0n) return [];
   const offsetMs = Number(report.sentAtMs) - reportedMs;
   if (Math.abs(offsetMs) < CLOCK_OFF_BY_MS) return [];
-  const values = {
-    offset: formatDuration(Math.abs(offsetMs)),
-    direction: offsetMs > 0 ? 'ahead of' : 'behind',
-  };
+  const agentTime = new Date(Math.min(Number(report.sentAtMs), MAX_TIME_MS)).toISOString();
+  const values = { agentTime, offset: formatDuration(Math.abs(offsetMs)) };
   return [{ code: 'agent_clock_off', subject, values }];
 }
 
@@ -103,10 +105,8 @@ function ownWords(report: AgentReport, subject: Subject): Finding[] {
   const others = report.problems.filter(
     (problem) => !said.has(problem) && (writeError === '' || !problem.startsWith(writeError)),
   );
-  const [first] = others;
-  if (first === undefined) return [];
-  const more = others.length === 1 ? '' : ` And ${others.length - 1} more.`;
-  return [{ code: 'agent_problem', subject, values: { reason: `${sentence(first)}${more}` } }];
+  if (others.length === 0) return [];
+  return [{ code: 'agent_problem', subject, values: { reason: others.map(sentence).join(' ') } }];
 }
 
 /** Each server once, however many agents miss it. */
@@ -128,7 +128,9 @@ function unreachableServers(agents: readonly AgentFacts[]): Finding[] {
     code: 'server_unreachable',
     subject: { kind: 'server', name },
     values: {
-      agents: agentIds.length === 1 ? `Agent ${agentIds[0]}` : `${agentIds.length} of ${connected} agents`,
+      missing: String(agentIds.length),
+      connected: String(connected),
+      agents: agentIds.slice(0, NAMED_AGENTS).join(', ') + (agentIds.length > NAMED_AGENTS ? ', …' : ''),
       reason: sentence(reason === '' ? 'no connection yet' : reason),
     },
   }));

@@ -88,7 +88,7 @@ describe('loading', () => {
   test('is behind when it goes on and something has waited for long', () => {
     const facts = wellFacts({ lanes: [lane(1_000)], waiting: [waiting(3 * MINUTE_MS)] });
     expect(findTroubles(facts, NOW_MS)).toMatchObject([
-      { code: 'loading_slow', values: { records: '100 records', age: '3 m' } },
+      { code: 'loading_slow', values: { records: '100', age: '3 m' } },
     ]);
   });
 });
@@ -134,8 +134,8 @@ describe('agents', () => {
       'agent_blocks_set_aside: Set aside at agent web-1: 2 blocks that no server took.',
       'agent_lagging: Agent web-1 is behind: the oldest of 3 records in its queue has waited for 62 m.',
       'agent_queue_full: The queue of agent web-1 is full with 1.0 MiB: reading pauses.',
-      'agent_clock_off: The clock of agent web-1 is 5 m behind the clock of this server.',
-      'agent_problem: Agent web-1: /var/log/a: permission denied. And 1 more.',
+      'agent_clock_off: The clock of agent web-1 says 2027-01-15T07:55:00.000Z: that is 5 m off the clock of this server.',
+      'agent_problem: Agent web-1: /var/log/a: permission denied. another.',
     ]);
   });
 
@@ -143,10 +143,10 @@ describe('agents', () => {
     const servers = [{ address: 'http://b:4620', connected: false, error: 'refused' }];
     const missing = agent({ servers, problems: ['refused'] });
     expect(told({ agents: [missing] })).toEqual([
-      'server_unreachable: Agent web-1 cannot reach server http://b:4620: refused.',
+      'server_unreachable: Server http://b:4620 cannot be reached by 1 of 1 agent (web-1): refused.',
     ]);
     expect(told({ agents: [missing, agent({}, { agentId: 'b' }), { ...missing, agentId: 'c' }] })).toEqual([
-      'server_unreachable: 2 of 3 agents cannot reach server http://b:4620: refused.',
+      'server_unreachable: Server http://b:4620 cannot be reached by 2 of 3 agents (web-1, c): refused.',
     ]);
   });
 

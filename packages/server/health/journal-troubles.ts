@@ -2,7 +2,7 @@
 import type { DiskFacts } from '@sluice/host/disk-watch';
 import { formatBytes } from '@sluice/host/quantity-text';
 import type { JournalFacts } from './health-facts.ts';
-import { type Finding, plural, type Subject } from './problem.ts';
+import type { Finding, Subject } from './problem.ts';
 
 /** A disk with less than this share free is nearly full, ... */
 export const LOW_DISK_SHARE = 0.05;
@@ -25,7 +25,7 @@ export function journalTroubles(journal: JournalFacts, serverId: string): Findin
     findings.push({
       code: 'blocks_set_aside',
       subject,
-      values: { blocks: plural(journal.setAsideBlocks, 'block') },
+      values: { blocks: String(journal.setAsideBlocks) },
     });
   return findings;
 }

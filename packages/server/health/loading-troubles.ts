@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import type { HealthFacts, LaneFacts } from './health-facts.ts';
-import { type Finding, plural, type Subject } from './problem.ts';
+import type { Finding, Subject } from './problem.ts';
 import { sentence } from './store-troubles.ts';
 
 /**
@@ -49,7 +49,7 @@ function stalledFinding({ waiting, journal, store, serverId }: HealthFacts, lane
     subject: { kind: 'server', name: serverId },
     sinceMs: Math.min(...lanes.map(({ progressMs }) => progressMs)),
     values: {
-      records: plural(records, 'record'),
+      records: String(records),
       urgencies: urgencies.join(', '),
       reason: sentence(reason),
       room: formatBytes(journal.roomBytes),
@@ -62,7 +62,7 @@ function slowLoading(facts: HealthFacts, stalled: ReadonlySet<string>, nowMs: nu
   const oldestMs = waiting.reduce((oldest, entry) => Math.min(oldest, entry.oldestReceivedMs), nowMs);
   if (nowMs - oldestMs < SLOW_AFTER_MS) return [];
   const subject: Subject = { kind: 'server', name: facts.serverId };
-  const values = { records: plural(sum(waiting), 'record'), age: formatDuration(nowMs - oldestMs) };
+  const values = { records: String(sum(waiting)), age: formatDuration(nowMs - oldestMs) };
   return [{ code: 'loading_slow', subject, values }];
 }
 

@@ -16,7 +16,7 @@ export interface Finding {
   readonly subject: Subject;
   /** Since when, when the facts tell it; otherwise it is since it was found first. */
   readonly sinceMs?: number;
-  /** Fills the sentences of the code. */
+  /** Fills the sentences of the code: numbers, names, sizes and reasons, no words of a language but in reasons. */
   readonly values: Readonly<Record<string, string>>;
 }
 
@@ -50,16 +50,16 @@ export function describeProblem(finding: Finding, sinceMs: number): Problem {
   };
 }
 
-/** @returns the text with each `{name}` replaced by the value of that name; one that is not there stays as it is */
+/**
+ * @param text with `{name}`, or `{name:block}` for a count of something: `1 block`, `7 blocks`
+ * @returns the text filled with the values; a name without a value stays as it is
+ */
 export function fillSentence(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\{(\w+)\}/g, (placeholder, name: string) =>
-    Object.hasOwn(values, name) ? (values[name] ?? placeholder) : placeholder,
-  );
-}
-
-/** @returns `1 block`, `7 blocks` */
-export function plural(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? '' : 's'}`;
+  return text.replace(/\{(\w+)(?::(\w+))?\}/g, (placeholder, name: string, noun: string | undefined) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined) return placeholder;
+    return noun === undefined ? value : `${value} ${noun}${value === '1' ? '' : 's'}`;
+  });
 }
 
 function short(value: string): string {

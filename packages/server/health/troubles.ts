@@ -2,7 +2,7 @@
  * Every kind of trouble that health tells, worst first: at the same severity the earlier one is told first, so a cause
  * stands above what follows from it.
  *
- * Invariants: a code is stable and never gets another meaning; each has its row in docs/monitoring.md and its words in
+ * Invariants: a code is stable and never gets another meaning; each has its row in docs/problems.md and its words in
  * both languages of the console (tests hold both).
  */
 
@@ -38,7 +38,7 @@ export interface TroubleKind {
   readonly severity: Severity;
   /** When it is told, for the documentation. */
   readonly meaning: string;
-  /** What is wrong; `{name}` is filled in. */
+  /** What is wrong; `{name}` and `{name:noun}` are filled in (problem.ts). */
   readonly summary: string;
   /** What to do. */
   readonly action: string;
@@ -91,7 +91,8 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
   loading_stalled: {
     ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },
     meaning: 'Blocks have waited in the journal for 15 s, and the store has confirmed none meanwhile.',
-    summary: 'Loading stands still: {records} ({urgencies}) wait in the journal, for this reason: {reason}',
+    summary:
+      'Loading stands still: {records:record} ({urgencies}) wait in the journal, for this reason: {reason}',
     action:
       'Mend what the reason names. Nothing is lost: {room} more fit into the journal, then agents wait.',
   },
@@ -117,43 +118,43 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     ...{ severity: 'error', ...STEADY },
     meaning: 'So many blocks were set aside at an agent that the oldest were dropped.',
     summary:
-      'Agent {subject} dropped {blocks} that no server took: their lines are lost unless the files are there.',
+      'Agent {subject} dropped {blocks:block} that no server took: their lines are lost unless the files are there.',
     action: 'See its log for the reason of the refusals, and mend it before more is dropped.',
   },
   blocks_set_aside: {
     ...{ severity: 'warning', ...STEADY },
     meaning: 'The store refused blocks for good; they lie aside in the journal and are not searchable.',
-    summary: 'Set aside in the journal: {blocks} that the store refused.',
+    summary: 'Set aside in the journal: {blocks:block} that the store refused.',
     action: 'Look at them with `sluice set-aside list`, then retry or drop them.',
   },
   agent_blocks_set_aside: {
     ...{ severity: 'warning', ...STEADY },
     meaning: 'Servers refused blocks of an agent for good; they lie aside there and are not searchable.',
-    summary: 'Set aside at agent {subject}: {blocks} that no server took.',
+    summary: 'Set aside at agent {subject}: {blocks:block} that no server took.',
     action: 'Look at them on that machine with `sluice set-aside list`, then retry or drop them.',
   },
   agent_gone: {
     ...{ severity: 'warning', raiseAfterMs: 60_000, endAfterMs: 0 },
     meaning: 'An agent that was connected since the server started is not connected any more.',
-    summary: 'Agent {subject} is gone. When it was last seen, {records} waited there.',
+    summary: 'Agent {subject} is gone. When it was last seen, {records:record} waited there.',
     action: 'See whether the machine and the agent run and reach this server. Its files wait in place.',
   },
   server_unreachable: {
     ...{ severity: 'warning', ...OUTAGE },
     meaning: 'Agents cannot reach one of their servers.',
-    summary: '{agents} cannot reach server {subject}: {reason}',
+    summary: 'Server {subject} cannot be reached by {missing} of {connected:agent} ({agents}): {reason}',
     action: 'Start that server or mend the way to it. Meanwhile logs go to the other servers.',
   },
   loading_slow: {
     ...{ severity: 'warning', ...LOAD },
     meaning: 'Loading goes on, but the oldest record in the journal has waited for more than a minute.',
-    summary: 'Loading is behind: the oldest of {records} in the journal has waited for {age}.',
+    summary: 'Loading is behind: the oldest of {records:record} in the journal has waited for {age}.',
     action: 'Give the store more resources, or send it less. Searches show older logs only meanwhile.',
   },
   agent_lagging: {
     ...{ severity: 'warning', ...LOAD },
     meaning: 'The oldest record in the queue of a connected agent has waited for more than a minute.',
-    summary: 'Agent {subject} is behind: the oldest of {records} in its queue has waited for {age}.',
+    summary: 'Agent {subject} is behind: the oldest of {records:record} in its queue has waited for {age}.',
     action:
       'See whether servers grant it channels: a full journal, a slow network or a missing server holds it up.',
   },
@@ -179,7 +180,7 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
   agent_clock_off: {
     ...{ severity: 'warning', raiseAfterMs: 30_000, endAfterMs: 30_000 },
     meaning: 'The clock of an agent is more than a minute off that of the server.',
-    summary: 'The clock of agent {subject} is {offset} {direction} the clock of this server.',
+    summary: 'The clock of agent {subject} says {agentTime}: that is {offset} off the clock of this server.',
     action: 'Synchronize the clock of that machine: times of records without one of their own are wrong.',
   },
   agent_problem: {

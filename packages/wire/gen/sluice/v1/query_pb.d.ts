@@ -463,7 +463,7 @@ export declare const HealthSchema: GenMessage<Health>;
  */
 export declare type HealthProblem = Message<"sluice.v1.HealthProblem"> & {
   /**
-   * Stable, of the table in docs/monitoring.md; never reused for another meaning.
+   * Stable, of the table in docs/problems.md; never reused for another meaning.
    *
    * @generated from field: string code = 1;
    */
