@@ -88,6 +88,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         unreadBytes: pipeline?.unreadBytes ?? 0,
         problems: pipeline?.problems() ?? [],
         queue: queueFacts(queue, disk, pipeline),
+        ...(pipeline === undefined ? {} : { sources: pipeline.sources() }),
       }),
     });
     pipeline = await startPipeline({

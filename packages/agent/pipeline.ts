@@ -16,6 +16,7 @@ import { releaseMemory } from '@sluice/wire/release-memory';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
 import { FileSource, type FileSourceOptions } from './source/file-source.ts';
 import type { LineConsumers } from './source/line-consumer.ts';
+import type { SourceStates } from './source/source-states.ts';
 
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
 export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;
@@ -84,6 +85,8 @@ export interface Pipeline {
   readonly writeFailure: WriteFailure | undefined;
   /** What stands in the way now, one sentence each. */
   problems(): string[];
+  /** How the sources are. */
+  sources(): SourceStates;
 }
 
 /** Starts following the files. Resolves after the first look at them. */
@@ -168,6 +171,11 @@ class RunningPipeline implements Pipeline {
     if (this.#writeFailure !== undefined)
       problems.push(`${this.#writeFailure.message}. ${this.#writeFailure.hint}`.trim());
     return problems;
+  }
+
+  sources(): SourceStates {
+    const why = this.#writeFailure === undefined ? 'the queue is full' : 'the queue cannot be written';
+    return this.#source.states(`reading pauses: ${why}`);
   }
 
   #mayRead(): boolean {

@@ -340,6 +340,12 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
       '1: S1',
     );
     expect(await textOf(page.locator('.flow'))).toContain('connection refused');
+    const sources = (await textOf(page.getByRole('list', { name: 'Sources that need a look' }))).replace(
+      /\s+/g,
+      ' ',
+    );
+    expect(sources).toMatch(/main\.log cannot be read for 5.* 3\.0 MiB not read EACCES: permission denied/);
+    expect(sources).toMatch(/events\.jsonl lines kept as plain text: 3 JSON nested deeper than 100/);
     await page.getByRole('button', { name: 'db-01' }).click();
     await page.waitForURL(/agent=db-01/);
     await page.getByText('No live channels', { exact: false }).first().waitFor();

@@ -13,6 +13,7 @@ export class ContainedLines implements LineConsumer {
   readonly #onFailure: (error: unknown) => void;
   /** Lines that the consumer threw at: they became no record. */
   failedLines = 0;
+  #lastThrown = '';
 
   /** @param onFailure is told what was thrown, at each such line; must not throw. */
   constructor(consumer: LineConsumer, onFailure: (error: unknown) => void) {
@@ -25,6 +26,7 @@ export class ContainedLines implements LineConsumer {
       this.#consumer.line(buffer, start, end, observedMs);
     } catch (error) {
       this.failedLines += 1;
+      this.#lastThrown = `an error of the agent: ${error instanceof Error ? error.message : String(error)}`;
       this.#onFailure(error);
     }
   }
@@ -33,7 +35,8 @@ export class ContainedLines implements LineConsumer {
     return this.#consumer.unparsedLines ?? 0;
   }
 
-  get lastUnparsedReason(): string {
-    return this.#consumer.lastUnparsedReason ?? '';
+  /** What the latest line that was not digested failed at; empty when there was none. */
+  get lastFailure(): string {
+    return this.#lastThrown === '' ? (this.#consumer.lastUnparsedReason ?? '') : this.#lastThrown;
   }
 }

@@ -313,7 +313,7 @@ describe('file source: environment', () => {
     write('deep/er/a.log', 'deep\n');
     write('skipped/b.log', 'no\n');
     write('c.skip.log', 'no\n');
-    mkdirSync(fixture.data, { recursive: true });
+    mkdirSync(fixture.data, { mode: 0o700 });
     writeFileSync(path.join(fixture.data, 'own.log'), 'own\n');
     await fixture.start({
       include: [path.join(fixture.root, '**/*.log')],

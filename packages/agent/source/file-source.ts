@@ -22,6 +22,7 @@ import { type FollowedFile, type OpenFile, openForReading, READ_BYTES } from './
 import { FollowedFiles } from './followed-files.ts';
 import { type FoundFile, GlobWalker } from './glob-walk.ts';
 import type { LineConsumers } from './line-consumer.ts';
+import { SourceBook, type SourceStates } from './source-states.ts';
 
 /** How often the patterns are walked: a new file is noticed within this, without any hint. */
 export const LOOK_INTERVAL_MS = 1000;
@@ -87,8 +88,9 @@ export class FileSource {
   readonly #hinted = new Set<FollowedFile>();
   /** The file whose turn it is. */
   #current: FollowedFile | undefined;
-  readonly #readProblems = new Map<string, string>();
-  #lookProblems: ReadonlyMap<string, string> = new Map();
+  readonly #book = new SourceBook();
+  /** Nothing is read now because the host does not want more. */
+  #paused = false;
   readonly #watch: DirectoryWatch;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   #walkNumber = 0;
@@ -180,9 +182,13 @@ export class FileSource {
 
   /** What cannot be read now, one sentence each. */
   problems(): string[] {
-    return [...new Map([...this.#lookProblems, ...this.#readProblems])].map(
-      ([file, why]) => `${file}: ${why}`,
-    );
+    return this.#book.problems(this.#files.values());
+  }
+
+  /** How the sources are. @param pausedWhy why reading pauses, should it do so now */
+  states(pausedWhy: string): SourceStates {
+    const why = this.#paused ? pausedWhy : undefined;
+    return this.#book.states(this.#files.values(), Date.now(), why, this.#current);
   }
 
   // --- looking ---
@@ -208,7 +214,7 @@ export class FileSource {
     this.#walkNumber++;
     const { files, problems, directories } = await this.#walker.walk();
     if (this.#stopped) return;
-    this.#lookProblems = problems;
+    this.#book.looked(problems, Date.now());
     const ownFiles = ownOutputFiles();
     const firstLook = this.#walkNumber === 1;
     for (const found of files) {
@@ -240,11 +246,13 @@ export class FileSource {
       }
       // The inode was used again while we had no descriptor on it.
       if (known === this.#current) return;
+      if (known.unreadBytes > 0) this.#book.vanishedUnread(known, Date.now());
       this.#forget(known);
       void known.close();
     }
     const followed = this.#follow(file, stats);
     const resumed = this.#files.resume(followed);
+    if (resumed) this.#book.cameBack(followed);
     if (!resumed && firstLook && this.#files.isFirstStart && !this.#options.fromStart && stats.size > 0) {
       followed.startBeforeBytes = stats.size;
       followed.position.offsetBytes = stats.size;
@@ -264,6 +272,7 @@ export class FileSource {
     const news = sizeBytes !== file.endBytes || modifiedMs !== file.modifiedMs;
     file.sizeBytes = sizeBytes;
     file.modifiedMs = modifiedMs;
+    file.noteProgress(Date.now());
     if (news && (sizeBytes > 0 || file.endBytes > 0)) this.#makeReady(file);
   }
 
@@ -341,7 +350,7 @@ export class FileSource {
   }
 
   #updateFirstStart(): void {
-    this.#files.updateFirstStart((file) => this.#readProblems.has(file.path));
+    this.#files.updateFirstStart((file) => file.progress.failure !== '');
   }
 
   #hintChanged(file: string): void {
@@ -405,6 +414,7 @@ export class FileSource {
 
   /** A gone file was read to its end: frees its descriptor. Its position is kept while the file exists somewhere. */
   async #letGo(file: FollowedFile, links: number): Promise<void> {
+    if (file.unreadBytes > 0) this.#book.vanishedUnread(file, Date.now());
     this.#forget(file);
     await file.close();
     if (links > 0) return;
@@ -413,7 +423,7 @@ export class FileSource {
   }
 
   #forget(file: FollowedFile): void {
-    this.#readProblems.delete(file.path);
+    this.#book.letGo(file);
     this.#files.remove(file, Date.now());
     this.#ready.delete(file);
     this.#active.delete(file);
@@ -424,7 +434,8 @@ export class FileSource {
 
   async #readLoop(): Promise<void> {
     while (!this.#stopped) {
-      const file = this.#host.mayRead() ? this.#nextReady() : undefined;
+      this.#paused = !this.#host.mayRead();
+      const file = this.#paused ? undefined : this.#nextReady();
       if (file === undefined) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -457,12 +468,13 @@ export class FileSource {
       }
       if (outcome === 'more') this.#ready.add(file);
       if (outcome === 'replaced') this.#hintRenamed();
-      else this.#readProblems.delete(file.path);
+      else file.progress.succeeded();
     } catch (error) {
       await this.#turnFailed(file, error);
     } finally {
       this.#current = undefined;
     }
+    file.noteProgress(Date.now());
     if (file.position.offsetBytes !== before || file.fingerprint !== fingerprint)
       this.#files.markChanged(file);
     this.#updateFirstStart();
@@ -473,7 +485,7 @@ export class FileSource {
     await file.close().catch(() => undefined);
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') return;
-    this.#readProblems.set(file.path, error instanceof Error ? error.message : String(error));
+    file.progress.failed(error instanceof Error ? error.message : String(error), Date.now());
     // Tried again at the next look.
     file.modifiedMs = 0;
     this.#active.delete(file);

@@ -11,6 +11,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { ContainedLines } from './contained-lines.ts';
 import type { FileCheckpoint, FileIdentity } from './file-checkpoint.ts';
 import { fileKey } from './file-checkpoint.ts';
+import { FileProgress } from './file-progress.ts';
 import { EMPTY_FINGERPRINT, type Fingerprint, matchFingerprint } from './fingerprint.ts';
 import type { LineConsumer } from './line-consumer.ts';
 import { flushLine, type LinePosition, MAX_LINE_BYTES, splitLines } from './line-splitter.ts';
@@ -40,6 +41,7 @@ export class FollowedFile {
   readonly birthtimeMs: number;
   readonly consumer: ContainedLines;
   readonly position: LinePosition = { offsetBytes: 0, midLine: false };
+  readonly progress: FileProgress = new FileProgress();
   path: string;
   fingerprint: Fingerprint = EMPTY_FINGERPRINT;
   handle: FileHandle | undefined;
@@ -63,6 +65,8 @@ export class FollowedFile {
   foundByInode = false;
   /** The next turn checks the identity even if one did a moment ago. */
   verifyWanted = true;
+  /** All that is left is a carriage return that may be the first half of a terminator: nothing that could be read. */
+  #halfTerminatorLeft = false;
   #verifiedMs = 0;
 
   /** @param onLineFailure is told what the consumer threw at a line; reading goes on behind it. */
@@ -110,7 +114,14 @@ export class FollowedFile {
 
   /** Bytes that are there and were not handed out, as far as is known. */
   get unreadBytes(): number {
-    return Math.max(0, this.sizeBytes - this.position.offsetBytes);
+    const unread = Math.max(0, this.sizeBytes - this.position.offsetBytes);
+    return unread === 1 && this.#halfTerminatorLeft ? 0 : unread;
+  }
+
+  /** Takes note of how far reading is. */
+  noteProgress(nowMs: number): void {
+    const { offsetBytes } = this.position;
+    this.progress.look(offsetBytes, offsetBytes + this.unreadBytes, nowMs);
   }
 
   /** Whether a line without its end waits. */
@@ -146,6 +157,7 @@ export class FollowedFile {
     const { bytesRead } = await this.handle.read(buffer, 0, READ_BYTES, offset);
     const end = offset + bytesRead;
     if (end > this.endBytes) {
+      this.#halfTerminatorLeft = false;
       this.grownMs = nowMs;
       this.flushWanted = false;
     }
@@ -156,6 +168,7 @@ export class FollowedFile {
       const from = this.position.offsetBytes - offset;
       flushLine(buffer.subarray(from, bytesRead), bytesRead - from, this.position, this.consumer, nowMs);
       afterLine(bytesRead - from);
+      this.#halfTerminatorLeft = this.position.offsetBytes < end;
     }
     this.flushWanted = false;
     if (bytesRead === READ_BYTES) return 'more';

@@ -62,6 +62,7 @@ export class GlobWalker {
   async walk(): Promise<WalkResult> {
     const problems = new Map<string, string>();
     const candidates = new Set<string>();
+    const literals = new Set<string>();
     const directories = new Set<string>();
     const excludedDirectories = this.#excludedDirectories();
     let entries = 0;
@@ -102,7 +103,9 @@ export class GlobWalker {
 
     for (const pattern of this.#patterns) {
       if (pattern.literal) {
-        if (!this.#excluded(pattern.base)) candidates.add(pattern.base);
+        if (this.#excluded(pattern.base)) continue;
+        candidates.add(pattern.base);
+        literals.add(pattern.base);
       } else await enter(pattern.base, pattern.depth, pattern, new Set());
     }
 
@@ -113,6 +116,8 @@ export class GlobWalker {
         waiting.slice(at, at + STAT_CONCURRENCY).map(async (file) => {
           const stats = await look(file, problems);
           if (stats?.isFile()) files.push({ path: file, stats });
+          else if (stats?.isDirectory() && literals.has(file))
+            problems.set(file, `is a directory; its files are named by ${path.join(file, '*')}`);
         }),
       );
     }

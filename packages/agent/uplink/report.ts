@@ -6,14 +6,21 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
-import type { AgentReport, AgentServerView, QueueStatusSchema } from '@sluice/wire/gen/uplink_pb';
+import type {
+  AgentReport,
+  AgentServerView,
+  QueueStatusSchema,
+  SourceStatesSchema,
+} from '@sluice/wire/gen/uplink_pb';
 import {
   AgentReportSchema,
   AgentServerViewSchema,
   ChannelStateSchema,
   ChannelUseSchema,
   SentNoticeSchema,
+  SourceCondition,
 } from '@sluice/wire/gen/uplink_pb';
+import { MAX_TOLD_SOURCES, type SourceStates } from '../source/source-states.ts';
 import type { ConnectionView } from './connection.ts';
 import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_USES } from './limits.ts';
 import type { UplinkView } from './uplink.ts';
@@ -41,6 +48,8 @@ export interface ReportExtras {
   /** For people: a file that cannot be read, a full disk. */
   readonly problems: readonly string[];
   readonly queue?: QueueFacts;
+  /** How the sources are; undefined while there are none yet. */
+  readonly sources?: SourceStates;
 }
 
 /** The report as a message, made at `nowMs`; sizes are bounded by the limits named above. */
@@ -55,7 +64,7 @@ export function buildReport(
     hostName,
     backlog: machine.backlog.map(writeBacklog),
     unreadBytes: count(extras.unreadBytes),
-    lagMs: count(machine.lagMs),
+    lagMs: count(Math.max(machine.lagMs, extras.sources?.oldestUnreadAgeMs ?? 0)),
     servers: view.connections.map((connection) => serverView(connection, machine)),
     recentUses: machine.recentUses.slice(-MAX_REPORTED_USES).map((use) =>
       create(ChannelUseSchema, {
@@ -85,6 +94,7 @@ export function buildReport(
       .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
     sentAtMs: count(nowMs),
     ...(extras.queue === undefined ? {} : { queue: queueStatus(extras.queue) }),
+    ...(extras.sources === undefined ? {} : { sources: sourceStates(extras.sources) }),
   });
 }
 
@@ -103,6 +113,37 @@ function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSche
     setAsideDroppedTotal: count(queue.setAsideDroppedTotal),
   };
 }
+
+function sourceStates(states: SourceStates): MessageInitShape<typeof SourceStatesSchema> {
+  return {
+    files: count(states.files),
+    failing: count(states.failing),
+    stuck: count(states.stuck),
+    vanished: count(states.vanished),
+    vanishedBytes: count(states.vanishedBytes),
+    unparsedLines: count(states.unparsedLines),
+    failedLines: count(states.failedLines),
+    readErrors: count(states.readErrors),
+    oldestUnreadMs: count(states.oldestUnreadAgeMs),
+    worst: states.worst.slice(0, MAX_TOLD_SOURCES).map((source) => ({
+      path: source.path.slice(0, MAX_PROBLEM_LENGTH),
+      condition: CONDITIONS[source.condition],
+      forMs: count(source.forMs),
+      reason: source.reason.slice(0, MAX_PROBLEM_LENGTH),
+      unreadBytes: count(source.unreadBytes),
+      unparsedLines: count(source.unparsedLines),
+      failedLines: count(source.failedLines),
+      readErrors: count(source.readErrors),
+    })),
+  };
+}
+
+const CONDITIONS: Readonly<Record<SourceStates['worst'][number]['condition'], SourceCondition>> = {
+  reading: SourceCondition.READING,
+  failing: SourceCondition.FAILING,
+  stuck: SourceCondition.STUCK,
+  vanished: SourceCondition.VANISHED,
+};
 
 function serverView(connection: ConnectionView, machine: UplinkView['machine']): AgentServerView {
   const { serverId, connected } = connection;

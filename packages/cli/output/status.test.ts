@@ -1,7 +1,8 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromJson, type MessageInitShape } from '@bufbuild/protobuf';
 import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
+import { AgentReportSchema, SourceCondition } from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
-import { statusLines } from './status.ts';
+import { jsonStatus, statusLines } from './status.ts';
 
 const KIBIBYTE = 1024;
 
@@ -41,4 +42,95 @@ test('very many agents are counted, not listed', () => {
   );
   expect(shown).toHaveLength(21);
   expect(shown.at(-1)).toBe('  and 10 more (all with --json)');
+});
+
+function withReport(report: MessageInitShape<typeof AgentReportSchema>) {
+  return create(GetStatusResponseSchema, { agents: [{ agentId: 'a', connected: true, report }] });
+}
+
+test('sources that stand still, fail, vanished or hold odd lines are told of, each once', () => {
+  const status = withReport({
+    problems: ['/secret.log: EACCES: permission denied', 'no disk space'],
+    sources: {
+      files: 4n,
+      failing: 1n,
+      stuck: 1n,
+      vanished: 1n,
+      worst: [
+        {
+          path: '/slow.log',
+          condition: SourceCondition.STUCK,
+          forMs: 90_000n,
+          reason: 'reading pauses: the queue is full',
+          unreadBytes: 2048n,
+          unparsedLines: 2n,
+        },
+        {
+          path: '/secret.log',
+          condition: SourceCondition.FAILING,
+          forMs: 3_600_000n,
+          reason: 'EACCES: permission denied',
+          unreadBytes: 10n,
+          readErrors: 3n,
+        },
+        {
+          path: '/gone.log\u001b[2J',
+          condition: SourceCondition.VANISHED,
+          forMs: 1000n,
+          reason: 'not to be found any more',
+          unreadBytes: 5n,
+        },
+        {
+          path: '/odd.log',
+          condition: SourceCondition.READING,
+          reason: 'too deep',
+          failedLines: 1n,
+          unparsedLines: 3n,
+        },
+      ],
+    },
+  });
+  const shown = statusLines(status).filter((line) => line.startsWith('  '));
+  expect(shown).toEqual([
+    '  /slow.log stands still for 90 s, 2.0 KiB not read: reading pauses: the queue is full',
+    '  /slow.log: 2 lines kept as plain text',
+    '  /secret.log cannot be read for 60 m, 10 B not read: EACCES: permission denied',
+    '  /gone.log\\x1b[2J vanished 1 s ago, 5 B not read: not to be found any more',
+    '  /odd.log: 1 line became no record (too deep)',
+    '  /odd.log: 3 lines kept as plain text (too deep)',
+    '  no disk space',
+  ]);
+  expect(shown.join('')).not.toContain('\u001b');
+  expect(jsonStatus(status).agents[0]?.sources).toMatchObject({
+    files: 4,
+    failing: 1,
+    stuck: 1,
+    vanished: 1,
+    worst: [
+      { path: '/slow.log', condition: 'stuck', forMs: 90_000, unreadBytes: 2048 },
+      { condition: 'failing', readErrors: 3 },
+      { condition: 'vanished' },
+      { condition: 'reading', forMs: 0, failedLines: 1, unparsedLines: 3 },
+    ],
+  });
+});
+
+test('an agent that does not tell of its sources, and classes and conditions of a newer one', () => {
+  expect(jsonStatus(withReport({})).agents[0]?.sources).toBeNull();
+  const newer = create(GetStatusResponseSchema, {
+    agents: [
+      {
+        agentId: 'a',
+        report: fromJson(AgentReportSchema, {
+          backlog: [{ urgency: 9 }],
+          sources: { worst: [{ path: '/x', condition: 9 }] },
+        }),
+      },
+    ],
+  });
+  expect(jsonStatus(newer).agents[0]).toMatchObject({
+    backlog: { unspecified: { records: 0 } },
+    sources: { worst: [{ condition: 'unspecified' }] },
+  });
+  expect(statusLines(newer).join('\n')).toContain('/x');
 });

@@ -12,6 +12,7 @@ import {
   UrgencyClass,
 } from '@sluice/wire/gen/uplink_pb';
 import { healthLines, isoTime, type JsonHealth, jsonHealth } from './health.ts';
+import { type JsonSources, jsonSources, sourceLines } from './source-status.ts';
 import { printable, styled } from './terminal.ts';
 
 /** Uses of channels that the text shows; `--json` has all that are kept. */
@@ -19,13 +20,17 @@ const SHOWN_USES = 12;
 /** Lanes of agents that a server shows; with thousands of agents the rest is only counted. */
 const SHOWN_LANES = 20;
 
-const URGENCY_NAMES: Readonly<Record<UrgencyClass, string>> = {
-  [UrgencyClass.UNSPECIFIED]: 'unspecified',
-  [UrgencyClass.URGENT]: 'urgent',
-  [UrgencyClass.ELEVATED]: 'elevated',
-  [UrgencyClass.NORMAL]: 'normal',
-  [UrgencyClass.BULK]: 'bulk',
-};
+const URGENCY_NAMES: ReadonlyMap<UrgencyClass, string> = new Map([
+  [UrgencyClass.URGENT, 'urgent'],
+  [UrgencyClass.ELEVATED, 'elevated'],
+  [UrgencyClass.NORMAL, 'normal'],
+  [UrgencyClass.BULK, 'bulk'],
+]);
+
+/** The word for a class; a newer agent may know more of them. */
+function urgencyName(urgency: UrgencyClass): string {
+  return URGENCY_NAMES.get(urgency) ?? 'unspecified';
+}
 
 interface JsonNotice {
   at: string;
@@ -113,6 +118,8 @@ export interface JsonStatus {
     notices: (JsonNotice & { server: string })[];
     violations: number;
     problems: string[];
+    /** How its sources are; null when it does not tell. */
+    sources: JsonSources | null;
   }[];
   violations: number;
   store: { available: boolean; error: string; version: string };
@@ -171,7 +178,7 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
     lastSeen: isoTime(agent.lastSeenMs),
     backlog: Object.fromEntries(
       (report?.backlog ?? []).map((entry) => [
-        URGENCY_NAMES[entry.urgency],
+        urgencyName(entry.urgency),
         {
           records: Number(entry.recordCount),
           rawBytes: Number(entry.rawBytes),
@@ -198,7 +205,7 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
       grant: use.grantId,
       channel: use.channel,
       priority: use.priority,
-      urgency: URGENCY_NAMES[use.urgency],
+      urgency: urgencyName(use.urgency),
       rawBytes: Number(use.rawBytes),
       records: use.recordCount,
       violating: use.violating,
@@ -209,6 +216,7 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
     })),
     violations: Number(report?.noticesTotal ?? 0n),
     problems: report?.problems ?? [],
+    sources: jsonSources(report?.sources),
   };
 }
 
@@ -327,9 +335,13 @@ function lanesOf(server: ServerStatus): LaneLine[] {
   return [...lanes.values()].sort((a, b) => a.priority - b.priority);
 }
 
-/** Age of the oldest record that cannot be found yet; of an agent that is gone, as old as it was when it was last seen. */
+/**
+ * Age of the oldest record that cannot be found yet, or of the oldest byte that was not read; of an agent that is gone, as
+ * old as it was when it was last seen.
+ */
 function lagMs({ connected, oldestUnsearchableMs, report }: AgentStatus): number {
-  return Math.max(Number(oldestUnsearchableMs), connected ? 0 : Number(report?.lagMs ?? 0n));
+  const unreadMs = Number(report?.sources?.oldestUnreadMs ?? 0n);
+  return Math.max(Number(oldestUnsearchableMs), unreadMs, connected ? 0 : Number(report?.lagMs ?? 0n));
 }
 
 function agentLines(agent: AgentStatus): string[] {
@@ -341,7 +353,7 @@ function agentLines(agent: AgentStatus): string[] {
   ];
   for (const entry of report?.backlog ?? []) {
     lines.push(
-      `  ${URGENCY_NAMES[entry.urgency].padEnd(8)} ${entry.recordCount} records, ${formatBytes(Number(entry.rawBytes))} wait, ` +
+      `  ${urgencyName(entry.urgency).padEnd(8)} ${entry.recordCount} records, ${formatBytes(Number(entry.rawBytes))} wait, ` +
         `oldest ${formatDuration(Number(entry.oldestAgeMs))}`,
     );
   }
@@ -350,6 +362,10 @@ function agentLines(agent: AgentStatus): string[] {
     const order = uses.map((use) => `${printable(use.serverId)}/${use.priority}${use.violating ? '!' : ''}`);
     lines.push(`  order of use: ${order.join(' ')}`);
   }
-  for (const problem of report?.problems ?? []) lines.push(styled('yellow', `  ${printable(problem)}`));
+  lines.push(...sourceLines(report?.sources));
+  // What is told of a source need not be said again.
+  const told = new Set(report?.sources?.worst.map(({ path, reason }) => `${path}: ${reason}`));
+  for (const problem of report?.problems ?? [])
+    if (!told.has(problem)) lines.push(styled('yellow', `  ${printable(problem)}`));
   return lines;
 }

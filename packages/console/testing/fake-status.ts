@@ -4,7 +4,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { type GetStatusResponse, GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
-import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 
 const MIB = 1024 * 1024;
 
@@ -149,6 +149,28 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
           backlog: backlog(0, 0, 0, 0),
           servers: [{ address: 'http://127.0.0.1:4620', serverId: 'S1', connected: true, channels: [] }],
           recordsAcknowledgedTotal: 92_004n,
+          problems: ['/var/log/postgresql/main.log: EACCES: permission denied'],
+          sources: {
+            files: 12n,
+            failing: 1n,
+            unparsedLines: 3n,
+            worst: [
+              {
+                path: '/var/log/postgresql/main.log',
+                condition: SourceCondition.FAILING,
+                forMs: 340_000n,
+                reason: 'EACCES: permission denied',
+                unreadBytes: BigInt(3 * MIB),
+                readErrors: 17n,
+              },
+              {
+                path: '/srv/app/events.jsonl',
+                condition: SourceCondition.READING,
+                reason: 'JSON nested deeper than 100',
+                unparsedLines: 3n,
+              },
+            ],
+          },
         },
       },
     ],

@@ -53,6 +53,7 @@ export class ReportBook {
     cut(report.recentUses);
     cut(report.recentNotices);
     cut(report.problems);
+    if (report.sources !== undefined) cut(report.sources.worst);
     this.#put({ ...known, lastSeenMs: atMs, reportedMs: atMs, report });
   }
 

@@ -2,6 +2,7 @@
 import { formatBytes, formatCount, formatDuration } from '../format/format.ts';
 import { useWords } from '../i18n/language.ts';
 import type { FlowAgent, FlowBacklog } from './flow-model.ts';
+import { SourceList } from './source-list.tsx';
 
 interface AgentCardsProperties {
   readonly agents: readonly FlowAgent[];
@@ -40,6 +41,7 @@ export function AgentCards({ agents, shownId, nowMs, onAgent }: AgentCardsProper
               )}
             </dl>
           )}
+          <SourceList sources={agent.sources} />
           {agent.problems.length > 0 && (
             <ul className="problems" aria-label={words.problems}>
               {agent.problems.map((problem) => (

@@ -7,7 +7,7 @@
  */
 import type { AgentStatus, GetStatusResponse, JournalStatus, ServerStatus } from '@sluice/wire/gen/query_pb';
 import type { ChannelState, ClassBacklog } from '@sluice/wire/gen/uplink_pb';
-import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 
 export interface FlowServer {
   /** Its name; its address while it has not said its name. */
@@ -57,7 +57,21 @@ export interface FlowAgent {
   readonly lagMs: bigint;
   readonly recordsAcknowledgedTotal: bigint;
   readonly blocksSetAsideTotal: bigint;
+  /** What is not told of a source. */
   readonly problems: readonly string[];
+  /** The worst first; none when all is well. */
+  readonly sources: readonly FlowSource[];
+}
+
+export interface FlowSource {
+  readonly path: string;
+  readonly condition: 'reading' | 'failing' | 'stuck' | 'vanished' | 'unspecified';
+  /** For how long it has failed or been stuck, or how long ago it vanished; 0: it reads on. */
+  readonly forMs: number;
+  readonly reason: string;
+  readonly unreadBytes: bigint;
+  readonly unparsedLines: bigint;
+  readonly failedLines: bigint;
 }
 
 export interface FlowModel {
@@ -160,6 +174,9 @@ function collectServers(status: GetStatusResponse, channels: readonly FlowChanne
 
 function toAgent(agent: AgentStatus): FlowAgent {
   const { report } = agent;
+  const sources = report?.sources?.worst ?? [];
+  // The same is in the list of problems, for servers and consoles that know of no sources.
+  const told = new Set(sources.map(({ path, reason }) => `${path}: ${reason}`));
   return {
     id: agent.agentId,
     hostName: report?.hostName ?? '',
@@ -171,9 +188,25 @@ function toAgent(agent: AgentStatus): FlowAgent {
     lagMs: report?.lagMs ?? 0n,
     recordsAcknowledgedTotal: report?.recordsAcknowledgedTotal ?? 0n,
     blocksSetAsideTotal: report?.blocksSetAsideTotal ?? 0n,
-    problems: report?.problems ?? [],
+    problems: (report?.problems ?? []).filter((problem) => !told.has(problem)),
+    sources: sources.map((source) => ({
+      path: source.path,
+      condition: CONDITIONS.get(source.condition) ?? 'unspecified',
+      forMs: Number(source.forMs),
+      reason: source.reason,
+      unreadBytes: source.unreadBytes,
+      unparsedLines: source.unparsedLines,
+      failedLines: source.failedLines,
+    })),
   };
 }
+
+const CONDITIONS: ReadonlyMap<SourceCondition, FlowSource['condition']> = new Map([
+  [SourceCondition.READING, 'reading'],
+  [SourceCondition.FAILING, 'failing'],
+  [SourceCondition.STUCK, 'stuck'],
+  [SourceCondition.VANISHED, 'vanished'],
+]);
 
 function toBacklog(
   urgency: FlowBacklog['urgency'],

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromJson } from '@bufbuild/protobuf';
 import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { describe, expect, it } from 'vitest';
 import { makeStatus } from '../../testing/fake-status.ts';
@@ -64,6 +64,24 @@ describe('flow model', () => {
     );
     expect(silent.channels.map((channel) => channel.key)).toEqual(['new/S1/g/1']);
     expect(silent.agents[0]?.reported).toBe(false);
+  });
+
+  it('tells of the sources that need a look, and not twice of what is wrong with one', () => {
+    const agent = model.agents.find(({ id }) => id === 'db-01');
+    expect(agent?.sources.map(({ path, condition }) => [path, condition])).toEqual([
+      ['/var/log/postgresql/main.log', 'failing'],
+      ['/srv/app/events.jsonl', 'reading'],
+    ]);
+    expect(agent?.problems).toEqual([]);
+    const newer = fromJson(GetStatusResponseSchema, {
+      agents: [
+        { agentId: 'n', report: { problems: ['disk'], sources: { worst: [{ path: '/x', condition: 77 }] } } },
+      ],
+    });
+    expect(toFlowModel(newer).agents[0]).toMatchObject({
+      problems: ['disk'],
+      sources: [{ path: '/x', condition: 'unspecified' }],
+    });
   });
 
   it('lists every urgency class, empty ones too', () => {

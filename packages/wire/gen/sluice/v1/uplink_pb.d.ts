@@ -698,7 +698,8 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
   unreadBytes: bigint;
 
   /**
-   * Age of the oldest record that no server has acknowledged.
+   * Age of the oldest record that no server has acknowledged, or, when that is more, how long the oldest byte of the
+   * watched files that was not read has been seen to wait.
    *
    * @generated from field: uint64 lag_ms = 4;
    */
@@ -754,6 +755,13 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
    * @generated from field: optional sluice.v1.QueueStatus queue = 21;
    */
   queue?: QueueStatus | undefined;
+
+  /**
+   * How the watched files are. Absent: the agent does not tell.
+   *
+   * @generated from field: sluice.v1.SourceStates sources = 24;
+   */
+  sources?: SourceStates | undefined;
 };
 
 /**
@@ -834,6 +842,142 @@ export declare type QueueStatus = Message<"sluice.v1.QueueStatus"> & {
  * Use `create(QueueStatusSchema)` to create a new message.
  */
 export declare const QueueStatusSchema: GenMessage<QueueStatus>;
+
+/**
+ * Counts over all sources of an agent since its start, and the worst of them one by one. Times are ages, as in QueueStatus.
+ *
+ * @generated from message sluice.v1.SourceStates
+ */
+export declare type SourceStates = Message<"sluice.v1.SourceStates"> & {
+  /**
+   * @generated from field: uint64 files = 1;
+   */
+  files: bigint;
+
+  /**
+   * Of these the system refuses to read so many now (and directories that it refuses to list).
+   *
+   * @generated from field: uint64 failing = 2;
+   */
+  failing: bigint;
+
+  /**
+   * From so many nothing was read for a while although there is something to read.
+   *
+   * @generated from field: uint64 stuck = 3;
+   */
+  stuck: bigint;
+
+  /**
+   * So many files went away before they were read to their end, with so many bytes unread.
+   *
+   * @generated from field: uint64 vanished = 4;
+   */
+  vanished: bigint;
+
+  /**
+   * @generated from field: uint64 vanished_bytes = 5;
+   */
+  vanishedBytes: bigint;
+
+  /**
+   * Lines that could not be read as what they seem to be and became plain records with a mark.
+   *
+   * @generated from field: uint64 unparsed_lines = 6;
+   */
+  unparsedLines: bigint;
+
+  /**
+   * Lines that became no record, by an error of the agent.
+   *
+   * @generated from field: uint64 failed_lines = 7;
+   */
+  failedLines: bigint;
+
+  /**
+   * Attempts to read that the system refused.
+   *
+   * @generated from field: uint64 read_errors = 8;
+   */
+  readErrors: bigint;
+
+  /**
+   * The worst, worst first; the counts tell of the others.
+   *
+   * @generated from field: repeated sluice.v1.SourceState worst = 9;
+   */
+  worst: SourceState[];
+
+  /**
+   * How long ago the oldest byte that waits to be read was seen first; 0: all is read.
+   *
+   * @generated from field: uint64 oldest_unread_ms = 10;
+   */
+  oldestUnreadMs: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.SourceStates.
+ * Use `create(SourceStatesSchema)` to create a new message.
+ */
+export declare const SourceStatesSchema: GenMessage<SourceStates>;
+
+/**
+ * @generated from message sluice.v1.SourceState
+ */
+export declare type SourceState = Message<"sluice.v1.SourceState"> & {
+  /**
+   * The file, or the directory that cannot be looked into.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: sluice.v1.SourceCondition condition = 2;
+   */
+  condition: SourceCondition;
+
+  /**
+   * For how long it has failed or been stuck, or how long ago it vanished. 0: reads on.
+   *
+   * @generated from field: uint64 for_ms = 3;
+   */
+  forMs: bigint;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint64 unread_bytes = 5;
+   */
+  unreadBytes: bigint;
+
+  /**
+   * @generated from field: uint64 unparsed_lines = 6;
+   */
+  unparsedLines: bigint;
+
+  /**
+   * @generated from field: uint64 failed_lines = 7;
+   */
+  failedLines: bigint;
+
+  /**
+   * @generated from field: uint64 read_errors = 8;
+   */
+  readErrors: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.SourceState.
+ * Use `create(SourceStateSchema)` to create a new message.
+ */
+export declare const SourceStateSchema: GenMessage<SourceState>;
 
 /**
  * @generated from message sluice.v1.AgentServerView
@@ -1081,6 +1225,49 @@ export enum RefusalReason {
  * Describes the enum sluice.v1.RefusalReason.
  */
 export declare const RefusalReasonSchema: GenEnum<RefusalReason>;
+
+/**
+ * @generated from enum sluice.v1.SourceCondition
+ */
+export enum SourceCondition {
+  /**
+   * @generated from enum value: SOURCE_CONDITION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Reads on; told of for its undigested lines.
+   *
+   * @generated from enum value: SOURCE_CONDITION_READING = 1;
+   */
+  READING = 1,
+
+  /**
+   * The system refuses it.
+   *
+   * @generated from enum value: SOURCE_CONDITION_FAILING = 2;
+   */
+  FAILING = 2,
+
+  /**
+   * Nothing was read for a while although there is something to read.
+   *
+   * @generated from enum value: SOURCE_CONDITION_STUCK = 3;
+   */
+  STUCK = 3,
+
+  /**
+   * Went away before it was read to its end.
+   *
+   * @generated from enum value: SOURCE_CONDITION_VANISHED = 4;
+   */
+  VANISHED = 4,
+}
+
+/**
+ * Describes the enum sluice.v1.SourceCondition.
+ */
+export declare const SourceConditionSchema: GenEnum<SourceCondition>;
 
 /**
  * One Control stream per agent and server, and one Send stream per logical channel.
