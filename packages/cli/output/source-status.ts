@@ -97,11 +97,11 @@ export function sourceLines(sources: SourceStates | undefined): string[] {
 
 function troubleLine(source: SourceState): string {
   const forMs = Number(source.forMs);
-  const unread = `${formatBytes(Number(source.unreadBytes))} not read`;
+  const unread = source.unreadBytes > 0n ? `, ${formatBytes(Number(source.unreadBytes))} not read` : '';
   const what =
     source.condition === SourceCondition.VANISHED
-      ? `vanished ${formatDuration(forMs)} ago, ${unread}`
-      : `${source.condition === SourceCondition.FAILING ? 'cannot be read' : 'stands still'} for ${formatDuration(forMs)}, ${unread}`;
+      ? `vanished ${formatDuration(forMs)} ago${unread}`
+      : `${source.condition === SourceCondition.FAILING ? 'cannot be read' : 'stands still'} for ${formatDuration(forMs)}${unread}`;
   return styled('red', `  ${printable(source.path)} ${what}: ${printable(source.reason)}`);
 }
 
