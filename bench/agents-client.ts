@@ -79,6 +79,7 @@ class OneAgent {
         dispatch: (event) => this.#dispatch({ ...event, atMs: now() } as AgentEvent),
         claim: () => undefined,
         release: () => undefined,
+        formatsChanged: () => undefined,
         random: Math.random,
       },
     );

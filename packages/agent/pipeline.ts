@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
+import type { BlockFormat } from '@sluice/wire/block-formats';
 import { releaseMemory } from '@sluice/wire/release-memory';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
 import { FileSource, type FileSourceOptions } from './source/file-source.ts';
@@ -43,7 +44,7 @@ export interface PipelineRecorder extends LineConsumers {
   readonly urgentPending: boolean;
   readonly largestBuilderRawBytes: number;
   /** Seals all builders that hold something. `nextId` is called once per block, in order. */
-  cut(nextId: () => BlockId): SealedRawBlock[];
+  cut(nextId: () => BlockId, format: BlockFormat): SealedRawBlock[];
 }
 
 /** The part of a logger that the pipeline uses. */
@@ -239,7 +240,7 @@ class RunningPipeline implements Pipeline {
     this.#cutOverdue = false;
     this.#linesUnchecked = 0;
     const { recorder, queue } = this.#options;
-    const blocks = recorder.cut(() => queue.nextId());
+    const blocks = recorder.cut(() => queue.nextId(), queue.blockFormat);
     const checkpoints = this.#source.takeCheckpoints();
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;

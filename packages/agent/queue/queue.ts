@@ -14,6 +14,7 @@ import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
+import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import { corruptState } from './corrupt-state.ts';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
 import { type OpenQueueFile, openQueueFile, type QueueOrigin } from './queue-file.ts';
@@ -25,6 +26,8 @@ export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
 /** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
 export const MAX_SET_ASIDE_BLOCKS = 1000;
 export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
+/** In `meta`; older programs do not look at it. */
+const BLOCK_FORMAT_KEY = 'blockFormat';
 
 export interface DurableQueueOptions {
   /** The agent's data directory; created when it is missing. */
@@ -86,6 +89,7 @@ export class DurableQueue {
   /** Payload size by sequence, in ascending sequence. */
   readonly #payloadBytes = new Map<number, number>();
   readonly #roomWaiters = new Set<() => void>();
+  #blockFormat: BlockFormat;
   #usedBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
@@ -102,6 +106,7 @@ export class DurableQueue {
     this.maxBytes = maxBytes;
     this.#nextSequence = identity.nextSequence;
     this.#committedSequence = identity.nextSequence - 1;
+    this.#blockFormat = readBlockFormat(environment.meta.get(BLOCK_FORMAT_KEY));
     for (const { key, value } of environment.headers.getRange()) {
       const stored = parseStoredHeader(value, environment.file);
       this.#payloadBytes.set(key, stored.payloadBytes);
@@ -280,6 +285,23 @@ export class DurableQueue {
     for (const { key, value } of this.#environment.checkpoints.getRange()) yield { key, value };
   }
 
+  /**
+   * The format in which new blocks are sealed: the latest that all servers take that were met. It is remembered over
+   * restarts, so that what is read before the first server answers is in it too; the first one until any server was met.
+   */
+  get blockFormat(): BlockFormat {
+    return this.#blockFormat;
+  }
+
+  /** Changes {@link blockFormat}; resolves when a restart knows it. */
+  async sealIn(format: BlockFormat): Promise<void> {
+    if (format === this.#blockFormat) return;
+    this.#blockFormat = format;
+    await this.#write((write) => {
+      write.put(this.#environment.meta, BLOCK_FORMAT_KEY, format.number);
+    });
+  }
+
   /** Payload bytes in the queue. */
   get usedBytes(): number {
     return this.#usedBytes;
@@ -386,6 +408,11 @@ export class DurableQueue {
     }
     return dropped;
   }
+}
+
+/** What was noted, if it is a format that this program writes. */
+function readBlockFormat(noted: unknown): BlockFormat {
+  return (typeof noted === 'number' ? BLOCK_FORMATS.get(noted) : undefined) ?? FIRST_BLOCK_FORMAT;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -14,6 +14,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import type { BlockId } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
 import { BlockBuilder, type SealedRawBlock } from '@sluice/wire/block-builder';
+import type { BlockFormat } from '@sluice/wire/block-formats';
 import { type PreparedAttributes, prepareAttributes } from '@sluice/wire/block-record';
 import type { LineConsumer } from '../source/line-consumer.ts';
 import { Calendar, TimeZone } from './calendar.ts';
@@ -104,15 +105,15 @@ export class Recorder {
   }
 
   /** Seals all builders that hold something, most urgent first. `nextId` is called once per block, in order. */
-  cut(nextId: () => BlockId): SealedRawBlock[] {
+  cut(nextId: () => BlockId, format?: BlockFormat): SealedRawBlock[] {
     const full = this.#full;
     this.#full = [];
     const blocks: SealedRawBlock[] = [];
     for (const builder of this.#builders) {
       for (const earlier of full) {
-        if (earlier.urgency === builder.urgency) blocks.push(earlier.seal(nextId()));
+        if (earlier.urgency === builder.urgency) blocks.push(earlier.seal(nextId(), format));
       }
-      if (builder.recordCount > 0) blocks.push(builder.seal(nextId()));
+      if (builder.recordCount > 0) blocks.push(builder.seal(nextId(), format));
     }
     return blocks;
   }

@@ -2,6 +2,7 @@
  * What the uplink needs of the agent's durable queue. The queue itself is packages/agent/queue.
  */
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
+import type { BlockFormat } from '@sluice/wire/block-formats';
 
 /** A block that the queue held when the agent started. */
 export interface WaitingBlock {
@@ -31,6 +32,8 @@ export interface BlockQueue {
   markSent?(id: BlockId, serverId: ServerId): void | Promise<void>;
   /** Durable elsewhere: forget them. */
   remove(ids: readonly BlockId[]): void | Promise<void>;
+  /** New blocks are sealed in this format from now on: it is the latest that all servers take that the agent met. */
+  sealIn?(format: BlockFormat): void | Promise<void>;
   /** Malformed by a server's word: keep it apart, never send it again. */
   setAside(id: BlockId, reason: string): void | Promise<void>;
 }

@@ -40,6 +40,8 @@ export interface ChannelStreamOptions {
   readonly sessionId: string;
   readonly grantId: GrantId;
   readonly channel: ChannelNumber;
+  /** Why the block must not be sent here; undefined when it may. */
+  problemOf(header: BlockHeader, payload: Uint8Array): string | undefined;
   acknowledged(blockId: BlockId): void;
   refused(blockId: BlockId, refusal: BlockRefusal): void;
   /** The stream is over; without an error when `close` was called and everything was answered. */
@@ -120,8 +122,12 @@ export class ChannelStream {
     try {
       await block.gate;
       const payload = await this.#options.queue.readPayload(id);
-      if (payload !== undefined) return payload;
-      refusal = { kind: 'malformed', reason: 'the queue does not hold the payload' };
+      const problem = payload === undefined ? undefined : this.#options.problemOf(block.header, payload);
+      if (payload !== undefined && problem === undefined) return payload;
+      refusal =
+        problem === undefined
+          ? { kind: 'malformed', reason: 'the queue does not hold the payload' }
+          : { kind: 'retryable', reason: problem };
     } catch (error) {
       refusal = { kind: 'retryable', reason: `the queue failed: ${SluiceError.from(error).message}` };
     }

@@ -13,6 +13,7 @@ import { tlsProblem } from '@sluice/host/tls-problem';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
+import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import {
   readGrant,
   readId,
@@ -25,6 +26,7 @@ import {
 import type { AgentReport, ControlRequest, ControlResponse, Welcome } from '@sluice/wire/gen/uplink_pb';
 import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
+import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
 import type { Logger } from 'pino';
 import { reconnectDelayMs } from './backoff.ts';
 import type { BlockQueue } from './block-queue.ts';
@@ -37,11 +39,11 @@ import {
   MAX_CONTROL_MESSAGES_WAITING,
   MAX_RECEIVED_MESSAGE_BYTES,
   MAX_SENT_MESSAGE_BYTES,
-  PROTOCOL_MAJOR,
-  PROTOCOL_MINOR,
   RECONNECT_REFUSED_MS,
   STABLE_CONNECTION_MS,
+  UNTAKEN_RECHECK_MS,
 } from './limits.ts';
+import { ServerIntake } from './server-intake.ts';
 
 /** One server as configured. */
 export interface ServerAddress {
@@ -72,6 +74,8 @@ export interface ConnectionHost {
   /** A connection learned its server's name; the error when another connection already is that server's. */
   claim(serverId: ServerId, connection: ServerConnection): SluiceError | undefined;
   release(serverId: ServerId, connection: ServerConnection): void;
+  /** A server said which block formats it takes. */
+  formatsChanged(): void;
   /** 0..1 */
   random(): number;
 }
@@ -93,6 +97,8 @@ interface Live {
   readonly control: Outbox<ControlRequest>;
   readonly channels: Map<string, ChannelStream>;
   readonly link: Http2Link;
+  /** Why the machine is not told of the connection: a block waits that the server does not take. It only gets reports. */
+  readonly parkedBecause: string | undefined;
 }
 
 export class ServerConnection {
@@ -100,6 +106,7 @@ export class ServerConnection {
   readonly #host: ConnectionHost;
   readonly #stopped = new AbortController();
   #live: Live | undefined;
+  readonly #intake: ServerIntake;
   #serverId: ServerId | undefined;
   #error: string | undefined;
   #loop: Promise<void> | undefined;
@@ -108,6 +115,12 @@ export class ServerConnection {
   constructor(server: ServerAddress, host: ConnectionHost) {
     this.server = server;
     this.#host = host;
+    this.#intake = new ServerIntake(host.queue);
+  }
+
+  /** The block formats that both sides know; undefined before the server's first Welcome. */
+  get sharedBlockFormats(): readonly number[] | undefined {
+    return this.#intake.shared?.blockFormats;
   }
 
   /** Starts the reconnect loop. */
@@ -142,7 +155,7 @@ export class ServerConnection {
     return {
       address: this.server.address,
       serverId: this.#serverId,
-      connected: this.#live !== undefined,
+      connected: this.#live !== undefined && this.#live.parkedBecause === undefined,
       error: this.#error,
       blocksInFlight,
     };
@@ -213,6 +226,11 @@ export class ServerConnection {
       sessionId: live.sessionId,
       grantId,
       channel,
+      problemOf: (header, payload) => {
+        const problem = this.#intake.problemOf(header, payload);
+        if (problem !== undefined) live.link.destroy(this.#notTaken(problem));
+        return problem;
+      },
       acknowledged: (blockId) => {
         if (this.#live === live) this.#host.dispatch({ type: 'block_acknowledged', serverId, blockId });
       },
@@ -292,7 +310,7 @@ export class ServerConnection {
               throw new SluiceError('protocol_violation', `${address} did not start with Welcome`);
             }
             clearTimeout(welcomeTimer);
-            live = this.#welcomed(message.value, control, link);
+            live = await this.#welcomed(message.value, control, link);
           } else if (!this.#receive(live, message)) break;
         }
       } finally {
@@ -323,12 +341,13 @@ export class ServerConnection {
           region,
           agentVersion: version,
           settledBelowSequence: BigInt(queue.settledBelowSequence),
+          ...writeCapabilities(),
         },
       },
     });
   }
 
-  #welcomed(welcome: Welcome, control: Outbox<ControlRequest>, link: Http2Link): Live {
+  async #welcomed(welcome: Welcome, control: Outbox<ControlRequest>, link: Http2Link): Promise<Live> {
     const { address } = this.server;
     if (welcome.protocolMajor !== PROTOCOL_MAJOR) {
       throw new SluiceError(
@@ -339,15 +358,38 @@ export class ServerConnection {
     }
     const serverId = readServerId(welcome.serverId);
     const sessionId = readId('session_id', welcome.sessionId);
+    const shared = sharedCapabilities(welcome);
+    if (shared.blockFormats.length === 0) {
+      throw new SluiceError(
+        'protocol_mismatch',
+        `${address} takes block formats ${welcome.blockFormats.join(', ')}, this agent writes ${CAPABILITIES.blockFormats.join(', ')}`,
+        { hint: 'Update the older one of the two.' },
+      );
+    }
+    this.#intake.welcomed(shared);
+    this.#host.formatsChanged();
+    const problem = await this.#intake.heldProblem();
     const taken = this.#host.claim(serverId, this);
     if (taken !== undefined) throw taken;
-    const live: Live = { serverId, sessionId, control, channels: new Map(), link };
+    const parkedBecause = problem === undefined ? undefined : this.#notTaken(problem).message;
+    const live: Live = { serverId, sessionId, control, channels: new Map(), link, parkedBecause };
     this.#live = live;
     this.#serverId = serverId;
-    this.#error = undefined;
+    this.#error = parkedBecause;
     this.#host.logger.info({ address, serverId, version: readText(welcome.serverVersion) }, 'connected');
-    this.#host.dispatch({ type: 'server_connected', serverId });
+    if (problem === undefined) this.#host.dispatch({ type: 'server_connected', serverId });
+    else this.#park(link, problem);
     return live;
+  }
+
+  /** Keeps the connection for reports, and ends it when it is time to look again. */
+  #park(link: Http2Link, problem: string): void {
+    const timer = setTimeout(() => link.destroy(this.#notTaken(problem)), UNTAKEN_RECHECK_MS);
+    void link.closed.then(() => clearTimeout(timer));
+  }
+
+  #notTaken(problem: string): SluiceError {
+    return new SluiceError('not_reachable', `${this.server.address}: ${problem}`);
   }
 
   #leave(live: Live): void {
@@ -356,12 +398,15 @@ export class ServerConnection {
     for (const channel of live.channels.values()) channel.abort(reason);
     live.control.fail(reason);
     this.#host.release(live.serverId, this);
-    this.#host.dispatch({ type: 'server_disconnected', serverId: live.serverId });
+    if (live.parkedBecause === undefined)
+      this.#host.dispatch({ type: 'server_disconnected', serverId: live.serverId });
   }
 
   /** False when the server says goodbye. */
   #receive(live: Live, message: ControlResponse['message']): boolean {
     const { serverId } = live;
+    // Nothing was asked for: only the end is of interest.
+    if (live.parkedBecause !== undefined && message.case !== 'goodbye') return true;
     switch (message.case) {
       case 'grant':
         this.#host.dispatch({ type: 'grant_received', serverId, grant: readGrant(message.value) });

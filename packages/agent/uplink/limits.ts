@@ -1,11 +1,6 @@
 /** Limits and times of the agent's side of the uplink, each with its reason. */
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
-/** The protocol that this program speaks. A peer of another major version is refused with a clear error (U20). */
-export const PROTOCOL_MAJOR = 1;
-/** Counts additions that an older peer may ignore. */
-export const PROTOCOL_MINOR = 0;
-
 /** Most servers one agent is configured with: each costs a connection and a row in every report. */
 export const MAX_SERVERS = 64;
 /** TCP and TLS connect, and then Hello/Welcome, each have this long: a silent peer must not look like a slow one. */
@@ -16,6 +11,8 @@ export const RECONNECT_LEAST_MS = 200;
 export const RECONNECT_MOST_MS = 10_000;
 /** Pause after an answer that only people can change: wrong version, wrong token, the same server twice. */
 export const RECONNECT_REFUSED_MS = 30_000;
+/** How often it is looked whether a block that a server does not take still waits; until then the server is sent none. */
+export const UNTAKEN_RECHECK_MS = 5000;
 /** A connection that lived this long was good: the next pause starts from the least again. */
 export const STABLE_CONNECTION_MS = 10_000;
 /** How often a connection is proven alive by a ping. */

@@ -16,6 +16,7 @@ import type { AgentMachineView } from '@sluice/protocol/agent-view';
 import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
+import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import type { Logger } from 'pino';
 import type { BlockQueue } from './block-queue.ts';
 import type { ConnectionHost, ConnectionView, ServerAddress, UntimedAgentEvent } from './connection.ts';
@@ -95,6 +96,8 @@ class UplinkRuntime implements ConnectionHost {
   #reportedAtMs = 0;
   #toRemove: BlockId[] = [];
   #removing: Promise<void> = Promise.resolve();
+  /** In which the queue was told to seal. */
+  #format: BlockFormat | undefined;
   #queueProblem: string | undefined;
   #quietWaiter: (() => void) | undefined;
 
@@ -171,6 +174,20 @@ class UplinkRuntime implements ConnectionHost {
 
   release(serverId: ServerId, connection: ServerConnection): void {
     if (this.#byServerId.get(serverId) === connection) this.#byServerId.delete(serverId);
+  }
+
+  /** Of the formats that every server takes that was met in this life, the latest is written; 1 is taken by all. */
+  formatsChanged(): void {
+    let format = FIRST_BLOCK_FORMAT;
+    for (const candidate of BLOCK_FORMATS.values()) {
+      const isTaken = this.#connections.every(
+        ({ sharedBlockFormats }) => sharedBlockFormats?.includes(candidate.number) ?? true,
+      );
+      if (isTaken && candidate.number > format.number) format = candidate;
+    }
+    if (format === this.#format) return;
+    this.#format = format;
+    this.#removing = this.#afterRemoving(() => this.queue.sealIn?.(format));
   }
 
   /** Steps the machine; an event that comes out of an effect waits for its turn. */

@@ -10,6 +10,7 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import type { ReceivedBlock } from '@sluice/wire/convert';
 import {
   readAgentId,
@@ -31,10 +32,11 @@ import type {
   SendResponse,
 } from '@sluice/wire/gen/uplink_pb';
 import { ControlResponseSchema } from '@sluice/wire/gen/uplink_pb';
+import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
 import type { TokenGuard } from '../access.ts';
 import type { ChannelInbox } from './agent-session.ts';
 import { AgentSession } from './agent-session.ts';
-import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './limits.ts';
+import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS } from './limits.ts';
 import { PEER_CONNECTION } from './listener.ts';
 
 /** One channel of one agent, with its open stream. */
@@ -213,6 +215,12 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
       Code.FailedPrecondition,
     );
   }
+  if (sharedCapabilities(hello).blockFormats.length === 0) {
+    throw new ConnectError(
+      `the agent writes block formats ${hello.blockFormats.join(', ')}, this server takes ${CAPABILITIES.blockFormats.join(', ')}`,
+      Code.FailedPrecondition,
+    );
+  }
   readSettledBelow(hello.settledBelowSequence);
   return new AgentSession({
     agentId: readAgentId(hello.agentId),
@@ -233,6 +241,7 @@ function welcome(host: HandlerHost, session: AgentSession): ControlResponse {
         serverId: host.serverId,
         serverVersion: host.version,
         sessionId: session.sessionId,
+        ...writeCapabilities(),
       },
     },
   });

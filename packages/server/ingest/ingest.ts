@@ -282,9 +282,9 @@ class IngestRuntime implements HandlerHost {
     try {
       let known = await this.#isKnown(key, header);
       if (!known) {
-        const problem = await this.#problemOf(block);
-        if (problem !== undefined) {
-          this.#refuse(channel, header, { kind: 'malformed', reason: problem });
+        const refusal = await this.#refusalOf(block);
+        if (refusal !== undefined) {
+          this.#refuse(channel, header, refusal);
           return;
         }
         known = await this.#isKnown(key, header);
@@ -340,15 +340,17 @@ class IngestRuntime implements HandlerHost {
     return this.#options.journal.knows(header.id);
   }
 
-  async #problemOf(block: ReceivedBlock): Promise<string | undefined> {
+  async #refusalOf(block: ReceivedBlock): Promise<BlockRefusal | undefined> {
     const { id, urgency, rawBytes, recordCount } = block.header;
     try {
       await this.#options.validate(block.payload, { ...id, urgency, rawBytes, recordCount });
       return undefined;
     } catch (error) {
       const known = SluiceError.from(error);
-      if (known.code !== 'block_malformed') throw known;
-      return known.message;
+      if (known.code === 'block_malformed') return { kind: 'malformed', reason: known.message };
+      // Of a newer program, and whole for all that is known: it must not be set aside.
+      if (known.code === 'protocol_mismatch') return { kind: 'retryable', reason: known.message };
+      throw known;
     }
   }
 

@@ -1,11 +1,6 @@
 /** Limits and times of the server's side of the uplink, each with its reason. */
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
-/** The protocol that this program speaks. A peer of another major version is refused with a clear error (U20). */
-export const PROTOCOL_MAJOR = 1;
-/** Counts additions that an older peer may ignore. */
-export const PROTOCOL_MINOR = 0;
-
 /**
  * Most connections at once; an agent has one. Each costs a socket, an HTTP/2 session and its windows: about 150 KiB, so
  * that this many take about 1.5 GiB (`npm run bench -- agents`). More agents need more servers.

@@ -159,6 +159,24 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
    * @generated from field: string region = 8;
    */
   region: string;
+
+  /**
+   * What the agent can write: formats of blocks (packages/wire/block-format.md), kinds of digests and of keys
+   * (packages/wire/capabilities.ts). Naming no format says 1. Unknown ones are ignored.
+   *
+   * @generated from field: repeated uint32 block_formats = 9;
+   */
+  blockFormats: number[];
+
+  /**
+   * @generated from field: repeated string digest_kinds = 10;
+   */
+  digestKinds: string[];
+
+  /**
+   * @generated from field: repeated string key_kinds = 11;
+   */
+  keyKinds: string[];
 };
 
 /**
@@ -197,6 +215,23 @@ export declare type Welcome = Message<"sluice.v1.Welcome"> & {
    * @generated from field: string session_id = 5;
    */
   sessionId: string;
+
+  /**
+   * What the server takes, as in Hello.
+   *
+   * @generated from field: repeated uint32 block_formats = 6;
+   */
+  blockFormats: number[];
+
+  /**
+   * @generated from field: repeated string digest_kinds = 7;
+   */
+  digestKinds: string[];
+
+  /**
+   * @generated from field: repeated string key_kinds = 8;
+   */
+  keyKinds: string[];
 };
 
 /**
