@@ -1,6 +1,6 @@
 /**
- * A small file beside a durable one that says what the large one was: whose, how much waited in it, whether it was closed,
- * and what of it was lost. So that one that was emptied, deleted or damaged is told from one that is new.
+ * A small file beside a durable one that says what the large one was: whose, how much waited in it, how its latest users
+ * ended, and what of it was lost. So that one that was emptied, deleted or damaged is told from one that is new.
  *
  * Invariants: written whole or not at all (durable-file.ts); what is read back has its checksum; a loss stays until a
  * person says that it is known; the list of losses is bounded, their count is not.
@@ -33,7 +33,7 @@ export interface LossTotals {
 interface MarkContent<State> {
   readonly format: number;
   readonly state: State;
-  readonly endedWell: boolean;
+  readonly failedStarts: number;
   readonly notedMs: number;
   readonly losses: readonly Loss[];
   readonly totals: LossTotals;
@@ -44,7 +44,13 @@ export type FoundMark<State> =
   | { readonly kind: 'absent' }
   /** There is one, and it cannot be read. */
   | { readonly kind: 'damaged' }
-  | { readonly kind: 'read'; readonly state: State; readonly endedWell: boolean; readonly notedMs: number };
+  | {
+      readonly kind: 'read';
+      readonly state: State;
+      /** Starts in a row that ended soon, and not in order. */
+      readonly failedStarts: number;
+      readonly notedMs: number;
+    };
 
 export interface MarkOptions<State> {
   readonly file: string;
@@ -74,8 +80,8 @@ export class DurableMark<State> {
       this.found = text === undefined ? { kind: 'absent' } : { kind: 'damaged' };
       return;
     }
-    const { state, endedWell, notedMs, losses, totals } = content;
-    this.found = { kind: 'read', state, endedWell, notedMs };
+    const { state, failedStarts, notedMs, losses, totals } = content;
+    this.found = { kind: 'read', state, failedStarts, notedMs };
     this.#losses = losses;
     this.#totals = totals;
   }
@@ -104,14 +110,15 @@ export class DurableMark<State> {
   /**
    * Writes the mark.
    *
-   * @param endedWell true with the last note before the large file is closed
+   * @param failedStarts with the first note after a start, how many there were that failed, this one among them; with a later
+   *   one, or at an end in order, 0
    * @throws SluiceError `disk_full`, `config_invalid`
    */
-  note(state: State, endedWell = false): void {
+  note(state: State, failedStarts = 0): void {
     const content: MarkContent<State> = {
       format: MARK_FORMAT,
       state,
-      endedWell,
+      failedStarts,
       notedMs: Date.now(),
       losses: this.#losses,
       totals: this.#totals,

@@ -68,7 +68,7 @@ export async function openQueueFile(directory: string, agentId: string | undefin
     file,
     what: 'the queue',
     names: DATABASE_NAMES,
-    endedWell: found.kind === 'read' && found.endedWell,
+    failedStarts: found.kind === 'read' ? found.failedStarts : 0,
   });
   let environment: Environment;
   try {
@@ -108,8 +108,9 @@ async function identify(opened: Opened, agentId: string | undefined): Promise<Op
     mark.addLoss(lossOfAll(environment.file, marked, mark));
     return { environment, identity, mark, origin: 'lost' };
   }
-  const swept = await sweepDamaged(environment);
+  // First: what a newer program wrote must not be taken for damage.
   const stored = storedIdentity(environment, agentId, marked);
+  const swept = await sweepDamaged(environment);
   const identity =
     stored ??
     (marked === undefined

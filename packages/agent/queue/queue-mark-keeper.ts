@@ -41,7 +41,7 @@ export class QueueMarkKeeper {
     this.#positions = before?.positions ?? [];
     this.#positionsMs = before?.positionsMs ?? Date.now();
     this.droppedSetAside = before?.droppedSetAside ?? 0;
-    this.#write();
+    this.#write((mark.found.kind === 'read' ? mark.found.failedStarts : 0) + 1);
   }
 
   get losses(): readonly Loss[] {
@@ -79,10 +79,10 @@ export class QueueMarkKeeper {
     this.#write();
   }
 
-  #write(): void {
+  #write(failedStarts = 0): void {
     this.#hasChanged = false;
     try {
-      this.#mark.note(this.#state(), this.#closed);
+      this.#mark.note(this.#state(), failedStarts);
     } catch {
       // Blocks are on disk without it; what it would say better, the next one says. The disk itself is told elsewhere.
       this.#hasChanged = true;
@@ -90,7 +90,7 @@ export class QueueMarkKeeper {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#hasChanged) this.#write();
+      if (this.#hasChanged || failedStarts > 0) this.#write();
     }, MARK_INTERVAL_MS);
     this.#timer.unref();
   }

@@ -17,7 +17,7 @@ import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/m
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import { corruptState } from './corrupt-state.ts';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
-import { type OpenQueueFile, openQueueFile, type QueueOrigin } from './queue-file.ts';
+import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
 import { QueueMarkKeeper } from './queue-mark-keeper.ts';
 import { loadHeader, parseServerId, parseStoredAside, parseStoredHeader, storeHeader } from './stored.ts';
 
@@ -128,7 +128,7 @@ export class DurableQueue {
    *   another agent id than the one that the queue was created with), `disk_full`.
    */
   static async open(options: DurableQueueOptions): Promise<DurableQueue> {
-    const lock = lockDirectory(options.directory);
+    const lock = lockDirectory(options.directory, [QUEUE_FILE_NAME]);
     try {
       const opened = await openQueueFile(options.directory, options.agentId);
       return new DurableQueue(lock, opened, options.maxBytes ?? DEFAULT_MAX_QUEUE_BYTES);

@@ -1,8 +1,8 @@
 /**
  * Makes sure that an LMDB file can be opened before it is: looks at it, and where it is damaged, saves what can be saved.
  *
- * Each start walks the structure of the file (check.ts). After an end that was not orderly, all of it is read too, in a
- * process of its own (probe.ts), because something that the walk does not know may have been the end. A damaged file is
+ * Each start walks the structure of the file (check.ts). After starts that failed, all of it is read too, in a process of its
+ * own (probe.ts), because something that the walk does not know may be what ends them. A damaged file is
  * copied, as far as it can be read, into a new one, and kept under another name for people.
  *
  * Invariants: a sound file is not changed; what is damaged is renamed, not deleted, as long as no more than
@@ -19,14 +19,17 @@ import { type Salvage, salvageLmdb } from './salvage.ts';
 /** Damaged files that are kept beside the one in use: two tell whether it was once or goes on; more only take the disk. */
 export const MAX_DAMAGED_FILES = 2;
 
+/** One may be a `kill -9` or a power cut; reading all of the file after each of these would keep it closed for long. */
+export const FAILED_STARTS_TO_PROBE = 2;
+
 export interface SoundFileOptions {
   readonly file: string;
   /** For the reader: "the queue". */
   readonly what: string;
   /** Of its databases. */
   readonly names: readonly string[];
-  /** The last program that used it closed it. */
-  readonly endedWell: boolean;
+  /** Starts in a row that ended soon, and not in order: from {@link FAILED_STARTS_TO_PROBE} on, the file is suspected. */
+  readonly failedStarts: number;
 }
 
 export type SoundFile =
@@ -46,13 +49,14 @@ export interface Salvaged {
  * @throws SluiceError `config_invalid` when the file cannot be used, `disk_full` when what was saved finds no room
  */
 export async function makeSound(options: SoundFileOptions): Promise<SoundFile> {
-  const { file, what, names, endedWell } = options;
+  const { file, what, names, failedStarts } = options;
   for (const other of [`${file}-lock`, salvageFile(file)]) checkUsableFile(what, other);
   const size = checkUsableFile(what, file);
   // A crash between the two renames of a salvage leaves only the copy, which is whole.
   if (size === undefined && existsSync(salvageFile(file))) renameSync(salvageFile(file), file);
   else if (size === undefined || size === 0) return { kind: 'absent' };
-  const reason = lmdbDamage(file) ?? (endedWell ? undefined : await probeLmdb(file, names));
+  const reason =
+    lmdbDamage(file) ?? (failedStarts < FAILED_STARTS_TO_PROBE ? undefined : await probeLmdb(file, names));
   return reason === undefined ? { kind: 'sound' } : await salvageFileOf(options, reason);
 }
 

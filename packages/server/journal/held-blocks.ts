@@ -86,7 +86,7 @@ export class HeldBlocks {
     this.#count(block, 1);
   }
 
-  /** Puts back what was read from disk. Throws `state_corrupt` when a block of a batch is not there. */
+  /** Puts back what was read from disk. A batch may have lost blocks to damage (journal-sweep.ts). */
   restore(blocks: Iterable<JournaledBlock>, batches: Iterable<StoredBatch>): void {
     const byNumber = new Map<number, JournaledBlock>();
     for (const block of blocks) {
@@ -94,11 +94,11 @@ export class HeldBlocks {
       this.#count(block, 1);
     }
     for (const { lane, number, token, serverId, blockNumbers } of batches) {
-      const members = blockNumbers.map((blockNumber) => {
+      const members = blockNumbers.flatMap((blockNumber) => {
         const block = byNumber.get(blockNumber);
-        if (block === undefined || block.lane !== lane) throw missing(token);
+        if (block === undefined || block.lane !== lane) return [];
         byNumber.delete(blockNumber);
-        return block;
+        return [block];
       });
       this.#batches[lane]?.set(number, { lane, number, token, serverId, blocks: members });
     }
@@ -170,10 +170,4 @@ function addTo(found: Map<AgentId, HeldOfAgent>, { lane, header, receivedMs }: J
 /** What a block counts against the room, in bytes. */
 export function costOf(header: BlockHeader): number {
   return Math.max(MIN_BLOCK_COST_BYTES, header.rawBytes);
-}
-
-function missing(token: string): SluiceError {
-  return new SluiceError('state_corrupt', `the journal is damaged: a block of batch ${token} is missing`, {
-    hint: 'Restore the journal directory from a backup or move it away to begin an empty one.',
-  });
 }

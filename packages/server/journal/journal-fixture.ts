@@ -2,9 +2,10 @@
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PRIVATE_DIRECTORY_MODE } from '@sluice/host/private-directory';
 import type { AgentId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import type { AcceptedBlock } from './journal.ts';
-import { JOURNAL_FILE_NAME } from './journal-store.ts';
+import { JOURNAL_FILE_NAME } from './journal-file.ts';
 
 export interface BlockShape {
   readonly agentId?: string;
@@ -50,7 +51,7 @@ const META_BYTES = 2 * 4096;
  * its roots, and not the pages behind the end that the file had. So the copy is made again when the roots have changed.
  */
 export function crashInto(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
+  mkdirSync(to, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
   const file = join(from, JOURNAL_FILE_NAME);
   let before: Buffer;
   do {

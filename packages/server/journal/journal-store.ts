@@ -6,13 +6,11 @@
  * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
  * `transaction` do not happen.
  */
-import { randomUUID } from 'node:crypto';
-import { statfs } from 'node:fs/promises';
-import { constants } from 'node:os';
-import { join } from 'node:path';
-import { SluiceError } from '@sluice/protocol/error';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import { MAX_COMMIT_BYTES } from './group-commit.ts';
+import type { RootDatabase } from 'lmdb';
+import { type Databases, type NumberedKey, write } from './journal-databases.ts';
+import { translate } from './journal-errors.ts';
+import { type OpenJournalFile, openJournalFile } from './journal-file.ts';
+import type { JournalMark } from './journal-mark.ts';
 import {
   agentKey,
   type BatchRecord,
@@ -26,89 +24,33 @@ import {
   decodeChunk,
   decodeNumberedKey,
   headerOf,
-  JOURNAL_FORMAT,
   type JournalBatch,
   type JournaledBlock,
   type Lane,
   type SetAsideBlock,
 } from './journal-records.ts';
 import type { Forgotten, KnownAgent } from './known-blocks.ts';
-import { checkLmdbFile } from './lmdb-file.ts';
-
-/** The file inside of the data directory. */
-export const JOURNAL_FILE_NAME = 'journal.lmdb';
-/**
- * Address space, not disk: the file grows as it is used. The overfill, as much again for what a commit replaces while
- * the old pages are still there, and room for the known blocks.
- */
-const MAP_SIZE_FACTOR = 4;
-const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
-/** MDB_MAP_FULL and the system's own codes. */
-const DISK_FULL_CODES: readonly number[] = [-30792, constants.errno.ENOSPC, constants.errno.EDQUOT];
-
-type NumberedKey = [number, number];
-
-interface Databases {
-  readonly meta: Database<string | number, string>;
-  readonly headers: Database<BlockRecord, NumberedKey>;
-  readonly payloads: Database<Buffer, NumberedKey>;
-  readonly batches: Database<BatchRecord, NumberedKey>;
-  readonly setAside: Database<BlockRecord, NumberedKey>;
-  readonly agents: Database<unknown, Buffer>;
-  readonly known: Database<Buffer, Buffer>;
-}
 
 export class JournalStore {
   readonly instanceId: string;
   readonly nextBatch: number;
+  readonly mark: JournalMark;
   readonly #directory: string;
   readonly #root: RootDatabase;
   readonly #databases: Databases;
 
-  private constructor(
-    directory: string,
-    root: RootDatabase,
-    databases: Databases,
-    state: { readonly instanceId: string; readonly nextBatch: number },
-  ) {
+  private constructor(directory: string, opened: OpenJournalFile) {
     this.#directory = directory;
-    this.#root = root;
-    this.#databases = databases;
-    this.instanceId = state.instanceId;
-    this.nextBatch = state.nextBatch;
+    this.#root = opened.root;
+    this.#databases = opened.databases;
+    this.mark = opened.mark;
+    this.instanceId = opened.instanceId;
+    this.nextBatch = opened.nextBatch;
   }
 
-  /** Throws SluiceError `state_newer`, `state_corrupt` or `disk_full`. The caller holds the directory's lock. */
+  /** Throws SluiceError `state_newer`, `state_corrupt`, `config_invalid` or `disk_full`. The caller holds the directory's lock. */
   static async open(directory: string, maxRawBytes: number): Promise<JournalStore> {
-    const path = join(directory, JOURNAL_FILE_NAME);
-    const damage = checkLmdbFile(path);
-    if (damage !== undefined) throw corrupt(`${path} (${damage})`);
-    let root: RootDatabase | undefined;
-    try {
-      root = open({
-        path,
-        noSubdir: true,
-        overlappingSync: false,
-        noMemInit: true,
-        // Transactions are explicit here; the implicit ones have promises of their own that nobody could handle.
-        eventTurnBatching: false,
-        mapSize: maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES,
-        maxDbs: 8,
-      });
-      const databases: Databases = {
-        meta: root.openDB('meta', {}),
-        headers: root.openDB('headers', {}),
-        payloads: root.openDB('payloads', { encoding: 'binary' }),
-        batches: root.openDB('batches', {}),
-        setAside: root.openDB('set_aside', {}),
-        agents: root.openDB('agents', { keyEncoding: 'binary' }),
-        known: root.openDB('known', { keyEncoding: 'binary', encoding: 'binary' }),
-      };
-      return new JournalStore(directory, root, databases, await readMeta(databases.meta));
-    } catch (error) {
-      await root?.close();
-      throw await translate(error, 'state_corrupt', directory);
-    }
+    return new JournalStore(directory, await openJournalFile(directory, maxRawBytes));
   }
 
   /** Runs `writes` as one transaction. Resolves when it is on disk, rejects when nothing of it is. */
@@ -219,92 +161,6 @@ export class JournalStore {
 
   async close(): Promise<void> {
     await this.#root.close();
-  }
-}
-
-/**
- * The promise of a single write settles with its transaction, whose promise is awaited; without a handler of its own a
- * failed commit would be an unhandled rejection for each write in it.
- */
-function write(promise: Promise<boolean>): void {
-  promise.catch(ignoreReportedByTransaction);
-}
-
-function ignoreReportedByTransaction(): void {
-  // The transaction that the write belongs to rejects with the same error.
-}
-
-async function readMeta(
-  meta: Database<string | number, string>,
-): Promise<{ instanceId: string; nextBatch: number }> {
-  const format = meta.get('format');
-  if (format === undefined) {
-    const instanceId = randomUUID();
-    await meta.batch(() => {
-      write(meta.put('format', JOURNAL_FORMAT));
-      write(meta.put('instance', instanceId));
-      write(meta.put('next_batch', 1));
-    });
-    return { instanceId, nextBatch: 1 };
-  }
-  if (typeof format === 'number' && format > JOURNAL_FORMAT) {
-    throw new SluiceError(
-      'state_newer',
-      `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`,
-      {
-        hint: 'Run the newer program that wrote it, or give this one a directory of its own.',
-      },
-    );
-  }
-  const instanceId = meta.get('instance');
-  const nextBatch = meta.get('next_batch');
-  if (format !== JOURNAL_FORMAT || typeof instanceId !== 'string' || typeof nextBatch !== 'number') {
-    throw corrupt('its format');
-  }
-  return { instanceId, nextBatch };
-}
-
-/** An error of LMDB as a SluiceError: `disk_full`, or `otherwise`. */
-async function translate(
-  error: unknown,
-  otherwise: 'state_corrupt' | 'internal',
-  directory: string,
-): Promise<SluiceError> {
-  if (error instanceof SluiceError) return error;
-  const cause = await commitErrorOf(error);
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (await isDiskFull(cause, directory)) {
-    return new SluiceError('disk_full', `no space left for the journal in ${directory}: ${message}`, {
-      cause,
-      hint: 'Free space on the disk of the data directory.',
-    });
-  }
-  return new SluiceError(otherwise, `the journal in ${directory} cannot be used: ${message}`, {
-    cause,
-    hint: 'Check the disk of the data directory.',
-  });
-}
-
-/**
- * LMDB says "no space" when nothing of a write fitted, but "I/O error" when a part of it did; then the free space tells.
- */
-async function isDiskFull(cause: unknown, directory: string): Promise<boolean> {
-  if (!(cause instanceof Error) || !('code' in cause)) return false;
-  if (typeof cause.code !== 'number') return cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
-  if (DISK_FULL_CODES.includes(cause.code)) return true;
-  if (cause.code !== constants.errno.EIO) return false;
-  const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize < 2 * MAX_COMMIT_BYTES;
-}
-
-/** A failed commit carries its reason as a promise that rejects with it. */
-async function commitErrorOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (reason) {
-    return reason;
   }
 }
 

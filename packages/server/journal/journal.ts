@@ -13,11 +13,14 @@
  */
 import path from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
+import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
 import { DiskSpace } from './disk-space.ts';
 import { GroupCommit } from './group-commit.ts';
 import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';
+import { JOURNAL_FILE_NAME } from './journal-file.ts';
+import { JournalMarkKeeper } from './journal-mark.ts';
 import {
   checkAgentId,
   type JournalBatch,
@@ -27,7 +30,7 @@ import {
   LOWEST_LANE,
   type SetAsideBlock,
 } from './journal-records.ts';
-import { JOURNAL_FILE_NAME, JournalStore } from './journal-store.ts';
+import { JournalStore } from './journal-store.ts';
 import { KnownBlocks } from './known-blocks.ts';
 import { KnownChanges } from './known-changes.ts';
 import { SetAsideShelf } from './set-aside.ts';
@@ -65,6 +68,12 @@ export interface JournalStatistics {
   readonly roomBytes: number;
   readonly writingBlocks: number;
   readonly setAsideBlocks: number;
+  /** Blocks that were dropped from the shelf because too many were kept, since the start. */
+  readonly setAsideDroppedTotal: number;
+  /** What was accepted and is lost, and nobody has acknowledged, the oldest first; bounded. */
+  readonly losses: readonly Loss[];
+  /** Of all of them. */
+  readonly lossTotals: LossTotals;
   readonly knownAgents: number;
   readonly knownChunks: number;
   readonly commits: number;
@@ -103,6 +112,8 @@ export class Journal {
   #commits = 0;
   #committedWrites = 0;
   #commitMs = 0;
+  #setAsideDropped = 0;
+  readonly #mark: JournalMarkKeeper;
   #closed = false;
 
   private constructor(options: JournalOptions, lock: DirectoryLock, store: JournalStore) {
@@ -118,12 +129,15 @@ export class Journal {
     this.#known = new KnownBlocks(
       options.maxKnownChunks === undefined ? {} : { maxChunks: options.maxKnownChunks },
     );
+    this.#restore();
+    this.#mark = new JournalMarkKeeper(store.mark, () => this.#heldBlocks);
     this.#group = new GroupCommit(
       (writes) => this.#commit(writes),
       (durationMs, writeCount) => {
         this.#commits += 1;
         this.#committedWrites += writeCount;
         this.#commitMs += durationMs;
+        this.#mark.changed();
       },
     );
   }
@@ -133,14 +147,12 @@ export class Journal {
    * Throws SluiceError `already_running`, `state_newer`, `state_corrupt`, or `disk_full`.
    */
   static async open(options: JournalOptions): Promise<Journal> {
-    const lock = lockDirectory(options.directory);
+    const lock = lockDirectory(options.directory, [JOURNAL_FILE_NAME]);
     let store: JournalStore | undefined;
     try {
       const maxRawBytes = options.maxRawBytes ?? DEFAULT_MAX_RAW_BYTES;
       store = await JournalStore.open(options.directory, maxRawBytes);
-      const journal = new Journal(options, lock, store);
-      journal.#restore();
-      return journal;
+      return new Journal(options, lock, store);
     } catch (error) {
       await store?.close();
       lock.release();
@@ -172,6 +184,9 @@ export class Journal {
       roomBytes: this.roomBytes,
       writingBlocks: this.#writing.size,
       setAsideBlocks: this.#setAside.size,
+      setAsideDroppedTotal: this.#setAsideDropped,
+      losses: this.#mark.losses,
+      lossTotals: this.#mark.lossTotals,
       knownAgents: this.#known.agentCount,
       knownChunks: this.#known.chunkCount,
       commits: this.#commits,
@@ -358,12 +373,18 @@ export class Journal {
         for (const block of evicted) this.#setAside.put(block);
       },
     });
+    this.#setAsideDropped += evicted.length;
     this.#changeCost(-this.#held.release(batch));
   }
 
   /** What the store refused, the oldest first. */
   setAsideBlocks(): readonly SetAsideBlock[] {
     return this.#setAside.blocks();
+  }
+
+  /** A person knows what was lost: it is not told any more. @throws SluiceError `disk_full` */
+  acknowledgeLosses(): void {
+    this.#mark.acknowledgeLosses();
   }
 
   /** Waits for what is being written, then closes. */
@@ -375,6 +396,7 @@ export class Journal {
     // An empty write takes along what only waits for the next commit.
     if (!this.#dirty.isEmpty) await this.#submit(0);
     await this.#store.close();
+    this.#mark.ended();
     this.#lock.release();
     this.#listeners.clear();
   }
@@ -423,6 +445,10 @@ export class Journal {
     const number = this.#nextBatch++;
     // The instance keeps apart two journals of one server id, say after the directory was lost and begun anew.
     return { lane, number, token: `${serverId}/${lane}/${number}/${this.instanceId}`, serverId, blocks };
+  }
+
+  get #heldBlocks(): number {
+    return this.#held.laneStatistics.reduce((sum, { blockCount }) => sum + blockCount, this.#setAside.size);
   }
 
   #changeCost(bytes: number): void {

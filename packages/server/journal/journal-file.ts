@@ -1,0 +1,184 @@
+/**
+ * Opens the journal's LMDB environment: looks at the file before LMDB does, saves what can be saved of a damaged one, and
+ * notices by the mark beside it that one was emptied or deleted.
+ *
+ * Invariants: what was lost is in the mark's list of losses before anything new is accepted; a journal that lost anything
+ * gets a new name, so that no token of a batch is ever used again for other content.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Loss } from '@sluice/host/durable-mark';
+import { checkUsableFile } from '@sluice/host/file-problem';
+import { makeSound, type SoundFile, salvageFileOf } from '@sluice/host/lmdb/sound-file';
+import { makeFilesPrivate } from '@sluice/host/private-directory';
+import { SluiceError } from '@sluice/protocol/error';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { DATABASE_NAMES, type Databases, MAX_DATABASES, openDatabases, write } from './journal-databases.ts';
+import { translate } from './journal-errors.ts';
+import { type JournalMark, MARK_FILE_NAME, openJournalMark } from './journal-mark.ts';
+import { JOURNAL_FORMAT } from './journal-records.ts';
+import { type Swept, sweepDamaged } from './journal-sweep.ts';
+
+/** The file inside of the data directory. */
+export const JOURNAL_FILE_NAME = 'journal.lmdb';
+/**
+ * Address space, not disk: the file grows as it is used. The overfill, as much again for what a commit replaces while
+ * the old pages are still there, and room for the known blocks.
+ */
+const MAP_SIZE_FACTOR = 4;
+const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
+export interface OpenJournalFile {
+  readonly root: RootDatabase;
+  readonly databases: Databases;
+  readonly mark: JournalMark;
+  readonly instanceId: string;
+  readonly nextBatch: number;
+}
+
+/**
+ * The caller holds the directory's lock.
+ *
+ * @throws SluiceError `state_newer`, `state_corrupt`, `config_invalid`, `disk_full`
+ */
+export async function openJournalFile(directory: string, maxRawBytes: number): Promise<OpenJournalFile> {
+  const file = join(directory, JOURNAL_FILE_NAME);
+  checkUsableFile('the mark of the journal', join(directory, MARK_FILE_NAME));
+  const mark = openJournalMark(directory);
+  const { found } = mark;
+  const names = DATABASE_NAMES;
+  // LMDB's own lock file stays: a journal of an earlier version has no mark, but that.
+  const wasUsed = found.kind !== 'absent' || existsSync(`${file}-lock`);
+  const failedStarts = found.kind === 'read' ? found.failedStarts : 0;
+  let state = await makeSound({ file, what: 'the journal', names, failedStarts });
+  const mapSize = maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES;
+  let root: RootDatabase | undefined;
+  try {
+    try {
+      root = openRoot(file, mapSize);
+    } catch (error) {
+      if (state.kind !== 'sound') throw error;
+      state = await salvageFileOf({ file, names }, String(error));
+      root = openRoot(file, mapSize);
+    }
+    makeFilesPrivate(directory);
+    const databases = openDatabases(root);
+    // First: what a newer program wrote must not be taken for damage.
+    const named = storedMeta(databases.meta);
+    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root, databases);
+    // With a name of its own none of its tokens was ever used.
+    const stored = state.kind === 'sound' ? named : undefined;
+    const loss = lossOf({ file, state, swept, mark, wasUsed }, stored !== undefined);
+    if (loss !== undefined) mark.addLoss(loss);
+    const meta = stored ?? (await newMeta(databases.meta));
+    return { root, databases, mark, ...meta };
+  } catch (error) {
+    await root?.close();
+    throw await translate(error, 'state_corrupt', directory);
+  }
+}
+
+function openRoot(path: string, mapSize: number): RootDatabase {
+  return open({
+    path,
+    noSubdir: true,
+    overlappingSync: false,
+    noMemInit: true,
+    // Transactions are explicit here; the implicit ones have promises of their own that nobody could handle.
+    eventTurnBatching: false,
+    mapSize,
+    maxDbs: MAX_DATABASES,
+  });
+}
+
+interface Meta {
+  readonly instanceId: string;
+  readonly nextBatch: number;
+}
+
+/** Undefined when it is not there, or damaged. Throws SluiceError `state_newer`. */
+function storedMeta(meta: Database<string | number, string>): Meta | undefined {
+  let format: unknown;
+  let instanceId: unknown;
+  let nextBatch: unknown;
+  try {
+    format = meta.get('format');
+    instanceId = meta.get('instance');
+    nextBatch = meta.get('next_batch');
+  } catch {
+    // What a damaged value makes a decoder say helps nobody: the journal gets a new name, and says so.
+    return undefined;
+  }
+  if (typeof format === 'number' && format > JOURNAL_FORMAT) {
+    throw new SluiceError(
+      'state_newer',
+      `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`,
+      { hint: 'Run the newer program that wrote it, or give this one a directory of its own.' },
+    );
+  }
+  if (format !== JOURNAL_FORMAT || typeof instanceId !== 'string' || typeof nextBatch !== 'number')
+    return undefined;
+  return { instanceId, nextBatch };
+}
+
+async function newMeta(meta: Database<string | number, string>): Promise<Meta> {
+  const instanceId = randomUUID();
+  await meta.batch(() => {
+    write(meta.put('format', JOURNAL_FORMAT));
+    write(meta.put('instance', instanceId));
+    write(meta.put('next_batch', 1));
+  });
+  return { instanceId, nextBatch: 1 };
+}
+
+interface Opened {
+  readonly file: string;
+  readonly state: SoundFile;
+  readonly swept: Swept | undefined;
+  readonly mark: JournalMark;
+  readonly wasUsed: boolean;
+}
+
+/** What is missing that was accepted; undefined when nothing is. */
+function lossOf(opened: Opened, hasMeta: boolean): Loss | undefined {
+  const { file, state, swept, mark, wasUsed } = opened;
+  const { found } = mark;
+  const atMs = Date.now();
+  const marked = found.kind === 'read' ? found.state.blocks : 0;
+  if (state.kind === 'absent') {
+    if (!wasUsed) return undefined;
+    const held =
+      found.kind !== 'read'
+        ? 'what it held is not known'
+        : `at ${new Date(found.notedMs).toISOString()} it held ${marked} blocks that were acknowledged and not yet in the store`;
+    const message = `the journal ${file} is gone; ${held}; what agents send again may be stored twice`;
+    return { atMs, kind: 'lost', blocks: marked, message };
+  }
+  const { blocks, others, left } = countMissing(state, swept, marked);
+  if (state.kind === 'sound' && blocks + others === 0 && (hasMeta || !wasUsed)) return undefined;
+  const parts = [
+    `the journal ${file} was damaged${state.kind === 'salvaged' ? ` (${state.reason})` : ''}`,
+    `${blocks} blocks that were acknowledged and not yet in the store cannot be read, ${left} were saved`,
+    ...(others === 0
+      ? []
+      : ['a part of what was taken before is forgotten: what agents send again may be stored twice']),
+    ...(state.kind === 'salvaged' ? [`the damaged file is kept as ${state.keptAs}`] : []),
+  ];
+  return { atMs, kind: 'damaged', blocks, message: parts.join('; ') };
+}
+
+function countMissing(
+  state: SoundFile,
+  swept: Swept | undefined,
+  marked: number,
+): { blocks: number; others: number; left: number } {
+  const entries = state.kind === 'salvaged' ? state.salvage.entries : undefined;
+  const missing = (name: string, otherwise: number): number => {
+    if (entries === undefined) return 0;
+    const database = entries.get(name);
+    return Math.max(0, (database?.expected ?? otherwise) - (database?.found ?? 0));
+  };
+  const blocks = Math.max(missing('headers', marked) + missing('set_aside', 0), missing('payloads', 0));
+  const others = missing('agents', 1) + missing('known', 1) + (swept?.others ?? 0);
+  return { blocks: blocks + (swept?.blocks ?? 0), others, left: swept?.left ?? 0 };
+}
