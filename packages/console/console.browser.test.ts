@@ -276,10 +276,56 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     const alert = page.getByRole('alert');
     await alert.waitFor();
     expect(await textOf(alert)).toContain('The store is not available');
-    await page.locator('.health', { hasText: 'Store is down' }).waitFor();
+    await page.locator('.health', { hasText: '1 problem' }).waitFor();
     server.trouble = 'none';
     await page.getByRole('button', { name: 'Try again' }).click();
     await rows(page).first().waitFor();
+    await page.context().close();
+  });
+
+  it('says in the header how it stands, and lists what is wrong, by mouse and by key', async () => {
+    const page = await open();
+    const health = page.locator('.health');
+    await health.getByText('All is well').waitFor();
+    expect(await health.getAttribute('data-state')).toBe('up');
+    server.trouble = 'unwell';
+    await page.goto(`${server.url}/?view=flow`);
+    await health.getByText('40 problems').waitFor();
+    expect(await health.getAttribute('data-state')).toBe('down');
+    await health.click();
+    const list = page.getByRole('dialog', { name: 'Health' });
+    const items = list.getByRole('listitem');
+    expect(await items.count()).toBe(8);
+    expect(await textOf(items.first())).toMatch(
+      /^Errorsince [-\d]+ [:\d]+ \(12 m 34 s\)store_awayThe store is not available: .*Start the store,/,
+    );
+    // What a peer says is text, whatever it looks like.
+    expect(await textOf(items.nth(1))).toContain('Something <b>new</b> is wrong.');
+    expect(await textOf(list)).toContain('and 32 more');
+    expect(await textOf(list)).toContain('The oldest record that cannot be found yet is 12 m 34 s old.');
+    await page.keyboard.press('Escape');
+    await list.waitFor({ state: 'detached' });
+    await page.keyboard.press('h');
+    await list.waitFor();
+    await page.keyboard.press('Escape');
+    // In Chinese by code; what the page does not know stays in the server's words.
+    await page.getByRole('button', { name: '简体中文' }).click();
+    await page.getByRole('button', { name: '40 个问题' }).click();
+    const listed = page.getByRole('dialog', { name: '健康状况' }).getByRole('listitem');
+    expect(await textOf(listed.first())).toContain('存储不可用：no answer from the store');
+    expect(await textOf(listed.nth(1))).toContain('Something <b>new</b> is wrong.');
+    await page.context().close();
+  });
+
+  it('shows the list of problems whole on a narrow screen', async () => {
+    server.trouble = 'unwell';
+    const page = await open('', { viewport: { width: 390, height: 844 } });
+    await page.locator('.health').click();
+    const list = page.getByRole('dialog', { name: 'Health' });
+    await list.waitFor();
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width).toBeLessThanOrEqual(390);
+    expect(await list.evaluate((dialog) => dialog.scrollWidth - dialog.clientWidth)).toBe(0);
     await page.context().close();
   });
 

@@ -10,6 +10,7 @@ import { english } from './i18n/english.ts';
 import { DictionaryContext, type Language, languageTag, preferredLanguage } from './i18n/language.ts';
 import { useKeys } from './keys/use-keys.ts';
 import { Header } from './shell/header.tsx';
+import { HealthList } from './shell/health.tsx';
 import { KeyHelp } from './shell/key-help.tsx';
 import { readSetting, writeSetting } from './shell/settings.ts';
 import { SignIn } from './shell/sign-in.tsx';
@@ -26,6 +27,7 @@ export function App(): React.JSX.Element {
   const [language, setLanguage] = useState(storedLanguage);
   const theme = useTheme();
   const [helpOpen, setHelpOpen] = useState(false);
+  const [healthOpen, setHealthOpen] = useState(false);
   const status = useStatus(view.view === 'flow' ? 'close' : 'background');
   const words = language === 'zh' ? chinese : english;
   const queryClient = useQueryClient();
@@ -53,6 +55,7 @@ export function App(): React.JSX.Element {
 
   useKeys({
     '?': () => setHelpOpen((open) => !open),
+    h: () => setHealthOpen((open) => !open),
     1: () => navigate({ view: 'logs' }),
     2: () => navigate({ view: 'flow', record: '' }),
   });
@@ -72,6 +75,8 @@ export function App(): React.JSX.Element {
           writeSetting('language', next);
           setLanguage(next);
         }}
+        healthOpen={healthOpen}
+        onHealth={() => setHealthOpen(true)}
         onHelp={() => setHelpOpen(true)}
         onSignOut={token === undefined || mustSignIn ? undefined : () => showToken(undefined)}
       />
@@ -84,6 +89,7 @@ export function App(): React.JSX.Element {
           <ExploreView view={view} navigate={navigate} theme={theme.shown} />
         )}
       </main>
+      {healthOpen && <HealthList status={status} onClose={() => setHealthOpen(false)} />}
       {helpOpen && <KeyHelp onClose={() => setHelpOpen(false)} />}
     </DictionaryContext>
   );

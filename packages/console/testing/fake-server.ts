@@ -15,7 +15,7 @@ import { makeStatus } from './fake-status.ts';
 export interface FakeServer {
   readonly url: string;
   /** What is wrong at the moment; the page must say so. `cut off`: this server is well, but the test lets nothing through. */
-  trouble: 'none' | 'store down' | 'search fails' | 'no logs' | 'cut off';
+  trouble: 'none' | 'store down' | 'unwell' | 'search fails' | 'no logs' | 'cut off';
   /** Who does not show it is refused; undefined lets everyone in. */
   token: string | undefined;
   /** Searches answered so far. */
@@ -109,7 +109,11 @@ function addRoutes(router: ConnectRouter, fake: FakeServer, records: readonly Lo
     count: (request) => ({ count: BigInt(select(request.query, request.range).length), elapsedMs: 4n }),
     histogram: (request) => histogram(select(request.query, request.range), request.range, request.buckets),
     getStatus: () =>
-      makeStatus(Date.now(), { storeAvailable: fake.trouble !== 'store down', totalRecords: records.length }),
+      makeStatus(Date.now(), {
+        storeAvailable: fake.trouble !== 'store down',
+        unwell: fake.trouble === 'unwell',
+        totalRecords: records.length,
+      }),
   });
 }
 

@@ -2,14 +2,21 @@
  * A status with the situation that the flow view exists for: S1 holds lanes 1 and 3, S2 holds 2 and 4, so S2/2 is used
  * out of turn and S2 is told. It moves with time, so that the page has something to animate.
  */
-import { create } from '@bufbuild/protobuf';
-import { type GetStatusResponse, GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type GetStatusResponse,
+  GetStatusResponseSchema,
+  type HealthSchema,
+  ProblemSeverity,
+} from '@sluice/wire/gen/query_pb';
 import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 
 const MIB = 1024 * 1024;
 
 export interface FakeStatusOptions {
   readonly storeAvailable: boolean;
+  /** Problems of every kind in the list. */
+  readonly unwell?: boolean;
   readonly totalRecords: number;
 }
 
@@ -88,6 +95,7 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
   ];
   const startedMs = nowMs - phase * 1000;
   return create(GetStatusResponseSchema, {
+    health: makeHealth(nowMs, options),
     violationsTotal: 3n,
     store: options.storeAvailable
       ? { available: true, version: '26.7' }
@@ -175,4 +183,46 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
       },
     ],
   });
+}
+
+/** All is well, the store is away, or many things are wrong at once. */
+function makeHealth(
+  nowMs: number,
+  { storeAvailable, unwell = false }: FakeStatusOptions,
+): MessageInitShape<typeof HealthSchema> {
+  const atMs = BigInt(Math.floor(nowMs));
+  const reason = 'no answer from the store at http://127.0.0.1:8123: connect ECONNREFUSED 127.0.0.1:8123.';
+  const away = {
+    code: 'store_away',
+    severity: ProblemSeverity.ERROR,
+    sinceMs: atMs - 754_000n,
+    subjectKind: 'store',
+    subject: 'store',
+    summary: `The store is not available: ${reason}`,
+    action: 'Start the store, or mend its address or password. Logs wait in the journal and with the agents.',
+    values: { subject: 'store', reason },
+  };
+  const gone = Array.from({ length: 6 }, (_, index) => ({
+    code: 'agent_gone',
+    severity: ProblemSeverity.WARNING,
+    sinceMs: atMs - 90_061_000n,
+    subjectKind: 'agent',
+    subject: `web-${index}`,
+    summary: `Agent web-${index} is gone. When it was last seen, 7 records waited there.`,
+    action: 'See whether the machine and the agent run and reach this server. Its files wait in place.',
+    values: { subject: `web-${index}`, records: '7' },
+  }));
+  if (!unwell) return { atMs, problems: storeAvailable ? [] : [away], problemsTotal: storeAvailable ? 0 : 1 };
+  const newer = {
+    ...away,
+    code: 'of_a_newer_server',
+    subject: '<b>x</b>',
+    summary: 'Something <b>new</b> is wrong.',
+  };
+  return {
+    atMs,
+    problems: [away, newer, ...gone],
+    problemsTotal: 40,
+    oldestUnsearchableMs: 754_300n,
+  };
 }

@@ -1,4 +1,5 @@
 /** 简体中文. */
+import { inChinese } from './chinese-problems.ts';
 import type { Dictionary } from './language.ts';
 
 const UNITS: ReadonlyMap<string, string> = new Map([
@@ -104,7 +105,15 @@ export const chinese: Dictionary = {
     refused: '服务器不接受此令牌。',
   },
   signOut: '退出登录',
-  storeUp: '存储正常',
+  health: '健康状况',
+  allWell: '一切正常',
+  problemCount: (count) => `${count} 个问题`,
+  allSearchable: '所有已知的记录都能搜索到。',
+  oldestUnsearchable: (age) => `尚不能搜索到的最早记录已有 ${age}。`,
+  moreProblems: (count) => `另有 ${count} 个`,
+  since: (time, lasted) => `始于 ${time}（已 ${lasted}）`,
+  problemSeverity: { error: '错误', warning: '警告' },
+  problem: inChinese,
   storeDown: '存储不可用',
   serverDown: '服务器没有应答',
   connecting: '正在连接…',
@@ -124,6 +133,7 @@ export const chinese: Dictionary = {
     wrap: '开关自动换行',
     refresh: '刷新',
     views: '日志、流向',
+    health: '有什么问题',
     help: '显示此列表',
   },
   syntax: {

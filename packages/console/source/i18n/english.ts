@@ -1,3 +1,5 @@
+import type { HealthProblem } from '@sluice/wire/gen/query_pb';
+
 /** The console's words in English; the shape of this object is the dictionary that every language fills. */
 export const english = {
   skipToContent: 'Skip to content',
@@ -96,7 +98,19 @@ export const english = {
     refused: 'The server does not take this token.',
   },
   signOut: 'Sign out',
-  storeUp: 'Store is up',
+  health: 'Health',
+  allWell: 'All is well',
+  problemCount: (count: number): string => (count === 1 ? '1 problem' : `${count} problems`),
+  allSearchable: 'Every record that is known of can be found.',
+  oldestUnsearchable: (age: string): string => `The oldest record that cannot be found yet is ${age} old.`,
+  moreProblems: (count: string): string => `and ${count} more`,
+  since: (time: string, lasted: string): string => `since ${time} (${lasted})`,
+  problemSeverity: { error: 'Error', warning: 'Warning' },
+  /** The server's own sentences are English. */
+  problem: ({ summary, action }: Pick<HealthProblem, 'code' | 'values' | 'summary' | 'action'>) => ({
+    summary,
+    action,
+  }),
   storeDown: 'Store is down',
   serverDown: 'Server does not answer',
   connecting: 'Connecting…',
@@ -116,6 +130,7 @@ export const english = {
     wrap: 'wrap lines on or off',
     refresh: 'refresh',
     views: 'Logs, Flow',
+    health: 'what is wrong',
     help: 'this list',
   },
   syntax: {

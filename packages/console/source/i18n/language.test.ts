@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chinese } from './chinese.ts';
+import { chineseProblems, inChinese } from './chinese-problems.ts';
 import { english } from './english.ts';
 import { languageTag, preferredLanguage } from './language.ts';
 
@@ -39,5 +42,32 @@ describe('languages', () => {
         .filter(([, text]) => text === '')
         .map(([path]) => path);
     expect(empty(chinese)).toEqual(empty(english));
+  });
+
+  it('has words for every problem that a server tells, with the same values', () => {
+    const document = readFileSync(path.join(import.meta.dirname, '../../../../docs/problems.md'), 'utf8');
+    const valuesOf = (text: string): string[] =>
+      [...new Set([...text.matchAll(/\{(\w+)/g)].map((match) => match[1] ?? ''))].sort();
+    const told = new Map(
+      document.split(/^## /m).flatMap((section): [string, string][] => {
+        const [code = '', ...lines] = section.split('\n');
+        const sentences = lines.filter((line) => /^- (Says|Do): /.test(line));
+        return sentences.length === 0 ? [] : [[code, sentences.join(' ')]];
+      }),
+    );
+    expect(told.size).toBeGreaterThan(10);
+    expect([...chineseProblems.keys()].sort()).toEqual([...told.keys()].sort());
+    for (const [code, { summary, action }] of chineseProblems) {
+      expect(valuesOf(`${summary} ${action}`), code).toEqual(valuesOf(told.get(code) ?? ''));
+    }
+  });
+
+  it('fills in what the server says, and leaves what it does not know in the words of the server', () => {
+    const english = { summary: 'Agent a: b.', action: 'See.', values: { subject: 'a', reason: 'b.' } };
+    expect(inChinese({ ...english, code: 'agent_problem' }).summary).toBe('代理 a：b.');
+    expect(inChinese({ ...english, code: 'constructor' }).summary).toBe('Agent a: b.');
+    expect(inChinese({ ...english, code: 'agent_problem', values: {} }).summary).toBe(
+      '代理 {subject}：{reason}',
+    );
   });
 });

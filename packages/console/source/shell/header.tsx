@@ -3,6 +3,7 @@ import type { StatusResult } from '../flow/use-status.ts';
 import { type Language, useWords } from '../i18n/language.ts';
 import type { Navigate } from '../url/use-view-state.ts';
 import { formatViewState, type ViewName, type ViewState } from '../url/view-state.ts';
+import { HealthButton } from './health.tsx';
 import { Icon, type IconName } from './icons.tsx';
 import type { Theme } from './use-theme.ts';
 
@@ -13,6 +14,8 @@ interface HeaderProperties {
   readonly theme: Theme;
   readonly language: Language;
   readonly onLanguage: (language: Language) => void;
+  readonly healthOpen: boolean;
+  readonly onHealth: () => void;
   readonly onHelp: () => void;
   /** Undefined when nobody has signed in. */
   readonly onSignOut: (() => void) | undefined;
@@ -33,7 +36,7 @@ export function Header(properties: HeaderProperties): React.JSX.Element {
         <ViewLink name="flow" label={words.flow} view={view} navigate={navigate} />
       </nav>
       <span className="spacer" />
-      <Health status={status} />
+      <HealthButton status={status} isOpen={properties.healthOpen} onOpen={properties.onHealth} />
       <button
         type="button"
         className="ghost language"
@@ -86,26 +89,6 @@ function ViewLink({ name, label, view, navigate }: ViewLinkProperties): React.JS
     >
       {label}
     </a>
-  );
-}
-
-function Health({ status }: { readonly status: StatusResult }): React.JSX.Element {
-  const words = useWords();
-  const [state, text] =
-    status.failure?.kind === 'unauthorized'
-      ? (['unknown', words.failure.unauthorized] as const)
-      : status.failure !== undefined
-        ? (['down', words.serverDown] as const)
-        : status.response === undefined
-          ? (['unknown', words.connecting] as const)
-          : status.response.store?.available === true
-            ? (['up', words.storeUp] as const)
-            : (['down', words.storeDown] as const);
-  return (
-    <span className="health" data-state={state} role="status" title={status.response?.store?.error ?? ''}>
-      <span className="dot" aria-hidden="true" />
-      <span className="health-text">{text}</span>
-    </span>
   );
 }
 

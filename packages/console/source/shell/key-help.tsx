@@ -22,6 +22,7 @@ export function KeyHelp({ onClose }: { readonly onClose: () => void }): React.JS
     [['w'], words.keys.wrap],
     [['r'], words.keys.refresh],
     [['1', '2'], words.keys.views],
+    [['h'], words.keys.health],
     [['?'], words.keys.help],
   ];
   const syntax: readonly (readonly [string, string])[] = [

@@ -1,0 +1,113 @@
+/** 简体中文: what is wrong and what to do, by the codes of docs/problems.md. `{name}` is filled in by the server's values. */
+
+export interface ProblemWords {
+  readonly summary: string;
+  readonly action: string;
+}
+
+/** A Map, since codes come from a server that may be newer than this page. */
+export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
+  Object.entries({
+    store_schema_newer: {
+      summary: '无法使用存储：{reason}',
+      action: '请用更新版本的程序启动此服务器，或为它配置单独的存储。',
+    },
+    store_table_missing: {
+      summary: '存储中缺少数据表：{reason}',
+      action: '请查明是谁删除了它。日志缓存里的内容是安全的；重启服务器会重新建表。',
+    },
+    store_away: {
+      summary: '存储不可用：{reason}',
+      action: '请启动存储，或改正其地址或密码。日志在服务器的日志缓存和代理处等待。',
+    },
+    store_disk_full: {
+      summary: '存储所在磁盘已满：{reason}',
+      action: '请在存储所在磁盘上腾出空间，之后会自动继续写入。',
+    },
+    journal_disk_full: {
+      summary: '日志缓存所在磁盘已满（共 {size}，剩余 {free}）：任何代理都不能发送。',
+      action: '请在 {directory} 所在磁盘上腾出空间。其间代理保留日志，之后自动继续。',
+    },
+    loading_stalled: {
+      summary: '写入存储已停滞：日志缓存中有 {records} 条记录（{urgencies}）在等待，原因：{reason}',
+      action: '请解决上述原因。没有丢失任何内容：日志缓存还能容纳 {room}，之后代理将等待。',
+    },
+    journal_full: {
+      summary: '日志缓存已满（{held}）：任何代理都不能发送。',
+      action: '请查看写入为何缓慢或停滞。如果存储只是需要时间，则无需处理。',
+    },
+    agent_queue_disk_full: {
+      summary: '代理 {subject} 的队列所在磁盘已满（共 {size}，剩余 {free}）：它不再读取。',
+      action: '请在该机器上腾出空间。文件原地等待；如果在此之前被删除，其中的行会丢失。',
+    },
+    agent_queue_unwritable: {
+      summary: '代理 {subject} 无法写入队列：{reason}',
+      action: '请修复其数据目录。文件原地等待；如果在此之前被删除，其中的行会丢失。',
+    },
+    agent_set_aside_dropped: {
+      summary:
+        '代理 {subject} 丢弃了 {blocks} 个没有服务器接受的数据块：除非原文件还在，否则其中的行已丢失。',
+      action: '请在其日志中查看被拒绝的原因，并在丢弃更多之前解决。',
+    },
+    blocks_set_aside: {
+      summary: '日志缓存中搁置了 {blocks} 个被存储拒绝的数据块。',
+      action: '请用 `sluice set-aside list` 查看，然后重试或删除。',
+    },
+    agent_blocks_set_aside: {
+      summary: '代理 {subject} 处搁置了 {blocks} 个没有服务器接受的数据块。',
+      action: '请在该机器上用 `sluice set-aside list` 查看，然后重试或删除。',
+    },
+    agent_gone: {
+      summary: '代理 {subject} 已失联。最后一次看到时，那里有 {records} 条记录在等待。',
+      action: '请查看该机器和代理是否在运行并能连到此服务器。其文件原地等待。',
+    },
+    server_unreachable: {
+      summary: '{connected} 个代理中有 {missing} 个（{agents}）连不到服务器 {subject}：{reason}',
+      action: '请启动该服务器或修复通往它的网络。其间日志会发往其他服务器。',
+    },
+    loading_slow: {
+      summary: '写入存储滞后：日志缓存的 {records} 条记录中，最早的已等待 {age}。',
+      action: '请为存储增加资源，或减少发送量。其间只能搜索到较早的日志。',
+    },
+    agent_lagging: {
+      summary: '代理 {subject} 滞后：其队列的 {records} 条记录中，最早的已等待 {age}。',
+      action: '请查看服务器是否授予它信道：日志缓存已满、网络缓慢或缺少服务器都会拖住它。',
+    },
+    agent_queue_full: {
+      summary: '代理 {subject} 的队列已满（{used}）：读取暂停。',
+      action: '请查看服务器为何接收过少。文件原地等待；如果在此之前被删除，其中的行会丢失。',
+    },
+    journal_disk_low: {
+      summary: '日志缓存所在磁盘快满了：共 {size}，剩余 {free}。',
+      action: '请在 {directory} 所在磁盘写满之前腾出空间。',
+    },
+    agent_queue_disk_low: {
+      summary: '代理 {subject} 的队列所在磁盘快满了：共 {size}，剩余 {free}。',
+      action: '请在该机器的磁盘写满之前腾出空间。',
+    },
+    agent_clock_off: {
+      summary: '代理 {subject} 的时钟是 {agentTime}：与此服务器的时钟相差 {offset}。',
+      action: '请同步该机器的时钟：没有自带时间的记录，其时间是错的。',
+    },
+    agent_problem: {
+      summary: '代理 {subject}：{reason}',
+      action: '请查看该代理的日志。',
+    },
+  }),
+);
+
+/**
+ * @param problem what the server tells: a code, values, and both sentences in English
+ * @returns the sentences in Chinese; in English for a code that this page does not know
+ */
+export function inChinese(
+  problem: ProblemWords & { readonly code: string; readonly values: Readonly<Record<string, string>> },
+): ProblemWords {
+  const known = chineseProblems.get(problem.code);
+  if (known === undefined) return { summary: problem.summary, action: problem.action };
+  const fill = (text: string): string =>
+    text.replace(/\{(\w+)\}/g, (placeholder, name: string) =>
+      Object.hasOwn(problem.values, name) ? (problem.values[name] ?? placeholder) : placeholder,
+    );
+  return { summary: fill(known.summary), action: fill(known.action) };
+}
