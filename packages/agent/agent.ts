@@ -66,6 +66,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...(options.queueBytes === undefined ? {} : { maxBytes: options.queueBytes }),
     ...(options.agentId === undefined ? {} : { agentId: options.agentId }),
   });
+  for (const { atMs, message } of queue.statistics.losses)
+    logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
   let pipeline: Pipeline | undefined;
   const disk = new DiskWatch(directory);
   try {
@@ -124,7 +126,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | undefined): QueueFacts {
   // For the next report; one system call now and then.
   void disk.look();
-  const { setAsideBlocks, droppedSetAsideTotal } = queue.statistics;
+  const { setAsideBlocks, droppedSetAsideTotal, lossTotals, losses } = queue.statistics;
   return {
     usedBytes: queue.usedBytes,
     maxBytes: queue.maxBytes,
@@ -133,5 +135,7 @@ function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | u
     writeFailure: pipeline?.writeFailure,
     setAsideBlocks,
     setAsideDroppedTotal: droppedSetAsideTotal,
+    lossTotals,
+    latestLoss: losses.at(-1)?.message ?? '',
   };
 }

@@ -26,7 +26,8 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
   const { disk } = sources.health;
   // What violates is decided at the agent; a notice names the channel.
   const violating = new Set(ingest.notices().map(({ notice }) => `${notice.grantId}/${notice.channel}`));
-  const { lanes, heldRawBytes, roomBytes, setAsideBlocks } = journal.statistics;
+  const { lanes, heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals, losses } =
+    journal.statistics;
   return mergeStatus({
     own: {
       serverId,
@@ -65,6 +66,10 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
       blocksSetAsideTotal: BigInt(setAsideBlocks),
       diskFreeBytes: BigInt(disk?.freeBytes ?? 0),
       diskSizeBytes: BigInt(disk?.sizeBytes ?? 0),
+      setAsideDroppedTotal: BigInt(setAsideDroppedTotal),
+      lossesTotal: BigInt(lossTotals.losses),
+      lostBlocksTotal: BigInt(lossTotals.blocks),
+      latestLoss: losses.at(-1)?.message ?? '',
     },
     health,
     store: { available: store.available, error: store.error, version: store.version },

@@ -124,6 +124,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...(options.journalBytes === undefined ? {} : { maxRawBytes: options.journalBytes }),
   });
   parts.defer(() => journal.close());
+  for (const { atMs, message } of journal.statistics.losses)
+    logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
   const metrics = new ServerMetrics({ serverId: options.serverId, journal });
 
   const embedded = await startEmbeddedStore(options, directory);

@@ -40,6 +40,10 @@ export interface QueueFacts {
   readonly setAsideBlocks: number;
   /** Ever. */
   readonly setAsideDroppedTotal: number;
+  /** What was lost of the queue and nobody has acknowledged. */
+  readonly lossTotals: { readonly losses: number; readonly blocks: number };
+  /** The latest of it in words; empty: nothing. */
+  readonly latestLoss: string;
 }
 
 export interface ReportExtras {
@@ -111,6 +115,9 @@ function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSche
     writeErrorMs: count(writeFailure?.forMs ?? 0),
     setAsideBlocks: count(queue.setAsideBlocks),
     setAsideDroppedTotal: count(queue.setAsideDroppedTotal),
+    lossesTotal: count(queue.lossTotals.losses),
+    lostBlocksTotal: count(queue.lossTotals.blocks),
+    latestLoss: queue.latestLoss.slice(0, MAX_PROBLEM_LENGTH),
   };
 }
 

@@ -30,7 +30,7 @@ function troublesOf(agent: AgentFacts, nowMs: number): Finding[] {
   const queue = report.queue === undefined ? [] : queueTroubles(report.queue, agent.reportedMs, subject);
   return [
     ...queue,
-    ...setAside(report, subject),
+    ...lostAndSetAside(report, subject),
     ...lag(report, nowMs - agent.reportedMs, subject),
     ...clock(report, agent.reportedMs, subject),
     ...ownWords(report, subject),
@@ -66,8 +66,14 @@ function queueTroubles(queue: QueueStatus, reportedMs: number, subject: Subject)
   return findings;
 }
 
-function setAside(report: AgentReport, subject: Subject): Finding[] {
+function lostAndSetAside(report: AgentReport, subject: Subject): Finding[] {
   const findings: Finding[] = [];
+  if (report.queue !== undefined && report.queue.lossesTotal > 0n)
+    findings.push({
+      code: 'agent_queue_lost',
+      subject,
+      values: { blocks: String(report.queue.lostBlocksTotal), reason: sentence(report.queue.latestLoss) },
+    });
   // An agent that says nothing of its queue counts since its start.
   const kept = Number(report.queue?.setAsideBlocks ?? report.blocksSetAsideTotal);
   const dropped = Number(report.queue?.setAsideDroppedTotal ?? 0n);

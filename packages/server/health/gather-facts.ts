@@ -24,7 +24,8 @@ export interface FactSources {
 /** @returns the facts of this moment */
 export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions['facts']> {
   const { serverId, journal, ingest, store } = sources;
-  const { heldRawBytes, roomBytes, setAsideBlocks } = journal.statistics;
+  const { heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals, losses } =
+    journal.statistics;
   const waiting = journal
     .heldByAgent()
     .map(({ lane, ...held }) => ({ ...held, urgency: URGENCY_CLASSES[lane] }));
@@ -34,7 +35,8 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     journal: {
       directory: sources.journalDirectory,
       diskFull: journal.isDiskFull,
-      ...{ heldRawBytes, roomBytes, setAsideBlocks },
+      ...{ heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals },
+      latestLoss: losses.at(-1)?.message ?? '',
     },
     waiting,
     lanes: LANES.map((lane) => laneFacts(lane, waiting, sources.loading)),

@@ -21,6 +21,12 @@ export interface JournalFacts {
   readonly roomBytes: number;
   /** Blocks that lie aside now. */
   readonly setAsideBlocks: number;
+  /** Of those, dropped since the start. */
+  readonly setAsideDroppedTotal: number;
+  /** What was lost and nobody has acknowledged. */
+  readonly lossTotals: { readonly losses: number; readonly blocks: number };
+  /** The latest of it in words; empty: nothing. */
+  readonly latestLoss: string;
 }
 
 /** What waits in the journal, of one agent and class. */

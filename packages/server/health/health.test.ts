@@ -59,6 +59,14 @@ describe('the journal', () => {
       'blocks_set_aside: Set aside in the journal: 1 block that the store refused.',
     ]);
   });
+
+  test('lost what was acknowledged, and dropped what was refused', () => {
+    const lost = { lossTotals: { losses: 1, blocks: 7 }, latestLoss: 'the journal is gone' };
+    expect(told({ journal: { ...well, ...lost, setAsideDroppedTotal: 2 } })).toEqual([
+      'journal_lost: Lost from the journal: 7 blocks that were acknowledged. the journal is gone.',
+      'set_aside_dropped: Dropped from the journal: 2 blocks that the store had refused. Their lines are lost.',
+    ]);
+  });
 });
 
 describe('loading', () => {
@@ -124,12 +132,19 @@ describe('agents', () => {
 
   test('a full queue, blocks aside, dropped ones, a lag, a clock, a word of its own', () => {
     const report = {
-      queue: { pausedMs: 1n, usedBytes: BigInt(MIB), setAsideBlocks: 2n, setAsideDroppedTotal: 1n },
+      queue: {
+        pausedMs: 1n,
+        usedBytes: BigInt(MIB),
+        setAsideBlocks: 2n,
+        setAsideDroppedTotal: 1n,
+        ...{ lossesTotal: 1n, lostBlocksTotal: 3n, latestLoss: 'the queue is gone' },
+      },
       backlog: [{ urgency: UrgencyClass.BULK, recordCount: 3n, oldestAgeMs: BigInt(2 * MINUTE_MS) }],
       sentAtMs: BigInt(NOW_MS - 5 * MINUTE_MS),
       problems: ['/var/log/a: permission denied', 'another'],
     };
     expect(told({ agents: [agent(report)] })).toEqual([
+      'agent_queue_lost: Lost from the queue of agent web-1: 3 blocks that no server had acknowledged. the queue is gone.',
       'agent_set_aside_dropped: Agent web-1 dropped 1 block that no server took: their lines are lost unless the files are there.',
       'agent_blocks_set_aside: Set aside at agent web-1: 2 blocks that no server took.',
       'agent_lagging: Agent web-1 is behind: the oldest of 3 records in its queue has waited for 62 m.',

@@ -3,6 +3,7 @@ import type { DiskFacts } from '@sluice/host/disk-watch';
 import { formatBytes } from '@sluice/host/quantity-text';
 import type { JournalFacts } from './health-facts.ts';
 import type { Finding, Subject } from './problem.ts';
+import { sentence } from './store-troubles.ts';
 
 /** A disk with less than this share free is nearly full, ... */
 export const LOW_DISK_SHARE = 0.05;
@@ -21,6 +22,18 @@ export function journalTroubles(journal: JournalFacts, serverId: string): Findin
     });
   if (journal.roomBytes === 0 && !diskFull)
     findings.push({ code: 'journal_full', subject, values: { held: formatBytes(journal.heldRawBytes) } });
+  if (journal.lossTotals.losses > 0)
+    findings.push({
+      code: 'journal_lost',
+      subject,
+      values: { blocks: String(journal.lossTotals.blocks), reason: sentence(journal.latestLoss) },
+    });
+  if (journal.setAsideDroppedTotal > 0)
+    findings.push({
+      code: 'set_aside_dropped',
+      subject,
+      values: { blocks: String(journal.setAsideDroppedTotal) },
+    });
   if (journal.setAsideBlocks > 0)
     findings.push({
       code: 'blocks_set_aside',

@@ -13,10 +13,13 @@ export const TROUBLE_CODES = [
   'store_away',
   'store_disk_full',
   'journal_disk_full',
+  'journal_lost',
+  'agent_queue_lost',
   'loading_stalled',
   'journal_full',
   'agent_queue_disk_full',
   'agent_queue_unwritable',
+  'set_aside_dropped',
   'agent_set_aside_dropped',
   'blocks_set_aside',
   'agent_blocks_set_aside',
@@ -88,6 +91,23 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     action:
       'Free space on the disk of {directory}. Agents keep their logs meanwhile and go on by themselves.',
   },
+  journal_lost: {
+    ...{ severity: 'error', ...STEADY },
+    meaning:
+      'The file of the journal was damaged, emptied or deleted: blocks that were acknowledged are missing.',
+    summary: 'Lost from the journal: {blocks:block} that were acknowledged. {reason}',
+    action:
+      'See why (the disk, a copy put back, somebody who deleted it). Then say that it is known: `sluice set-aside acknowledge`.',
+  },
+  agent_queue_lost: {
+    ...{ severity: 'error', ...STEADY },
+    meaning:
+      "The file of an agent's queue was damaged, emptied or deleted: blocks that nobody had acknowledged are missing.",
+    summary:
+      'Lost from the queue of agent {subject}: {blocks:block} that no server had acknowledged. {reason}',
+    action:
+      'See why (the disk, a copy put back, somebody who deleted it). Then say on that machine that it is known: `sluice set-aside acknowledge --data DIR`.',
+  },
   loading_stalled: {
     ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },
     meaning: 'Blocks have waited in the journal for 15 s, and the store has confirmed none meanwhile.',
@@ -113,6 +133,12 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     meaning: 'An agent cannot write its queue, for another reason.',
     summary: 'Agent {subject} cannot write its queue: {reason}',
     action: 'Mend its data directory. Files wait in place: lines are lost when they are deleted before.',
+  },
+  set_aside_dropped: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'So many blocks were set aside in the journal that the oldest were dropped.',
+    summary: 'Dropped from the journal: {blocks:block} that the store had refused. Their lines are lost.',
+    action: 'See with `sluice set-aside list` why the store refuses, and mend it before more is dropped.',
   },
   agent_set_aside_dropped: {
     ...{ severity: 'error', ...STEADY },

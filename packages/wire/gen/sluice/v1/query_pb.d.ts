@@ -686,6 +686,31 @@ export declare type JournalStatus = Message<"sluice.v1.JournalStatus"> & {
    * @generated from field: uint64 disk_size_bytes = 7;
    */
   diskSizeBytes: bigint;
+
+  /**
+   * Of those set aside, dropped since the start because too many were kept.
+   *
+   * @generated from field: uint64 set_aside_dropped_total = 8;
+   */
+  setAsideDroppedTotal: bigint;
+
+  /**
+   * How often something of the journal was lost (its file damaged, emptied or deleted), how many blocks that were
+   * acknowledged, and the latest loss in words; until a person says that it is known.
+   *
+   * @generated from field: uint64 losses_total = 9;
+   */
+  lossesTotal: bigint;
+
+  /**
+   * @generated from field: uint64 lost_blocks_total = 10;
+   */
+  lostBlocksTotal: bigint;
+
+  /**
+   * @generated from field: string latest_loss = 11;
+   */
+  latestLoss: string;
 };
 
 /**

@@ -860,7 +860,7 @@ export declare type QueueStatus = Message<"sluice.v1.QueueStatus"> & {
   writeErrorMs: bigint;
 
   /**
-   * Blocks that no server took and that are kept aside, and those dropped since the start because too many were kept.
+   * Blocks that no server took and that are kept aside, and those dropped because too many were kept.
    *
    * @generated from field: uint64 set_aside_blocks = 9;
    */
@@ -870,6 +870,24 @@ export declare type QueueStatus = Message<"sluice.v1.QueueStatus"> & {
    * @generated from field: uint64 set_aside_dropped_total = 10;
    */
   setAsideDroppedTotal: bigint;
+
+  /**
+   * How often something of the queue was lost (its file damaged, emptied or deleted), how many blocks that no server had
+   * acknowledged, and the latest loss in words; until a person says that it is known.
+   *
+   * @generated from field: uint64 losses_total = 11;
+   */
+  lossesTotal: bigint;
+
+  /**
+   * @generated from field: uint64 lost_blocks_total = 12;
+   */
+  lostBlocksTotal: bigint;
+
+  /**
+   * @generated from field: string latest_loss = 13;
+   */
+  latestLoss: string;
 };
 
 /**
