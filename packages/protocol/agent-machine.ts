@@ -24,6 +24,7 @@ import {
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_REQUESTS_REMEMBERED,
   MAX_RETRY_AFTER_MS,
+  MAX_SERVERS_REMEMBERED,
   MIN_RETRY_AFTER_MS,
   MINIMUM_SHARES,
   REFRESH_INTERVAL_MS,
@@ -460,8 +461,18 @@ class Machine implements AgentMachine {
     if (server === undefined) {
       server = createServer(serverId);
       this.#servers.set(serverId, server);
+      if (this.#servers.size > MAX_SERVERS_REMEMBERED) this.#forgetOther(serverId);
     }
     return server;
+  }
+
+  /** Of a server that is not connected nothing is known but its name. */
+  #forgetOther(newId: ServerId): void {
+    for (const { serverId, connected } of this.#servers.values()) {
+      if (connected || serverId === newId) continue;
+      this.#servers.delete(serverId);
+      return;
+    }
   }
 
   #channelsOf(

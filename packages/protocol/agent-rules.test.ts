@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
-import { channelNumber, grantId } from './brand.ts';
-import { MAX_REQUESTS_REMEMBERED, MIN_REQUEST_INTERVAL_MS, REFRESH_INTERVAL_MS } from './limits.ts';
+import { channelNumber, grantId, timeMs } from './brand.ts';
+import {
+  MAX_REQUESTS_REMEMBERED,
+  MAX_SERVERS_REMEMBERED,
+  MIN_REQUEST_INTERVAL_MS,
+  REFRESH_INTERVAL_MS,
+} from './limits.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
 import type { RequestId } from './model.ts';
 
@@ -323,4 +328,16 @@ test('U2 a full window is no reason to ask, a quota that runs out before the bac
   agent.nowMs += 100;
   for (let sequence = 1; sequence <= 5; sequence += 1) agent.seal(block(sequence, 'bulk'));
   expect(requestsTo(agent)).toHaveLength(1);
+});
+
+test('U19 an agent forgets servers that come back under ever new names', () => {
+  const agent = new TestAgent();
+  agent.connect('S');
+  for (let life = 0; life < 2 * MAX_SERVERS_REMEMBERED; life += 1) {
+    agent.connect(`S.${life}`);
+    agent.step({ type: 'server_disconnected', serverId: server(`S.${life}`) });
+  }
+  const { servers } = agent.machine.view(timeMs(agent.nowMs));
+  expect(servers).toHaveLength(MAX_SERVERS_REMEMBERED);
+  expect(servers[0]).toMatchObject({ serverId: 'S', connected: true });
 });

@@ -5,8 +5,9 @@
  * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
  */
 import type { BlockHeader, ChannelNumber, ClosedChannel, GrantId, ServerId } from './model.ts';
+import type { Slot } from './slot.ts';
 
-/** Where a block is. `gone`: acknowledged or set aside; only heaps may still hold it, and skip it. */
+/** Where a block is. `gone`: acknowledged or set aside. */
 export type BlockPlace = 'waiting' | 'bound' | 'in_flight' | 'gone';
 
 export interface BlockEntry {
@@ -17,7 +18,7 @@ export interface BlockEntry {
   boundTo: ServerId | undefined;
   /** The channel that it was sent on (`in_flight`). */
   channel: Channel | undefined;
-  /** Servers that may have it durable already (U14), latest last. */
+  /** Servers that may have it durable already (U14), latest last; at most {@link MAX_SERVERS_REMEMBERED}. */
   doubts: ServerId[];
   /** When the time in doubt of the latest one is over. */
   doubtUntilMs: number;
@@ -26,8 +27,16 @@ export interface BlockEntry {
    * it is sent marked wherever it goes.
    */
   foundInDoubtAt: ServerId | undefined;
-  /** Which stay in `bound` a release deadline belongs to. */
-  boundCount: number;
+  /** Where it stands among the blocks that wait like it (`waiting`, `bound`). */
+  slot: Slot<BlockEntry> | undefined;
+  /** Where its release stands among the others (`bound`). */
+  release: Slot<Release> | undefined;
+}
+
+/** When a bound block may go to any server. */
+export interface Release {
+  readonly entry: BlockEntry;
+  readonly atMs: number;
 }
 
 /** One logical channel of a live grant. */

@@ -2,12 +2,17 @@
  * M1's end: what the agent holds. Blocks wait per class, for any server or bound to one (U14), are in flight, or gone.
  *
  * Invariants: each entry is in exactly one place; waiting bytes and records are those of `waiting` and `bound` blocks;
- * no operation but `unacknowledged` scans the blocks.
+ * no operation but `unacknowledged` scans the blocks; what a block leaves behind in the places where it was is forgotten
+ * with it (U19), however often servers come and go.
  */
-import type { BlockEntry, Channel } from './agent-state.ts';
-import { BlockHeap } from './block-heap.ts';
+import type { BlockEntry, Channel, Release } from './agent-state.ts';
+import type { BlockHeap } from './block-heap.ts';
+import { createBlockHeap } from './block-heap.ts';
+import { MAX_SERVERS_REMEMBERED } from './limits.ts';
 import type { BlockHeader, BlockId, ClassBacklog, ServerId, UrgencyClass } from './model.ts';
 import { blockKey, URGENCY_CLASSES, urgencyRank } from './model.ts';
+import { RemovalHeap } from './removal-heap.ts';
+import type { Slot } from './slot.ts';
 
 interface Totals {
   recordCount: number;
@@ -16,12 +21,13 @@ interface Totals {
 
 export class Backlog {
   readonly #entries = new Map<string, BlockEntry>();
-  readonly #waiting = URGENCY_CLASSES.map(() => new BlockHeap((entry) => entry.place === 'waiting'));
+  readonly #waiting = URGENCY_CLASSES.map(createBlockHeap);
+  /** Servers that blocks are bound to, with the blocks by rank. */
   readonly #bound = new Map<ServerId, BlockHeap[]>();
   /** Unsent blocks by rank. */
   readonly #unsent: Totals[] = URGENCY_CLASSES.map(() => ({ recordCount: 0, rawBytes: 0 }));
-  readonly #releases: { readonly entry: BlockEntry; readonly count: number; readonly atMs: number }[] = [];
-  #released = 0;
+  /** Of the bound blocks, the next first. */
+  readonly #releases = new RemovalHeap<Release>((a, b) => a.atMs < b.atMs);
 
   /** A new block; undefined when it is known already. */
   add(header: BlockHeader): BlockEntry | undefined {
@@ -36,7 +42,8 @@ export class Backlog {
       doubts: [],
       doubtUntilMs: Number.NEGATIVE_INFINITY,
       foundInDoubtAt: undefined,
-      boundCount: 0,
+      slot: undefined,
+      release: undefined,
     };
     this.#entries.set(key, entry);
     return entry;
@@ -51,7 +58,7 @@ export class Backlog {
     this.#leave(entry);
     entry.place = 'waiting';
     this.#count(entry, 1);
-    this.#waiting[entry.rank]?.push(entry);
+    entry.slot = this.#waiting[entry.rank]?.push(entry);
   }
 
   /** The block may be durable at the server: it waits for that server until `releaseAtMs` (U14). */
@@ -59,22 +66,16 @@ export class Backlog {
     this.#leave(entry);
     entry.place = 'bound';
     entry.boundTo = serverId;
-    entry.boundCount += 1;
     addDoubt(entry, serverId);
     this.#count(entry, 1);
     let heaps = this.#bound.get(serverId);
     if (heaps === undefined) {
-      heaps = URGENCY_CLASSES.map(
-        () => new BlockHeap((other) => other.place === 'bound' && other.boundTo === serverId),
-      );
+      heaps = URGENCY_CLASSES.map(createBlockHeap);
       this.#bound.set(serverId, heaps);
     }
-    heaps[entry.rank]?.push(entry);
+    entry.slot = heaps[entry.rank]?.push(entry);
     entry.doubtUntilMs = releaseAtMs;
-    // One timeout for all, so releases come in the order of their times; but for a block that keeps an earlier one.
-    let index = this.#releases.length;
-    while (index > this.#released && (this.#releases[index - 1]?.atMs ?? 0) > releaseAtMs) index -= 1;
-    this.#releases.splice(index, 0, { entry, count: entry.boundCount, atMs: releaseAtMs });
+    entry.release = this.#releases.push({ entry, atMs: releaseAtMs });
   }
 
   toInFlight(entry: BlockEntry, channel: Channel): void {
@@ -94,28 +95,24 @@ export class Backlog {
 
   /** Lets blocks go to any server whose time in doubt is over. */
   release(nowMs: number): void {
-    for (
-      let next = this.#nextRelease();
-      next !== undefined && next.atMs <= nowMs;
-      next = this.#nextRelease()
-    ) {
+    const isDue = (next: Release | undefined): next is Release => next !== undefined && next.atMs <= nowMs;
+    for (let next = this.#releases.first; isDue(next); next = this.#releases.first)
       this.toWaiting(next.entry);
-    }
   }
 
   /** When the next block's time in doubt is over; Infinity when none is. */
   get nextReleaseMs(): number {
-    return this.#nextRelease()?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#releases.first?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** The oldest block of a class that may go to any server. */
   firstWaiting(rank: number): BlockEntry | undefined {
-    return this.#waiting[rank]?.first();
+    return this.#waiting[rank]?.first;
   }
 
   /** The oldest block of a class that must go to this server. */
   firstBound(serverId: ServerId, rank: number): BlockEntry | undefined {
-    return this.#bound.get(serverId)?.[rank]?.first();
+    return this.#bound.get(serverId)?.[rank]?.first;
   }
 
   /** The blocks of a class that are next at this server: the oldest for any server, and the oldest bound to this one. */
@@ -175,24 +172,26 @@ export class Backlog {
     return URGENCY_CLASSES.flatMap((urgency) => sums.get(urgency) ?? []);
   }
 
-  #nextRelease(): { entry: BlockEntry; atMs: number } | undefined {
-    for (;;) {
-      const next = this.#releases[this.#released];
-      if (next === undefined) {
-        this.#releases.length = 0;
-        this.#released = 0;
-        return undefined;
-      }
-      if (next.entry.place === 'bound' && next.entry.boundCount === next.count) return next;
-      this.#released += 1;
-    }
-  }
-
   #leave(entry: BlockEntry): void {
     if (entry.place === 'waiting' || entry.place === 'bound') this.#count(entry, -1);
+    if (entry.slot !== undefined) this.#leaveHeap(entry, entry.slot);
+    if (entry.release !== undefined) this.#releases.remove(entry.release);
+    entry.slot = undefined;
+    entry.release = undefined;
     if (entry.channel?.inFlight.delete(entry) === true) entry.channel.inFlightBytes -= entry.header.rawBytes;
     entry.channel = undefined;
     entry.boundTo = undefined;
+  }
+
+  #leaveHeap(entry: BlockEntry, slot: Slot<BlockEntry>): void {
+    const { boundTo, rank } = entry;
+    if (boundTo === undefined) {
+      this.#waiting[rank]?.remove(slot);
+      return;
+    }
+    const heaps = this.#bound.get(boundTo);
+    heaps?.[rank]?.remove(slot);
+    if (heaps?.every(({ size }) => size === 0) === true) this.#bound.delete(boundTo);
   }
 
   #count(entry: BlockEntry, sign: 1 | -1): void {
@@ -205,5 +204,6 @@ export class Backlog {
 
 function addDoubt(entry: BlockEntry, serverId: ServerId): void {
   if (entry.doubts.at(-1) === serverId) return;
-  entry.doubts = [...entry.doubts.filter((other) => other !== serverId), serverId];
+  const others = entry.doubts.filter((other) => other !== serverId);
+  entry.doubts = [...others.slice(-(MAX_SERVERS_REMEMBERED - 1)), serverId];
 }

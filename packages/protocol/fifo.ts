@@ -1,27 +1,42 @@
 /**
- * A queue, first in first out.
+ * A queue, first in first out, whose items can also be taken out wherever they lie.
  *
- * Invariants: every operation is O(1) amortized, and what was taken out is not held.
+ * Invariants: every operation is O(1) amortized; of what was taken out it holds at most as much as is in it, and
+ * {@link MAX_DEAD_SLOTS} more.
  */
+import type { Slot } from './slot.ts';
+import { isCrowded } from './slot.ts';
+
 export class Fifo<T> {
-  readonly #items: T[] = [];
-  #taken = 0;
+  #slots: Slot<T>[] = [];
+  /** All before it are out. */
+  #start = 0;
+  #liveCount = 0;
 
   /** What was put in first of what is still in. */
   get first(): T | undefined {
-    return this.#items[this.#taken];
+    for (let slot = this.#slots[this.#start]; slot !== undefined; slot = this.#slots[this.#start]) {
+      if (slot.isLive) return slot.item;
+      this.#start += 1;
+    }
+    return undefined;
   }
 
-  put(item: T): void {
-    this.#items.push(item);
+  /** Puts the item in last; the slot takes it out again. */
+  put(item: T): Slot<T> {
+    const slot = { item, isLive: true };
+    this.#slots.push(slot);
+    this.#liveCount += 1;
+    return slot;
   }
 
-  /** Takes the first out. */
-  drop(): void {
-    if (this.#taken === this.#items.length) return;
-    this.#taken += 1;
-    if (this.#taken * 2 <= this.#items.length) return;
-    this.#items.splice(0, this.#taken);
-    this.#taken = 0;
+  /** Takes the item of the slot out, if it is in. */
+  remove(slot: Slot<T>): void {
+    if (!slot.isLive) return;
+    slot.isLive = false;
+    this.#liveCount -= 1;
+    if (!isCrowded(this.#slots.length, this.#liveCount)) return;
+    this.#slots = this.#slots.filter(({ isLive }) => isLive);
+    this.#start = 0;
   }
 }

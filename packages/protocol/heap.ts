@@ -59,9 +59,10 @@ export class Heap<T> {
     return top;
   }
 
-  /** Forgets all items and holds these instead. */
-  refill(items: Iterable<T>): void {
+  /** Forgets all items but these: O(n log n). */
+  retain(isKept: (item: T) => boolean): void {
+    const items = this.#items;
     this.#items = [];
-    for (const item of items) this.push(item);
+    for (const item of items) if (isKept(item)) this.push(item);
   }
 }

@@ -39,6 +39,11 @@ export const REFUSED_PAUSE_MS = 250;
 export const MAX_LIVE_CHANNELS_PER_SERVER = 64;
 /** Requests of one server that a grant may still answer. */
 export const MAX_REQUESTS_REMEMBERED = 16;
+/**
+ * Servers that an agent knows by name, and that one block may be in doubt at: twice as many as it may be configured with, for
+ * those that came back under another name. Of more, those that are not connected are forgotten.
+ */
+export const MAX_SERVERS_REMEMBERED = 128;
 /** Uses and notices kept for people to look at. */
 export const MAX_RECENT_USES = 64;
 export const MAX_RECENT_NOTICES = 32;
@@ -99,6 +104,18 @@ export const MOST_RETRY_AFTER_MS = 10_000;
 export const RECALL_UNUSED_MS = 2_000;
 /** Grants that are being asked back at one time: each is answered with a request, and thousands of agents must not ask at once. */
 export const MAX_GRANTS_RECALLED_AT_ONCE = 64;
+/**
+ * Grants of one agent that a server keeps: more than the channels that the agent keeps, with those that are on their way. Of
+ * more, the oldest that is used up is forgotten, or the oldest.
+ */
+export const MAX_GRANTS_PER_AGENT = 128;
+/**
+ * Answers that may wait for one block that is being written: a block comes again only when a stream or a connection broke
+ * meanwhile.
+ */
+export const MAX_ANSWERS_PER_BLOCK = 16;
+/** Agents for which a server yields: more than may be connected to it. Of more, those who told first are forgotten. */
+export const MAX_YIELDING_AGENTS = 16_384;
 /** When to ask a draining server again: a restart takes longer. */
 export const DRAINING_RETRY_AFTER_MS = 5_000;
 /** How long a server yields after a notice (U11); then it may lead again. */

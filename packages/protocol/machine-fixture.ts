@@ -42,8 +42,8 @@ export class TestAgent {
   readonly #asked = new Map<ServerId, RequestId>();
   #grants = 0;
 
-  constructor(options: AgentMachineOptions = STRICT) {
-    this.machine = createAgentMachine(options);
+  constructor(options: AgentMachineOptions = STRICT, machine: AgentMachine = createAgentMachine(options)) {
+    this.machine = machine;
   }
 
   /** Steps with the event at the present time; returns this step's effects. */

@@ -2,23 +2,17 @@
  * U17: quota that lies unused while others wait for room is asked back. The agent answers with a request that closes the
  * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken.
  *
- * Invariants: each grant is recalled once; few at a time; what is being recalled is more than what is wanted by one grant at most;
+ * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being recalled is more than what is wanted by one grant at most;
  * quota of agents with nothing waiting stays theirs.
  */
 import { Fifo } from './fifo.ts';
 import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_UNUSED_MS } from './limits.ts';
-import type { Agent, GivenGrant } from './server-state.ts';
+import type { Agent, GivenGrant, Recallable } from './server-state.ts';
 import { leftBytes } from './server-state.ts';
 
-interface Holding {
-  readonly agent: Agent;
-  readonly grant: GivenGrant;
-  /** Not to be looked at before. */
-  readonly dueMs: number;
-}
-
 export class Recall {
-  readonly #holdings = new Fifo<Holding>();
+  /** Those with quota left that were not asked back, in the order in which they are looked at. */
+  readonly #recallables = new Fifo<Recallable>();
   /** Recalled and still outstanding. */
   #recalledBytes = 0;
   #recalledGrants = 0;
@@ -26,12 +20,12 @@ export class Recall {
 
   given(agent: Agent, grant: GivenGrant, nowMs: number): void {
     if (grant.isIdle) return;
-    this.#forgetEnded();
-    this.#holdings.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
+    grant.recallable = this.#recallables.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
   }
 
-  /** Quota of the grant was used, or is not outstanding any more. */
+  /** So much quota of the grant was used, or taken back. */
   released(grant: GivenGrant, bytes: number): void {
+    if (leftBytes(grant) === 0) this.#forget(grant);
     if (grant.recalledBytes === 0) return;
     grant.recalledBytes -= bytes;
     this.#recalledBytes -= bytes;
@@ -39,22 +33,20 @@ export class Recall {
   }
 
   /** The next grants to recall, so that `wantedBytes` are on their way back. They count as recalled from now on. */
-  next(wantedBytes: number, nowMs: number): Holding[] {
-    const recalled: Holding[] = [];
+  next(wantedBytes: number, nowMs: number): Recallable[] {
+    const recalled: Recallable[] = [];
     this.#dueMs = Number.POSITIVE_INFINITY;
-    this.#forgetEnded();
-    for (let first = this.#holdings.first; first !== undefined; first = this.#holdings.first) {
+    for (let first = this.#recallables.first; first !== undefined; first = this.#recallables.first) {
       // Enough is on its way back: what comes of it is an event.
       if (this.#recalledBytes >= wantedBytes || this.#recalledGrants >= MAX_GRANTS_RECALLED_AT_ONCE) break;
       if (first.dueMs > nowMs) {
         this.#dueMs = first.dueMs;
         break;
       }
-      this.#holdings.drop();
       const { agent, grant } = first;
-      if (hasEnded(first)) continue;
+      this.#forget(grant);
       if (nowMs < grant.lastUsedMs + RECALL_UNUSED_MS) {
-        this.#holdings.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
+        this.given(agent, grant, nowMs);
         continue;
       }
       grant.recalledBytes = leftBytes(grant);
@@ -70,14 +62,8 @@ export class Recall {
     return this.#dueMs;
   }
 
-  #forgetEnded(): void {
-    for (let first = this.#holdings.first; first !== undefined; first = this.#holdings.first) {
-      if (!hasEnded(first)) return;
-      this.#holdings.drop();
-    }
+  #forget(grant: GivenGrant): void {
+    if (grant.recallable !== undefined) this.#recallables.remove(grant.recallable);
+    grant.recallable = undefined;
   }
-}
-
-function hasEnded({ agent, grant }: Holding): boolean {
-  return agent.grants.get(grant.grantId) !== grant || leftBytes(grant) === 0;
 }

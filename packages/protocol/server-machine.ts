@@ -26,6 +26,8 @@ import {
   GRANT_GRACE_MS,
   GRANT_LIFETIME_MS,
   LOADED_FRACTION,
+  MAX_ANSWERS_PER_BLOCK,
+  MAX_GRANTS_PER_AGENT,
   MAX_RECENT_NOTICES,
   MOST_RETRY_AFTER_MS,
   RETRY_AFTER_MS,
@@ -49,7 +51,7 @@ import type {
 import { blockKey, MAX_BLOCK_RAW_BYTES } from './model.ts';
 import { Recall } from './recall.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
-import type { Agent, GivenGrant } from './server-state.ts';
+import type { Agent, GivenChannel, GivenGrant, Holding } from './server-state.ts';
 import { leftBytes } from './server-state.ts';
 import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
 import { viewAgent } from './server-view.ts';
@@ -121,7 +123,7 @@ class Machine implements ServerMachine {
   /** How far the line has come, in bytes given to each that stood in it all the time. */
   #reachedBytes = 0;
   /** Grants in the order of their end (all live equally long). */
-  readonly #ends = new Fifo<{ readonly agent: Agent; readonly grant: GivenGrant }>();
+  readonly #ends = new Fifo<Holding>();
   readonly #recall = new Recall();
   #outstandingBytes = 0;
   #writingBytes = 0;
@@ -144,6 +146,7 @@ class Machine implements ServerMachine {
     this.#effects = [];
     this.#nowMs = Math.max(this.#nowMs, event.atMs);
     this.#admission.passTime(this.#nowMs);
+    this.#yielding.passTime(this.#nowMs);
     this.#expire();
     this.#take(event);
     this.#answer();
@@ -227,8 +230,7 @@ class Machine implements ServerMachine {
     const agent = this.#agents.get(agentId);
     if (agent === undefined) return;
     // Nothing more comes on its grants: the limit gets back what was not used.
-    for (const grant of agent.grants.values()) this.#takeBack(agent, grant, leftBytes(grant));
-    agent.grants.clear();
+    for (const grant of agent.grants.values()) this.#end(agent, grant);
     this.#line.remove(agent);
     this.#agents.delete(agentId);
   }
@@ -239,12 +241,28 @@ class Machine implements ServerMachine {
     const channel = grant?.channels.find(({ granted }) => granted.channel === closed.channel);
     if (grant === undefined || channel === undefined) return;
     const finalBytes = Math.max(channel.usedBytes, Math.min(closed.usedBytes, channel.quotaBytes));
-    this.#takeBack(agent, grant, channel.quotaBytes - finalBytes);
-    channel.quotaBytes = finalBytes;
+    this.#cut(agent, grant, channel, finalBytes);
   }
 
-  /** Quota of a grant that is never used: room for others, and the limit gets it back. */
-  #takeBack(agent: Agent, grant: GivenGrant, unusedBytes: number): void {
+  /** The oldest grant that is used up, or else the oldest: its agent keeps fewer than there are now. */
+  #endOne(agent: Agent): void {
+    const [oldest] = agent.grants.values();
+    const usedUp = agent.grants.values().find((grant) => leftBytes(grant) === 0);
+    const ending = usedUp ?? oldest;
+    if (ending !== undefined) this.#end(agent, ending);
+  }
+
+  /** No more comes on the grant: what is left of it is room for others. */
+  #end(agent: Agent, grant: GivenGrant): void {
+    agent.grants.delete(grant.grantId);
+    if (grant.end !== undefined) this.#ends.remove(grant.end);
+    for (const channel of grant.channels) this.#cut(agent, grant, channel, channel.usedBytes);
+  }
+
+  /** Quota of a channel that is never used: room for others, and the limit gets it back. */
+  #cut(agent: Agent, grant: GivenGrant, channel: GivenChannel, finalBytes: number): void {
+    const unusedBytes = channel.quotaBytes - finalBytes;
+    channel.quotaBytes = finalBytes;
     this.#release(agent, grant, unusedBytes);
     if (!grant.isIdle) this.#admission.charge(-unusedBytes);
   }
@@ -275,7 +293,7 @@ class Machine implements ServerMachine {
       if (grant.isIdle) this.#admission.charge(block.rawBytes);
     }
     if (known) this.#effects.push({ type: 'acknowledge_block', blockId: block.id, ...place });
-    else if (writing !== undefined) writing.places.push(place);
+    else if (writing !== undefined) this.#join(writing, place);
     else if (channel === undefined) this.#refuse(block.id, place, 'the grant is not live here');
     else if (!isWithin) this.#refuse(block.id, place, 'past the quota of the channel');
     else {
@@ -284,6 +302,12 @@ class Machine implements ServerMachine {
       const { priority } = channel.granted;
       this.#effects.push({ type: 'journal_block', agentId, blockId: block.id, priority });
     }
+  }
+
+  /** The block came a second time, and is answered once it is written. */
+  #join({ header, places }: Writing, place: Place): void {
+    if (places.length < MAX_ANSWERS_PER_BLOCK) places.push(place);
+    else this.#refuse(header.id, place, 'it is being written, and many wait for that already');
   }
 
   /** Quota that is used, or will never be, is not outstanding any more. */
@@ -321,10 +345,7 @@ class Machine implements ServerMachine {
   #expire(): void {
     for (let end = this.#ends.first; end !== undefined; end = this.#ends.first) {
       if (end.grant.takenUntilMs > this.#nowMs) return;
-      this.#ends.drop();
-      const { agent, grant } = end;
-      if (!agent.grants.delete(grant.grantId)) continue;
-      this.#takeBack(agent, grant, leftBytes(grant));
+      this.#end(end.agent, end.grant);
     }
   }
 
@@ -423,10 +444,12 @@ class Machine implements ServerMachine {
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
       lastUsedMs: this.#nowMs,
       recalledBytes: 0,
+      ...{ end: undefined, recallable: undefined },
     };
     const bytes = leftBytes(grant);
     if (!isIdle) this.#admission.charge(bytes);
     agent.grants.set(grant.grantId, grant);
+    if (agent.grants.size > MAX_GRANTS_PER_AGENT) this.#endOne(agent);
     agent.outstandingBytes += bytes;
     const startBytes = agent.startBytes ?? 0;
     this.#reachedBytes = Math.max(this.#reachedBytes, startBytes);
@@ -436,7 +459,7 @@ class Machine implements ServerMachine {
     agent.lineNumber = undefined;
     this.#line.remove(agent);
     this.#outstandingBytes += bytes;
-    this.#ends.put({ agent, grant });
+    grant.end = this.#ends.put({ agent, grant });
     this.#recall.given(agent, grant, this.#nowMs);
     this.#effects.push({
       type: 'send_grant',

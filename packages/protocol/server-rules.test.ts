@@ -5,6 +5,8 @@ import {
   DRAIN_WINDOW_MS,
   LEAST_AWAY_BACKLOG_BYTES,
   LOADED_FRACTION,
+  MAX_ANSWERS_PER_BLOCK,
+  MAX_GRANTS_PER_AGENT,
   MAX_GRANTS_RECALLED_AT_ONCE,
   RECALL_UNUSED_MS,
   UNLOADED_FRACTION,
@@ -334,4 +336,37 @@ test('U21 a draining server revokes, takes what is on its way, refuses requests'
   const arrived = server.step({ type: 'block_arrived', ...place, block: block(1), known: false });
   expect(arrived[0]?.type).toBe('journal_block');
   expect(server.ask(2)).toMatchObject({ channels: [], refusalReason: 'draining' });
+});
+
+test('U19 a server keeps so many grants of an agent, and ends used up ones first', () => {
+  const server = start();
+  const first = server.ask(1);
+  const [idle] = first?.channels ?? [];
+  const usedUp = server.ask(2);
+  for (const { channel, quotaBytes } of usedUp?.channels ?? []) {
+    const whole = block(channel, 'urgent', quotaBytes);
+    server.step({ type: 'block_arrived', ...at(usedUp), channel, block: whole, known: false });
+  }
+  const arrives = (sequence: number, grant: Grant | undefined): string =>
+    server
+      .step({ type: 'block_arrived', ...at(grant), block: block(sequence, 'urgent', 10), known: false })
+      .map(({ type }) => type)
+      .join();
+  for (let id = 3; id <= MAX_GRANTS_PER_AGENT + 1; id += 1) server.ask(id);
+  expect(idle).toBeDefined();
+  expect(arrives(10, first)).toBe('journal_block');
+  server.ask(MAX_GRANTS_PER_AGENT + 2);
+  expect(arrives(11, first)).toBe('refuse_block');
+});
+
+test('U19 so many answers wait for a block that is being written, a further copy is refused', () => {
+  const server = start();
+  const grant = server.ask(1);
+  const arrives = (): ServerEffect[] =>
+    server.step({ type: 'block_arrived', ...at(grant), block: block(1), known: false });
+  expect(arrives()[0]?.type).toBe('journal_block');
+  for (let copy = 1; copy < MAX_ANSWERS_PER_BLOCK; copy += 1) expect(arrives()).toEqual([]);
+  expect(arrives()[0]).toMatchObject({ type: 'refuse_block', refusal: { kind: 'retryable' } });
+  const answers = server.step({ type: 'block_durable', blockId: block(1).id });
+  expect(answers.filter(({ type }) => type === 'acknowledge_block')).toHaveLength(MAX_ANSWERS_PER_BLOCK);
 });

@@ -1,5 +1,6 @@
 /** The server machine's books: which agents are connected, what each was granted, and what it used of it. */
 import type { AgentId, GrantedChannel, GrantId, UploadRequest } from './model.ts';
+import type { Slot } from './slot.ts';
 
 export interface GivenChannel {
   readonly granted: GrantedChannel;
@@ -21,6 +22,20 @@ export interface GivenGrant {
   lastUsedMs: number;
   /** What is still outstanding of it since it was asked back, because others wait for room; 0 before. */
   recalledBytes: number;
+  /** Where it stands among all that end, and among those that may be asked back. */
+  end: Slot<Holding> | undefined;
+  recallable: Slot<Recallable> | undefined;
+}
+
+/** A grant, and whose it is. */
+export interface Holding {
+  readonly agent: Agent;
+  readonly grant: GivenGrant;
+}
+
+export interface Recallable extends Holding {
+  /** Not to be looked at before. */
+  readonly dueMs: number;
 }
 
 export interface Agent {

@@ -4,58 +4,46 @@
  *
  * Invariants: an item stands in the line once; every operation is O(log n) amortized, however many wait.
  */
-
-import { Heap } from './heap.ts';
+import { RemovalHeap } from './removal-heap.ts';
+import type { Slot } from './slot.ts';
 
 interface Place<T> {
   readonly item: T;
   readonly rank: number;
   readonly served: number;
   readonly number: number;
-  /** False once it left the line or was placed anew: the heap skips it. */
-  live: boolean;
 }
 
-/** Stale places that the heap may hold beyond twice its live ones, before it is made anew. */
-const MAX_STALE_PLACES = 64;
-
 export class WaitingLine<T> {
-  readonly #heap = new Heap<Place<T>>(isBefore);
-  readonly #places = new Map<T, Place<T>>();
+  readonly #heap = new RemovalHeap<Place<T>>(isBefore);
+  readonly #slots = new Map<T, Slot<Place<T>>>();
 
   get size(): number {
-    return this.#places.size;
+    return this.#slots.size;
   }
 
   /** Puts the item in by rank, then by what it was given before (lower first), then by number. It keeps its time of asking. */
   put(item: T, order: { readonly rank: number; readonly served: number; readonly number: number }): void {
-    const before = this.#places.get(item);
-    if (before !== undefined) before.live = false;
-    const place = { item, ...order, live: true };
-    this.#places.set(item, place);
-    this.#heap.push(place);
-    if (this.#heap.size > 2 * this.#places.size + MAX_STALE_PLACES) this.#heap.refill(this.#places.values());
+    const before = this.#slots.get(item);
+    if (before !== undefined) this.#heap.remove(before);
+    this.#slots.set(item, this.#heap.push({ item, ...order }));
   }
 
   remove(item: T): void {
-    const place = this.#places.get(item);
-    if (place === undefined) return;
-    place.live = false;
-    this.#places.delete(item);
+    const slot = this.#slots.get(item);
+    if (slot === undefined) return;
+    this.#heap.remove(slot);
+    this.#slots.delete(item);
   }
 
   /** Who is to be served next. */
   first(): T | undefined {
-    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
-      if (top.live) return top.item;
-      this.#heap.pop();
-    }
-    return undefined;
+    return this.#heap.first?.item;
   }
 
   /** Who has been in the line longest. */
   longest(): T | undefined {
-    for (const item of this.#places.keys()) return item;
+    for (const item of this.#slots.keys()) return item;
     return undefined;
   }
 }

@@ -181,8 +181,8 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     name: 'a server is not told of what waits for it alone',
     rule: 'U2',
     file: 'backlog.ts',
-    from: "entry.place = 'bound';\n    entry.boundTo = serverId;\n    entry.boundCount += 1;\n    addDoubt(entry, serverId);\n    this.#count(entry, 1);",
-    to: "entry.place = 'bound';\n    entry.boundTo = serverId;\n    entry.boundCount += 1;\n    addDoubt(entry, serverId);",
+    from: "entry.place = 'bound';\n    entry.boundTo = serverId;\n    addDoubt(entry, serverId);\n    this.#count(entry, 1);",
+    to: "entry.place = 'bound';\n    entry.boundTo = serverId;\n    addDoubt(entry, serverId);",
   },
   {
     name: 'a grant that answers no request is taken',

@@ -43,10 +43,12 @@ export class AgentProcess implements LinkHost {
   constructor(world: World, disk: QueueDisk, routes: readonly OpenRoute[], seed: number, onEnd: () => void) {
     this.#world = world;
     this.#onEnd = onEnd;
-    world.observe({ type: 'agent_started', agentId: disk.agentId });
     this.queue = new AgentQueue(world, disk);
     this.clock = new ProcessClock(world);
-    this.#machine = world.machines.createAgentMachine({ seed });
+    const { machines } = world;
+    this.#machine = machines.createAgentMachine({ seed });
+    const machine = machines.isOpen === true ? this.#machine : undefined;
+    world.observe({ type: 'agent_started', agentId: disk.agentId, machine });
     this.#links = routes.map((route) => new ServerLink(world, this, route));
     for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
       this.dispatch({

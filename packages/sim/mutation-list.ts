@@ -3,6 +3,7 @@
  * must notice every one of them, or it proves less than it seems to.
  */
 import { AGENT_MUTATIONS } from './agent-mutations.ts';
+import { BOUNDS_MUTATIONS } from './bounds-mutations.ts';
 import { SERVER_MUTATIONS } from './server-mutations.ts';
 
 export interface Mutation {
@@ -15,4 +16,4 @@ export interface Mutation {
   readonly to: string;
 }
 
-export const MUTATIONS: readonly Mutation[] = [...AGENT_MUTATIONS, ...SERVER_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [...AGENT_MUTATIONS, ...SERVER_MUTATIONS, ...BOUNDS_MUTATIONS];

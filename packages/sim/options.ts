@@ -157,7 +157,30 @@ export function drawOptions(seed: number): SimOptions {
     faults: drawFaults(random),
   };
   if (isFailover) return failover(options, random);
-  return isContention ? contention(options, random) : options;
+  if (isContention) return contention(options, random);
+  const flaps = new Random(seed, 'flaps');
+  return servers.length > 1 && flaps.chance(0.08) ? flapping(options, flaps) : options;
+}
+
+/**
+ * Streams break several times a second, disks are slow, and one server or another is out of reach: blocks go to the same
+ * server again and again, unanswered, while others are in doubt all the time.
+ */
+function flapping(options: SimOptions, random: Random): SimOptions {
+  const load = { blocksPerAgent: 40, backlogBlocks: 30, mostBlockBytes: 100_000 };
+  const agents = random.int(1, 2);
+  const leastLimit = Math.ceil(expectedBytes({ agents, ...load }) / MOST_SECONDS_AT_LIMIT);
+  return {
+    ...options,
+    ...{ agents, ...load, faultPhaseMs: random.int(60_000, 120_000), leastAwayMs: 15_000 },
+    servers: options.servers.map((server) => withLimit(server, leastLimit)),
+    faults: {
+      ...options.faults,
+      ...{ agentCrashesPerMinute: 0, agentStopsPerMinute: 0, crashBetweenEffects: 0 },
+      ...{ serverCrashesPerMinute: 0, serverDrainsPerMinute: 0, slowSyncs: 0.5, partitionsPerMinute: 6 },
+      streamResetsPerMinute: 200 * options.servers.length,
+    },
+  };
 }
 
 /** Servers are away for longer than agents wait for them, and the store is slow: blocks get into the store twice. */
@@ -182,13 +205,14 @@ function failover(options: SimOptions, random: Random): SimOptions {
   const leastLimit = Math.ceil(expectedBytes(away) / MOST_SECONDS_AT_LIMIT);
   return {
     ...away,
-    servers: away.servers.map((server) => {
-      const limit = server.ingestLimitBytesPerSecond;
-      return limit === undefined
-        ? server
-        : { ...server, ingestLimitBytesPerSecond: Math.max(limit, leastLimit) };
-    }),
+    servers: away.servers.map((server) => withLimit(server, leastLimit)),
   };
+}
+
+/** The server with a limit of at least so much, if it has one. */
+function withLimit(server: ServerShape, leastLimit: number): ServerShape {
+  const limit = server.ingestLimitBytesPerSecond;
+  return limit === undefined ? server : { ...server, ingestLimitBytesPerSecond: Math.max(limit, leastLimit) };
 }
 
 /** What all agents make, on average. */

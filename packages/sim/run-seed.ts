@@ -1,7 +1,6 @@
 /** Runs one seed with the production machines (or others) and all checkers. */
-import { createAgentMachine } from '@sluice/protocol/agent-machine';
-import { createServerMachine } from '@sluice/protocol/server-machine';
 import { createCheckers } from './checkers/all.ts';
+import { loadMachines } from './load-machines.ts';
 import type { SimOptions } from './options.ts';
 import { drawOptions } from './options.ts';
 import type { Outcome } from './simulation.ts';
@@ -9,7 +8,8 @@ import { simulate } from './simulation.ts';
 import { Trace } from './trace.ts';
 import type { Machines } from './world.ts';
 
-export const PRODUCTION: Machines = { createAgentMachine, createServerMachine };
+/** The production machines, which can be measured. */
+export const PRODUCTION: Machines = await loadMachines();
 
 export interface SeedRun {
   readonly outcome: Outcome;

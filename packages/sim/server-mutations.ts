@@ -55,8 +55,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'quota that lies unused is never asked back',
     rule: 'U17',
     file: 'recall.ts',
-    from: '      if (hasEnded(first)) continue;',
-    to: '      if (nowMs > 0) continue;',
+    from: 'const { agent, grant } = first;\n      this.#forget(grant);',
+    to: 'const { agent, grant } = first;\n      this.#forget(grant);\n      if (nowMs > 0) continue;',
   },
   {
     name: 'quota in use is asked back',
@@ -118,8 +118,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'the limit gets nothing back of a lost connection',
     rule: 'U17',
     file: 'server-machine.ts',
-    from: 'for (const grant of agent.grants.values()) this.#takeBack(agent, grant, leftBytes(grant));',
-    to: 'for (const grant of agent.grants.values()) this.#release(agent, grant, leftBytes(grant));',
+    from: 'for (const grant of agent.grants.values()) this.#end(agent, grant);',
+    to: 'for (const grant of agent.grants.values()) {\n      if (!grant.isIdle) this.#admission.charge(leftBytes(grant));\n      this.#end(agent, grant);\n    }',
   },
   {
     name: 'urgent backlog borrows without end',
@@ -265,7 +265,7 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'a closed channel gives no room',
     rule: 'U2',
     file: 'server-machine.ts',
-    from: 'this.#takeBack(agent, grant, channel.quotaBytes - finalBytes);',
-    to: 'this.#takeBack(agent, grant, 0);',
+    from: 'this.#cut(agent, grant, channel, finalBytes);',
+    to: 'void finalBytes;',
   },
 ];

@@ -91,7 +91,6 @@ export class ServerProcess {
     this.#onEnd = onEnd;
     this.#shape = shape;
     this.clock = new ProcessClock(world);
-    world.observe({ type: 'server_started', serverId: disk.serverId, shape });
     this.journal = new ServerJournal(world, disk, shape.journalBytes, () => this.#tellRoom());
     this.#machine = world.machines.createServerMachine({
       serverId: disk.serverId,
@@ -108,6 +107,8 @@ export class ServerProcess {
         ? {}
         : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
     });
+    const machine = world.machines.isOpen === true ? this.#machine : undefined;
+    world.observe({ type: 'server_started', serverId: disk.serverId, shape, machine });
     this.#loading = new Retrying(world);
     this.#loaders = URGENCY_CLASSES.map(
       (_, lane) =>

@@ -69,6 +69,8 @@ function describe(observation: Observation): string {
       return `store deleted the copies of ${observation.serverId}: ${observation.keys.join(' ')}`;
     case 'copies_marked':
       return `store ${observation.state} at ${observation.serverId}: ${observation.keys.join(' ')}`;
+    case 'agent_started':
+      return `${observation.type} ${observation.agentId}`;
     case 'server_started':
       return `${observation.serverId} server_started ${JSON.stringify(observation.shape)}`;
     default:

@@ -14,6 +14,8 @@ import type { Random } from './random.ts';
 export interface Machines {
   readonly createAgentMachine: (options: AgentMachineOptions) => AgentMachine;
   readonly createServerMachine: (options: ServerMachineOptions) => ServerMachine;
+  /** Whether what they hold can be read from outside, and so be measured. */
+  readonly isOpen?: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ export type CopyState = 'held' | 'kept' | 'settled';
 
 /** What checkers and the trace get to see, in the order in which it happens. */
 export type Observation =
-  | { readonly type: 'agent_started'; readonly agentId: AgentId }
+  /** `machine`: undefined when it cannot be measured, here and below. */
+  | { readonly type: 'agent_started'; readonly agentId: AgentId; readonly machine: object | undefined }
   | { readonly type: 'agent_ended'; readonly agentId: AgentId }
   | {
       readonly type: 'agent_step';
@@ -32,7 +35,12 @@ export type Observation =
       readonly event: AgentEvent;
       readonly effects: readonly AgentEffect[];
     }
-  | { readonly type: 'server_started'; readonly serverId: ServerId; readonly shape: ServerShape }
+  | {
+      readonly type: 'server_started';
+      readonly serverId: ServerId;
+      readonly shape: ServerShape;
+      readonly machine: object | undefined;
+    }
   | { readonly type: 'server_ended'; readonly serverId: ServerId }
   | {
       readonly type: 'server_step';

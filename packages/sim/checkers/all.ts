@@ -1,6 +1,7 @@
 /** The checkers of every run. */
 import type { SimOptions } from '../options.ts';
 import { AskingChecker } from './asking.ts';
+import { BoundsChecker } from './bounds.ts';
 import type { Checker } from './checker.ts';
 import { DurabilityChecker } from './durability.ts';
 import { FairnessChecker } from './fairness.ts';
@@ -18,6 +19,7 @@ export function createCheckers(options: SimOptions): Checker[] {
     new AskingChecker(),
     new GrantingChecker(),
     new YieldingChecker(),
+    new BoundsChecker(),
     ...(options.isContention ? [new FairnessChecker()] : []),
   ];
 }

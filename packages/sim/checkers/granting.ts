@@ -117,7 +117,7 @@ export class GrantingChecker implements Checker {
     admission.grant(what, agent, grant);
     checkChannels(what, books, admission.isLoaded, agentId, grant);
     if (agent.grants.has(grant.grantId)) fail('grant', `${what} twice`);
-    books.gave(agent, grant, books.nowMs + grant.lifetimeMs + GRANT_GRACE_MS);
+    admission.charge(-books.gave(agent, grant, books.nowMs + grant.lifetimeMs + GRANT_GRACE_MS));
     const promisedBytes = (this.#held.get(serverId) ?? 0) + books.promisedBytes;
     if (promisedBytes > books.shape.journalBytes) {
       fail('room', `${what} and has promised ${promisedBytes} of ${books.shape.journalBytes} bytes`);

@@ -3,6 +3,7 @@
  *
  * Invariants: nothing here judges; times are the server's own and never go back.
  */
+import { MAX_ANSWERS_PER_BLOCK, MAX_GRANTS_PER_AGENT } from '@sluice/protocol/limits';
 import type { AgentId, Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ServerEvent } from '@sluice/protocol/server-events';
@@ -128,7 +129,8 @@ export class ServerBooks {
     return { answers, usedOfIdleBytes, durableBytes, closedBytes };
   }
 
-  gave(agent: BookedAgent, grant: Grant, takenUntilMs: number): void {
+  /** Returns the raw bytes of a grant that had to make way for it, and were never used; 0 when they count as they are used. */
+  gave(agent: BookedAgent, grant: Grant, takenUntilMs: number): number {
     const channels: BookedGrant['channels'] = new Map();
     for (const { channel, priority, quotaBytes } of grant.channels) {
       channels.set(channel, { priority, quotaBytes, leftBytes: quotaBytes });
@@ -144,6 +146,7 @@ export class ServerBooks {
     agent.standsAtBytes = undefined;
     agent.asked = undefined;
     agent.request = undefined;
+    return agent.grants.size > MAX_GRANTS_PER_AGENT ? makeWay(agent) : 0;
   }
 
   /** Granted and not used, and what is being written. */
@@ -230,6 +233,8 @@ export class ServerBooks {
     const usedOfIdleBytes = isWithin && grant?.isIdle === true ? block.rawBytes : 0;
     const writing = this.writing.get(key);
     if (known) return { answers: [`acknowledge ${place}`], usedOfIdleBytes };
+    if (writing !== undefined && writing.places.length >= MAX_ANSWERS_PER_BLOCK)
+      return { answers: [`refuse ${place}`], usedOfIdleBytes };
     if (writing !== undefined) {
       writing.places.push(place);
       return { answers: [], usedOfIdleBytes };
@@ -247,6 +252,15 @@ export class ServerBooks {
     const shift = Math.max(0, named + 1 - own, this.yieldOf(agentId));
     this.#yields.set(agentId, { shift, untilMs: this.nowMs + this.shape.yieldMemoryMs });
   }
+}
+
+/** The oldest grant that is used up goes, or the oldest. */
+function makeWay({ grants }: BookedAgent): number {
+  const [oldest] = grants;
+  const [id, grant] = [...grants].find(([, given]) => leftBytes(given) === 0) ?? oldest ?? [];
+  if (id === undefined || grant === undefined) return 0;
+  grants.delete(id);
+  return grant.isIdle ? 0 : leftBytes(grant);
 }
 
 /** What waits, by the word of the request. */

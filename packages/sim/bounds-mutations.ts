@@ -1,0 +1,132 @@
+/** Collections of both machines that are made to grow without end; see mutation-list.ts. */
+import type { Mutation } from './mutation-list.ts';
+
+export const BOUNDS_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'the list of releases is cut only when nothing is in doubt',
+    rule: 'U19',
+    file: 'backlog.ts',
+    from: "import { RemovalHeap } from './removal-heap.ts';",
+    to: `class RemovalHeap {
+  #heap = new (class {
+    items = [];
+  })();
+  #past = 0;
+  get first() {
+    for (; this.#heap.items[this.#past] !== undefined; this.#past += 1)
+      if (this.#heap.items[this.#past].isLive) return this.#heap.items[this.#past].item;
+    this.#heap.items.length = 0;
+    this.#past = 0;
+    return undefined;
+  }
+  push(item) {
+    const slot = { item, isLive: true };
+    let index = this.#heap.items.length;
+    while (index > this.#past && this.#heap.items[index - 1].item.atMs > item.atMs) index -= 1;
+    this.#heap.items.splice(index, 0, slot);
+    return slot;
+  }
+  remove(slot) {
+    slot.isLive = false;
+  }
+}`,
+  },
+  {
+    name: 'what was taken out of a queue stays in it',
+    rule: 'U19',
+    file: 'fifo.ts',
+    from: 'if (!isCrowded(this.#slots.length, this.#liveCount)) return;',
+    to: 'if (this.#liveCount >= 0) return;',
+  },
+  {
+    name: 'a server that no block waits for is remembered as one',
+    rule: 'U19',
+    file: 'backlog.ts',
+    from: 'this.#bound.delete(boundTo);',
+    to: 'void boundTo;',
+  },
+  {
+    name: 'a channel whose blocks are answered stays among those that end',
+    rule: 'U19',
+    file: 'agent-machine.ts',
+    from: 'const isOpen = this.#ending.delete(channel) ||',
+    to: 'const isOpen = this.#ending.has(channel) ||',
+  },
+  {
+    name: 'a grant that is over stays with its agent',
+    rule: 'U19',
+    file: 'agent-machine.ts',
+    from: 'server.grants.delete(grant.grantId);',
+    to: 'void server;',
+  },
+  {
+    name: 'every use is remembered for people',
+    rule: 'U19',
+    file: 'agent-history.ts',
+    from: 'if (list.length > most) list.shift();',
+    to: 'void most;',
+  },
+  {
+    name: 'every notice is remembered for people',
+    rule: 'U19',
+    file: 'server-machine.ts',
+    from: 'if (this.#recentNotices.length > MAX_RECENT_NOTICES) this.#recentNotices.shift();',
+    to: '',
+  },
+  {
+    name: 'a yield that is over stays remembered',
+    rule: 'U19',
+    file: 'yielding.ts',
+    from: 'if (untilMs > nowMs) return;',
+    to: 'if (untilMs > 0) return;',
+  },
+  {
+    name: 'grants of a lost connection stay in the queue of ends',
+    rule: 'U19',
+    file: 'server-machine.ts',
+    from: 'if (grant.end !== undefined) this.#ends.remove(grant.end);',
+    to: 'if (grant.end !== undefined && grant.takenUntilMs <= this.#nowMs) this.#ends.remove(grant.end);',
+  },
+  {
+    name: 'a grant that is used up may be asked back',
+    rule: 'U19',
+    file: 'recall.ts',
+    from: 'if (leftBytes(grant) === 0) this.#forget(grant);',
+    to: '',
+  },
+  {
+    name: 'an agent keeps every grant until it ends',
+    rule: 'U19',
+    file: 'server-machine.ts',
+    from: 'if (agent.grants.size > MAX_GRANTS_PER_AGENT) this.#endOne(agent);',
+    to: '',
+  },
+  {
+    name: 'a block that could not be written stays among those that are',
+    rule: 'U19',
+    file: 'server-machine.ts',
+    from: 'this.#writing.delete(blockKey(blockId));',
+    to: 'if (failure === undefined) this.#writing.delete(blockKey(blockId));',
+  },
+  {
+    name: 'who left the line stays in it',
+    rule: 'U19',
+    file: 'waiting-line.ts',
+    from: 'this.#slots.delete(item);',
+    to: 'void item;',
+  },
+  {
+    name: 'every change of the room is remembered',
+    rule: 'U19',
+    file: 'admission.ts',
+    from: '  roomChanged(roomBytes: number, nowMs: number): void {',
+    to: '  #rooms: number[] = [];\n  roomChanged(roomBytes: number, nowMs: number): void {\n    this.#rooms.push(roomBytes);',
+  },
+  {
+    name: 'a function hides what it remembers',
+    rule: 'U19',
+    file: 'admission.ts',
+    from: '  roomChanged(roomBytes: number, nowMs: number): void {',
+    to: '  #remember = ((rooms: number[]) => (room: number) => rooms.push(room))([]);\n  roomChanged(roomBytes: number, nowMs: number): void {\n    this.#remember(roomBytes);',
+  },
+];
