@@ -28,6 +28,15 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '日志缓存所在磁盘已满（共 {size}，剩余 {free}）：任何代理都不能发送。',
       action: '请在 {directory} 所在磁盘上腾出空间。其间代理保留日志，之后自动继续。',
     },
+    journal_lost: {
+      summary: '日志缓存丢失了 {blocks} 个已确认的数据块。{reason}',
+      action: '请查明原因（磁盘、被还原的副本、被人删除）。然后确认已知晓：`sluice set-aside acknowledge`。',
+    },
+    agent_queue_lost: {
+      summary: '代理 {subject} 的队列丢失了 {blocks} 个尚无服务器确认的数据块。{reason}',
+      action:
+        '请查明原因（磁盘、被还原的副本、被人删除）。然后在该机器上确认已知晓：`sluice set-aside acknowledge --data DIR`。',
+    },
     loading_stalled: {
       summary: '写入存储已停滞：日志缓存中有 {records} 条记录（{urgencies}）在等待，原因：{reason}',
       action: '请解决上述原因。没有丢失任何内容：日志缓存还能容纳 {room}，之后代理将等待。',
@@ -43,6 +52,10 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
     agent_queue_unwritable: {
       summary: '代理 {subject} 无法写入队列：{reason}',
       action: '请修复其数据目录。文件原地等待；如果在此之前被删除，其中的行会丢失。',
+    },
+    set_aside_dropped: {
+      summary: '日志缓存丢弃了 {blocks} 个被存储拒绝的数据块，其中的行已丢失。',
+      action: '请用 `sluice set-aside list` 查看存储为何拒绝，并在丢弃更多之前解决。',
     },
     agent_set_aside_dropped: {
       summary:
