@@ -85,6 +85,14 @@ export function createQueryClient(serverUrl: string, { token, ca }: QueryAccess 
   return createClient(QueryService, transport);
 }
 
+/** @returns ms after which a server that was too busy wants to be asked again; undefined for any other error */
+export function retryAfterMs(error: unknown): number | undefined {
+  const { metadata } = ConnectError.from(error);
+  if (metadata.get('sluice-error-code') !== 'busy') return undefined;
+  const seconds = Number(metadata.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+}
+
 /**
  * @param error what a call of the client threw
  * @param query the query that was asked, so that the place of a mistake can be shown
@@ -94,6 +102,9 @@ export function clientError(error: unknown, serverUrl: string, query?: string): 
   const cause = ConnectError.from(error);
   const problem = tlsProblem(cause);
   if (problem !== undefined) return new SluiceError('not_reachable', `${serverUrl}: ${problem}`, { cause });
+  if (cause.metadata.get('sluice-error-code') === 'busy') {
+    return new SluiceError('busy', `${serverUrl} is ${cause.rawMessage}`, { cause });
+  }
   switch (cause.code) {
     case Code.InvalidArgument: {
       const position = Number(cause.metadata.get('sluice-error-position') ?? Number.NaN);

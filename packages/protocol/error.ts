@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'limit_exceeded', // a named limit was passed
   'block_malformed',
   'query_invalid',
+  'busy', // has too much to do now; the same request may be answered later
   'store_failed', // the store answered with an error
   'disk_full',
   'state_corrupt', // our own durable state cannot be read

@@ -12,6 +12,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { HealthView } from './health/health.ts';
 import { TROUBLE_CODES, TROUBLES } from './health/troubles.ts';
 import type { JournalStatistics } from './journal/journal.ts';
+import { SEARCH_OUTCOMES, type SearchStatistics } from './search/search-turns.ts';
 
 /** Bounds in seconds: an urgent block should be loaded within 0.1, a bulk one within a few. */
 const DELAY_BUCKETS_SECONDS: readonly number[] = [
@@ -28,6 +29,8 @@ export interface ServerMetricsOptions {
   readonly serverId: string;
   /** Where the gauges of the journal come from; left out, they are not shown. */
   readonly journal?: { readonly statistics: JournalStatistics };
+  /** Where the figures of searches come from; left out, they are not shown. */
+  readonly searches?: { readonly statistics: SearchStatistics };
   /** Process figures (memory, event loop lag, ...) too; default true. */
   readonly processMetrics?: boolean;
 }
@@ -156,6 +159,7 @@ export class ServerMetrics {
       registers,
     });
     if (options.journal !== undefined) this.#addJournal(options.journal);
+    if (options.searches !== undefined) this.#addSearches(options.searches);
   }
 
   /** A valid block arrived; `known` when it was taken before. */
@@ -280,6 +284,27 @@ export class ServerMetrics {
         return journal.statistics.commitMs / 1000;
       },
     );
+  }
+
+  #addSearches(searches: { readonly statistics: SearchStatistics }): void {
+    this.#gauge('sluice_server_searches_running', 'Searches that run now.', () => {
+      return searches.statistics.runningCount;
+    });
+    this.#gauge('sluice_server_searches_waiting', 'Searches that wait for their turn.', () => {
+      return searches.statistics.waitingCount;
+    });
+    const registers = [this.registry];
+    new Counter({
+      name: 'sluice_server_search_requests_total',
+      help: 'Requests of searches by how they ended; busy: told to come again later, timeout: its turn was too short.',
+      labelNames: ['outcome'],
+      registers,
+      collect() {
+        this.reset();
+        const { outcomes } = searches.statistics;
+        for (const outcome of SEARCH_OUTCOMES) this.inc({ outcome }, outcomes[outcome]);
+      },
+    });
   }
 
   #gauge(name: string, help: string, read: () => number): void {

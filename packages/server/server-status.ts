@@ -6,6 +6,7 @@ import { mergeStatus } from './api/status.ts';
 import type { HealthWatch } from './health/health-watch.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
+import type { SearchStatistics } from './search/search-turns.ts';
 import type { StoreState } from './store/store-monitor.ts';
 
 export interface StatusSources {
@@ -14,13 +15,14 @@ export interface StatusSources {
   readonly journal: Journal;
   /** Records that the store confirmed since the start. */
   readonly recordsLoaded: number;
+  readonly searches: SearchStatistics;
   readonly store: StoreState;
   readonly health: HealthWatch;
 }
 
 /** @returns the state of this server and, through its agents' reports, of all others that these know */
 export function serverStatus(sources: StatusSources): MessageInitShape<typeof GetStatusResponseSchema> {
-  const { serverId, ingest, journal, store } = sources;
+  const { serverId, ingest, journal, searches, store } = sources;
   const view = ingest.view();
   const health = sources.health.view();
   const { disk } = sources.health;
@@ -72,6 +74,14 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
       latestLoss: losses.at(-1)?.message ?? '',
     },
     health,
+    searches: {
+      running: searches.runningCount,
+      waiting: searches.waitingCount,
+      answeredTotal: BigInt(searches.outcomes.answered),
+      busyTotal: BigInt(searches.outcomes.busy),
+      timedOutTotal: BigInt(searches.outcomes.timeout),
+      cancelledTotal: BigInt(searches.outcomes.cancelled),
+    },
     store: { available: store.available, error: store.error, version: store.version },
   });
 }

@@ -2,12 +2,15 @@
  * The server: ingest -> journal -> loader -> store -> search, and the API before it. This module only joins the parts.
  */
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { isLoopbackHost } from '@sluice/host/loopback';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerId, TimeMs } from '@sluice/protocol/model';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
+import { heavyShareOf } from '@sluice/store/search-share';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { checkBlock } from '@sluice/wire/block-validator';
 import type { Logger } from 'pino';
@@ -25,8 +28,10 @@ import type { LoaderProblem } from './loader/retrying.ts';
 import { findStoredBlocks } from './loader/stored-blocks.ts';
 import { ServerMetrics } from './metrics.ts';
 import { createHiddenCopies } from './search/hidden-copies.ts';
+import { searchTurnsLimits } from './search/limits.ts';
 import { createSearchService } from './search/search-service.ts';
 import { createSearchStore } from './search/search-store.ts';
+import { SearchTurns } from './search/search-turns.ts';
 import { serverStatus } from './server-status.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
 import { createStoreClient } from './store/store-client.ts';
@@ -126,7 +131,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   parts.defer(() => journal.close());
   for (const { atMs, message } of journal.statistics.losses)
     logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
-  const metrics = new ServerMetrics({ serverId: options.serverId, journal });
+  const searches = new SearchTurns(searchTurnsLimits());
+  const metrics = new ServerMetrics({ serverId: options.serverId, journal, searches });
 
   const embedded = await startEmbeddedStore(options, directory);
   if (embedded !== undefined) parts.defer(() => embedded.stop());
@@ -179,7 +185,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...(options.apiHostNames === undefined ? {} : { hostNames: options.apiHostNames }),
     consoleDirectory: options.consoleDirectory,
     search: createSearchService({
-      store: createSearchStore(client),
+      store: createSearchStore(client, heavyThreadsFor(options.store)),
+      turns: searches,
       hidden: createHiddenCopies(createMovedCopies(client)),
     }),
     status: () =>
@@ -188,6 +195,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         ingest,
         journal,
         recordsLoaded: loading.recordsLoaded,
+        searches: searches.statistics,
         store: monitor.state,
         health,
       }),
@@ -210,6 +218,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     stop: () => running.disposeAsync(),
   };
+}
+
+/** A store on this computer shares its cores with intake and gets few threads; another may use all that it has. */
+function heavyThreadsFor(store: StoreChoice): number | undefined {
+  const host = store.kind === 'url' ? URL.parse(store.url)?.hostname : undefined;
+  const isHere = host === undefined || host === '' || isLoopbackHost(host);
+  return isHere ? heavyShareOf(availableParallelism()).threads : undefined;
 }
 
 async function startEmbeddedStore(

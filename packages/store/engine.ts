@@ -18,6 +18,7 @@ import {
   KILL_TIMEOUT_MS,
   MAX_CONCURRENT_INSERTS,
   MAX_CONCURRENT_QUERIES,
+  MAX_CONCURRENT_SEARCHES,
   QUERY_MEMORY_SHARE,
   SPILL_MEMORY_SHARE,
 } from './limits.ts';
@@ -54,7 +55,8 @@ export interface EngineResult {
 /** The setting that carries a query's id into `system.processes`, the only one free for such use. */
 const ID_SETTING = 'log_comment';
 const NAME = /^[A-Za-z_][A-Za-z0-9_.]*$/;
-const MAX_IDLE_CONNECTIONS: number = MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_INSERTS;
+const MAX_IDLE_CONNECTIONS: number =
+  MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_SEARCHES + MAX_CONCURRENT_INSERTS;
 
 interface Connection {
   readonly session: Session;

@@ -22,6 +22,7 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import { readText, spool } from './request-body.ts';
+import { SearchShare } from './search-share.ts';
 import { describeStatement, type Statement, withInfile } from './sql-text.ts';
 import { authenticate, type Credentials, readRequest, type StoreRequest } from './store-request.ts';
 import { Turns } from './turns.ts';
@@ -55,7 +56,7 @@ export function createStoreServer(options: StoreServerOptions): Server {
     maxWaiting: MAX_WAITING_REQUESTS,
     maxWaitMs: MAX_WAIT_MS,
   });
-  const handler = new StoreHandler(options, queryTurns, insertTurns);
+  const handler = new StoreHandler(options, queryTurns, insertTurns, new SearchShare());
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: 10_000 },
     (request, response) => {
@@ -73,11 +74,13 @@ class StoreHandler {
   private readonly options: StoreServerOptions;
   private readonly queryTurns: Turns;
   private readonly insertTurns: Turns;
+  private readonly searchShare: SearchShare;
 
-  constructor(options: StoreServerOptions, queryTurns: Turns, insertTurns: Turns) {
+  constructor(options: StoreServerOptions, queryTurns: Turns, insertTurns: Turns, searchShare: SearchShare) {
     this.options = options;
     this.queryTurns = queryTurns;
     this.insertTurns = insertTurns;
+    this.searchShare = searchShare;
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,7 +145,10 @@ class StoreHandler {
       streams: statement.kind === 'select' && isPiecewise(format) && !read.waitsForEnd,
       gzip: read.gzipAnswer,
     };
-    const release = await (isInsert ? this.insertTurns : this.queryTurns).take(signal);
+    const release =
+      read.search !== undefined && !isInsert
+        ? await this.searchShare.take(read.search, signal)
+        : await (isInsert ? this.insertTurns : this.queryTurns).take(signal);
     try {
       if (job.streams) await this.streamResult(response, job);
       else await this.wholeResult(response, job, isInsert);

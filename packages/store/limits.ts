@@ -12,6 +12,8 @@ export const SPILL_MEMORY_SHARE = 0.25;
 export const DEFAULT_MAX_EXECUTION_SECONDS = 60;
 /** Inserts may queue behind merges on a busy disk; failing them early only makes the sender send them again. */
 export const DEFAULT_INSERT_EXECUTION_SECONDS = 300;
+/** Queries of searches that run at once at most, light and heavy together, beside the others (search-share.ts). */
+export const MAX_CONCURRENT_SEARCHES = 8;
 /** Queries that run at once: on two cores more only make all of them slow. */
 export const MAX_CONCURRENT_QUERIES = 8;
 /** Inserts that run at once, counted apart from queries, so that a flood of questions never holds up the logs. */
@@ -26,7 +28,8 @@ export const MAX_WAIT_MS = 60_000;
  * Threads of libuv's pool: every running query holds one (a stream while it fetches), one kills, the others serve
  * files and compression.
  */
-export const THREAD_POOL_SIZE: number = MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_INSERTS + EXPRESS_INSERTS + 6;
+export const THREAD_POOL_SIZE: number =
+  MAX_CONCURRENT_QUERIES + MAX_CONCURRENT_SEARCHES + MAX_CONCURRENT_INSERTS + EXPRESS_INSERTS + 6;
 /** A query's text, or a query with inline data in one body; larger data belongs into an insert with its own body. */
 export const MAX_QUERY_BYTES: number = 16 * 1024 * 1024;
 /** URL and headers, which may carry a query and its parameters. */

@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
+import { readSearchMark, type SearchMark } from './search-share.ts';
 
 export interface StoreRequest {
   /** Text from the URL; the body may follow it. */
@@ -14,6 +15,8 @@ export interface StoreRequest {
   readonly defaultFormat: string;
   /** Of an insert among others that wait: 1 is the highest, 0 stands for none. */
   readonly priority: number;
+  /** Set for a query of a search. */
+  readonly search: SearchMark | undefined;
   readonly settings: ReadonlyMap<string, string>;
   readonly parameters: ReadonlyMap<string, string>;
   /** The answer waits for the end of the query, so that its status is final. */
@@ -86,6 +89,10 @@ export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
     settings,
     parameters,
     priority: Number(headerOf(request, 'x-sluice-priority') ?? 0),
+    search: readSearchMark(
+      headerOf(request, 'x-sluice-search'),
+      headerOf(request, 'x-sluice-search-wait-ms'),
+    ),
     waitsForEnd: isOn(searchParams.get('wait_end_of_query')),
     bodyCompression: bodyCompressionOf(request),
     gzipAnswer: isOn(searchParams.get('enable_http_compression')) && /\bgzip\b/.test(accepted),

@@ -50,14 +50,21 @@ export class Turns {
    *
    * @param signal gives up waiting when its client is gone
    * @param priority 1 is the highest; 0 or nothing is the lowest
+   * @param maxWaitMs how long this one waits at most; default as the options say
    * @returns a function that gives the turn back
    * @throws EngineError 202 when too many wait already or the wait is too long, 394 when the signal came first
    */
-  async take(signal: AbortSignal, priority = 0): Promise<() => void> {
+  async take(
+    signal: AbortSignal,
+    priority = 0,
+    maxWaitMs: number = this.options.maxWaitMs,
+  ): Promise<() => void> {
+    // An abort that was is told to nobody again: the turn would be for one who is gone.
+    if (signal.aborted) throw cancelled();
     const rank = priority > 0 ? priority : NO_PRIORITY;
     const free = this.freeTurn(rank);
     if (free !== undefined) this.runningBy[free] += 1;
-    const turn = free ?? (await this.wait(signal, rank));
+    const turn = free ?? (await this.wait(signal, rank, maxWaitMs));
     let held = true;
     return () => {
       if (!held) return;
@@ -91,7 +98,7 @@ export class Turns {
     return turn === 'express' && best.priority > EXPRESS_PRIORITY ? undefined : best;
   }
 
-  private wait(signal: AbortSignal, priority: number): Promise<TurnKind> {
+  private wait(signal: AbortSignal, priority: number, maxWaitMs: number): Promise<TurnKind> {
     if (this.waiting.size >= this.options.maxWaiting)
       throw tooMany(`${this.options.maxWaiting} requests wait already`);
     return new Promise((resolve, reject) => {
@@ -109,18 +116,20 @@ export class Turns {
       };
       const onAbort = (): void => {
         settle();
-        reject(
-          new EngineError(EXCEPTION_CODES.queryWasCancelled, 'Query was cancelled. (QUERY_WAS_CANCELLED)'),
-        );
+        reject(cancelled());
       };
       const timer = setTimeout(() => {
         settle();
-        reject(tooMany(`no turn came in ${this.options.maxWaitMs} ms`));
-      }, this.options.maxWaitMs);
+        reject(tooMany(`no turn came in ${maxWaitMs} ms`));
+      }, maxWaitMs);
       signal.addEventListener('abort', onAbort, { once: true });
       this.waiting.add(waiter);
     });
   }
+}
+
+function cancelled(): EngineError {
+  return new EngineError(EXCEPTION_CODES.queryWasCancelled, 'Query was cancelled. (QUERY_WAS_CANCELLED)');
 }
 
 function tooMany(detail: string): EngineError {

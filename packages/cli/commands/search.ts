@@ -6,6 +6,7 @@ import { addClientOptions, type ClientOptions, clientError, clientOf } from '../
 import { parseMomentNanos } from '../config/units.ts';
 import { jsonRecord, recordLine } from '../output/record.ts';
 import { printLine } from '../output/terminal.ts';
+import { patiently } from '../patience.ts';
 
 /** Records of one page: large enough to be quick, small enough to show the first ones at once. */
 export const PAGE_RECORDS = 1000;
@@ -53,14 +54,16 @@ async function search(query: string, options: SearchOptions, nowMs: number): Pro
   const client = clientOf(options);
   try {
     if (options.count === true) {
-      const answer = await client.count({ query, range });
+      const answer = await patiently(() => client.count({ query, range }));
       await printLine(answer.count.toString());
       return;
     }
     let cursor = '';
     let left = limit;
     do {
-      const page = await client.search({ query, range, limit: Math.min(PAGE_RECORDS, left), cursor });
+      const page = await patiently(() =>
+        client.search({ query, range, limit: Math.min(PAGE_RECORDS, left), cursor }),
+      );
       for (const record of page.records) {
         await printLine(options.json === true ? JSON.stringify(jsonRecord(record)) : recordLine(record));
       }

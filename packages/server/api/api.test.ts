@@ -9,8 +9,8 @@ import { parseQuery } from '@sluice/query/parse';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SearchTimeout } from '../search/search-errors.ts';
 import type { SearchService } from '../search/search-service.ts';
-import { SearchTimeout } from '../search/search-store.ts';
 import { type Api, type ApiOptions, startApi } from './api.ts';
 
 const logger = pino({ level: 'silent' });

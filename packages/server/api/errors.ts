@@ -2,12 +2,14 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import { QueryError } from '@sluice/query/query-error';
-import { SearchCancelled, SearchTimeout } from '../search/search-store.ts';
+import { SearchBusy, SearchCancelled, SearchTimeout } from '../search/search-errors.ts';
 
 /** Offset of the mistake in the query, in UTF-16 units from 0. */
 export const ERROR_POSITION_METADATA = 'sluice-error-position';
 /** The SluiceError's code. */
 export const ERROR_CODE_METADATA = 'sluice-error-code';
+/** HTTP's own header, in whole seconds: when the same request may be answered. */
+export const RETRY_AFTER_METADATA = 'retry-after';
 
 /** Codes that a caller can do something about; all others are internal. */
 const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {
@@ -15,6 +17,8 @@ const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {
   limit_exceeded: Code.ResourceExhausted,
   unauthorized: Code.Unauthenticated,
   not_reachable: Code.Unavailable,
+  // HTTP 429, not 503: the server is well, and a proxy before it must not take it for dead.
+  busy: Code.ResourceExhausted,
 };
 
 export function toConnectError(thrown: unknown): ConnectError {
@@ -22,7 +26,8 @@ export function toConnectError(thrown: unknown): ConnectError {
   const error = SluiceError.from(thrown);
   const metadata = new Headers({ [ERROR_CODE_METADATA]: error.code });
   if (error instanceof QueryError) metadata.set(ERROR_POSITION_METADATA, String(error.position));
-  const hint = error.hint === undefined || error instanceof QueryError ? '' : ` ${error.hint}`;
+  if (error instanceof SearchBusy) metadata.set(RETRY_AFTER_METADATA, String(error.retryAfterSeconds));
+  const hint = error.hint === undefined || error instanceof QueryError ? '' : `. ${error.hint}`;
   return new ConnectError(`${error.message}${hint}`, connectCode(error), metadata, undefined, error);
 }
 

@@ -13,6 +13,7 @@ import type {
   HealthSchema,
   JournalStatusSchema,
   ReceivedNoticeSchema,
+  SearchStatusSchema,
   ServerChannelSchema,
   ServerStatusSchema,
   StoreStatusSchema,
@@ -49,13 +50,14 @@ export interface StatusParts {
   readonly own: OwnServer;
   readonly agents: readonly ReportingAgent[];
   readonly journal?: MessageInitShape<typeof JournalStatusSchema>;
+  readonly searches?: MessageInitShape<typeof SearchStatusSchema>;
   readonly store: MessageInitShape<typeof StoreStatusSchema>;
   readonly health: HealthView;
 }
 
 export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStatusResponseSchema> {
-  const { own, agents, journal, store, health } = parts;
-  const servers = [ownStatus(own, journal), ...seenServers(own.serverId, agents)];
+  const { own, agents, store, health } = parts;
+  const servers = [ownStatus(parts), ...seenServers(own.serverId, agents)];
   return {
     servers,
     agents: agents.map((agent) => agentStatus(agent, health)),
@@ -65,7 +67,7 @@ export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStat
   };
 }
 
-function ownStatus(own: OwnServer, journal: StatusParts['journal']): ServerStatusInit {
+function ownStatus({ own, journal, searches }: StatusParts): ServerStatusInit {
   return {
     serverId: own.serverId,
     answering: true,
@@ -74,6 +76,7 @@ function ownStatus(own: OwnServer, journal: StatusParts['journal']): ServerStatu
     violationsTotal: own.violationsTotal,
     recentNotices: latest(own.recentNotices),
     ...(journal === undefined ? {} : { journal }),
+    ...(searches === undefined ? {} : { searches }),
   };
 }
 

@@ -127,6 +127,6 @@ describe('U14 how long a view is good', () => {
     const growing = Array.from({ length: MAX_ATTEMPTS + 2 }, (_, count) =>
       Array.from({ length: count }, (_none, sequence) => copy(sequence, 's2', 'held')),
     );
-    await expect(setup(...growing).answer(HOLD_SETTLE_MS)).rejects.toMatchObject({ code: 'not_reachable' });
+    await expect(setup(...growing).answer(HOLD_SETTLE_MS)).rejects.toMatchObject({ code: 'busy' });
   });
 });

@@ -8,7 +8,6 @@
  *   waits for so long between hiding its copy and inserting it. An answer that took longer is only given when no copy has
  *   been hidden meanwhile; else it is made again.
  */
-import { SluiceError } from '@sluice/protocol/error';
 import { sqlString } from '@sluice/query/sql-text';
 import {
   type Copy,
@@ -18,6 +17,7 @@ import {
   type MovedCopies,
   type MovedCopy,
 } from '../store/moved-copies.ts';
+import { SearchBusy } from './search-errors.ts';
 
 /** Answers that come close together share a view. Well below HOLD_SETTLE_MS, of which the rest is left for the answer. */
 export const MAX_VIEW_AGE_MS = 500;
@@ -29,13 +29,15 @@ export const HIDING_SETTINGS: Readonly<Record<string, string>> = {
 };
 /** How often an answer is made again before its reader is asked for patience. */
 export const MAX_ATTEMPTS = 5;
+/** Blocks move only for as long as a server was just lost. */
+const MOVING_RETRY_MS = 5_000;
 
 export interface HiddenCopies {
   /**
    * Makes an answer. `work` gets a condition to be added to each WHERE: empty, or beginning with ` AND `; it may be called
    * several times, and only the last outcome counts.
    *
-   * @throws SluiceError `not_reachable` when blocks move faster than the answer can be made; what `work` throws
+   * @throws SearchBusy when blocks move faster than the answer can be made; what `work` throws
    */
   answer<T>(work: (condition: string) => Promise<T>): Promise<T>;
 }
@@ -81,12 +83,9 @@ export function createHiddenCopies(moved: Pick<MovedCopies, 'read'>): HiddenCopi
         view = await readView();
         if (view.keys.isSubsetOf(keys)) return answer;
       }
-      throw new SluiceError(
-        'not_reachable',
-        'logs are moving between servers faster than they can be searched',
-        {
-          hint: 'Search again in some seconds, or a shorter time.',
-        },
+      throw new SearchBusy(
+        MOVING_RETRY_MS,
+        'busy moving logs between servers, faster than they can be searched',
       );
     },
   };

@@ -1,4 +1,7 @@
 /** Bounds of searching. A search is asked by people and programs that may ask for anything. */
+import { availableParallelism } from 'node:os';
+import { heavyShareOf } from '@sluice/store/search-share';
+import type { SearchTurnsLimits } from './search-turns.ts';
 
 /** Records of one page when the caller does not say. */
 export const DEFAULT_PAGE_RECORDS = 100;
@@ -6,12 +9,17 @@ export const DEFAULT_PAGE_RECORDS = 100;
 export const MAX_PAGE_RECORDS = 10_000;
 /** Text of one page, about: a page ends early rather than pass it (but has one record at least). */
 export const MAX_PAGE_BYTES: number = 16 * 1024 * 1024;
-/** A search that takes longer is ended with a clear word; below the 60 s that the console waits. */
+/**
+ * A search that takes longer is ended with a clear word: all of its requests together, from the begin of its turn. With
+ * the longest wait for the turn still below the 60 s that the console waits.
+ */
 export const SEARCH_TIMEOUT_MS = 30_000;
 /** Memory of the engine for one query, so that no search takes down the store. */
 export const MAX_QUERY_MEMORY_BYTES: number = 1024 * 1024 * 1024;
 /** Text of one query: while very many blocks are on the move, the condition that hides their second copies is long. */
 export const MAX_QUERY_BYTES: number = 16 * 1024 * 1024;
+/** A statement that is longer is not shown with a page's answer: nobody reads it, and an answer is bounded. */
+export const MAX_STATEMENT_LENGTH: number = 32 * 1024;
 /** The first window that is looked at, from the newest record backwards. */
 export const FIRST_WINDOW_NANOS: bigint = 15n * 60n * 1_000_000_000n;
 /** Each window is this many times as long as the one before: 20 years take ten of them. */
@@ -20,3 +28,49 @@ export const WINDOW_GROWTH = 4n;
 export const DEFAULT_BUCKETS = 60;
 /** Buckets of a histogram at most: more than a screen can show. */
 export const MAX_BUCKETS = 500;
+
+/**
+ * A search that is expected to take no longer than this is a light one: short enough that those who wait for one another
+ * still have the feeling of an answer at once.
+ */
+export const LIGHT_MS = 300;
+/** A light turn is over after this long: five times what was expected, since other work shares the cores. */
+export const LIGHT_BUDGET_MS = 1_500;
+/** Light searches that run at once: two cores serve two, and one that was guessed wrong does not hold up the next. */
+export const LIGHT_TURNS = 2;
+/** Light searches that wait: more than can begin in MAX_WAIT_MS when each takes LIGHT_MS are waiting for nothing. */
+export const MAX_WAITING_LIGHT: number = 128;
+/** Heavy searches that wait. Each takes LIGHT_MS or more, so one turn begins about thirty in MAX_WAIT_MS. */
+export const MAX_WAITING_HEAVY = 32;
+/** Estimates at once: each is some milliseconds of reading indexes, and the light ones come first. */
+export const ESTIMATE_TURNS = 2;
+/** Searches that wait for their estimate: what two turns make in MAX_WAIT_MS is more. */
+export const MAX_ESTIMATING = 256;
+/** An estimate that takes longer is not worth its time. */
+export const ESTIMATE_TIMEOUT_MS = 1_000;
+/** Nobody is put off for longer than 10 s without a word; one of them is for the answer's way. */
+export const MAX_WAIT_MS = 9_000;
+/** When the store itself has no turn for a search, other servers use it: half of the longest wait is worth a new try. */
+export const STORE_BUSY_RETRY_MS = 5_000;
+/** So long a search that has its turn at its server may always wait for the store, or the turn was for nothing. */
+export const MIN_PATIENCE_MS = 1_000;
+/** Page, histogram and count of a screen are three; a later page of the same search may come meanwhile. */
+export const MAX_REQUESTS_OF_SEARCH = 8;
+/** A search id that a client draws: a UUID has 36 characters. */
+export const MAX_SEARCH_ID_LENGTH = 64;
+
+/** @returns the bounds of one server's searches, on a machine of so many cores */
+export function searchTurnsLimits(cores: number = availableParallelism()): SearchTurnsLimits {
+  return {
+    lightTurns: LIGHT_TURNS,
+    heavyTurns: heavyShareOf(cores).turns,
+    maxWaitingLight: MAX_WAITING_LIGHT,
+    maxWaitingHeavy: MAX_WAITING_HEAVY,
+    estimateTurns: ESTIMATE_TURNS,
+    maxEstimating: MAX_ESTIMATING,
+    maxWaitMs: MAX_WAIT_MS,
+    lightBudgetMs: LIGHT_BUDGET_MS,
+    timeoutMs: SEARCH_TIMEOUT_MS,
+    maxRequestsOfSearch: MAX_REQUESTS_OF_SEARCH,
+  };
+}

@@ -178,7 +178,9 @@ test('whatever a value is, the engine reads back the same value', async () => {
     400,
   );
   const hex = texts.map((text) => `hex(${sqlString(text)})`).join(', ');
-  const rows = await createSearchStore(started.client).rows(`SELECT [${hex}]`, 10_000, signal);
+  const rows = await createSearchStore(started.client).rows(`SELECT [${hex}]`, {
+    ...{ timeoutMs: 10_000, waitMs: 10_000, weight: 'light', signal },
+  });
   expect(rows[0]?.[0]).toEqual(texts.map((text) => Buffer.from(text).toString('hex').toUpperCase()));
 });
 

@@ -1,13 +1,13 @@
 /**
  * Search, count and histogram over the log table.
  *
- * Invariants: a page looks at windows of time from the newest backwards that grow, so that the first page of a large
- * table is quick and a rare word is still found in its oldest corner; every query has a deadline, a memory bound and
- * the caller's signal; pages follow the total order of cursor.ts.
+ * Invariants: nothing is asked of the table without a turn (search-turns.ts); every query has its turn's deadline, a memory
+ * bound and the caller's signal; pages follow the total order of cursor.ts.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { SluiceError } from '@sluice/protocol/error';
 import type { QueryNode } from '@sluice/query/ast';
+import { costClassOf } from '@sluice/query/cost-class';
 import { parseQuery } from '@sluice/query/parse';
 import { QueryError } from '@sluice/query/query-error';
 import { regexTerms } from '@sluice/query/regex-terms';
@@ -21,46 +21,44 @@ import type {
   SearchResponseSchema,
 } from '@sluice/wire/gen/query_pb';
 import { z } from 'zod';
-import { behindSql, readCursor, SEARCH_ORDER, writeCursor } from './cursor.ts';
+import { behindSql, readCursor, writeCursor } from './cursor.ts';
 import { type HiddenCopies, NOTHING_HIDDEN } from './hidden-copies.ts';
 import { fillBuckets, histogramSql } from './histogram.ts';
 import {
   DEFAULT_BUCKETS,
   DEFAULT_PAGE_RECORDS,
-  FIRST_WINDOW_NANOS,
+  ESTIMATE_TIMEOUT_MS,
   MAX_BUCKETS,
-  MAX_PAGE_BYTES,
   MAX_PAGE_RECORDS,
-  SEARCH_TIMEOUT_MS,
-  WINDOW_GROWTH,
+  MAX_SEARCH_ID_LENGTH,
+  MIN_PATIENCE_MS,
+  searchTurnsLimits,
 } from './limits.ts';
-import { type FoundRecord, RECORD_BYTES, RECORD_COLUMNS, RECORD_VALUES, readRow } from './record-row.ts';
-import { type SearchStore, SearchTimeout } from './search-store.ts';
-import { isEmpty, type NanosRange, nanosRange, rangeSql } from './time-range.ts';
+import { estimateSql, guessWeight, readEstimate } from './search-cost.ts';
+import { SearchTimeout } from './search-errors.ts';
+import { boundsOf, type Rows, readPage, shownStatements } from './search-page.ts';
+import type { SearchStore } from './search-store.ts';
+import { type Estimate, SearchTurns, type Turn } from './search-turns.ts';
+import { isEmpty, nanosRange, rangeSql } from './time-range.ts';
 import { bucketsFor } from './time-steps.ts';
+
+type SearchAnswer = MessageInitShape<typeof SearchResponseSchema>;
+type CountAnswer = MessageInitShape<typeof CountResponseSchema>;
+type HistogramAnswer = MessageInitShape<typeof HistogramResponseSchema>;
 
 export interface SearchService {
   /** @throws SluiceError; a mistake in the query is a QueryError with its position */
-  readonly search: (
-    request: SearchRequest,
-    signal: AbortSignal,
-  ) => Promise<MessageInitShape<typeof SearchResponseSchema>>;
-  readonly count: (
-    request: CountRequest,
-    signal: AbortSignal,
-  ) => Promise<MessageInitShape<typeof CountResponseSchema>>;
-  readonly histogram: (
-    request: HistogramRequest,
-    signal: AbortSignal,
-  ) => Promise<MessageInitShape<typeof HistogramResponseSchema>>;
+  search(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer>;
+  count(request: CountRequest, signal: AbortSignal): Promise<CountAnswer>;
+  histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer>;
 }
 
 export interface SearchServiceOptions {
   readonly store: SearchStore;
   /** The log table's name, qualified when needed. Default `otel_logs`. */
   readonly table?: string;
-  /** Default {@link SEARCH_TIMEOUT_MS}. */
-  readonly timeoutMs?: number;
+  /** Shared by all searches of a server. Default: those of this machine. */
+  readonly turns?: SearchTurns;
   /** Second copies of moved blocks. Default: there are none. */
   readonly hidden?: HiddenCopies;
   /** Default: the time of day in ms. */
@@ -68,131 +66,158 @@ export interface SearchServiceOptions {
 }
 
 export function createSearchService(options: SearchServiceOptions): SearchService {
-  const { store, table = 'otel_logs', timeoutMs = SEARCH_TIMEOUT_MS } = options;
-  const { hidden = NOTHING_HIDDEN, now = Date.now } = options;
+  return new TableSearch(options);
+}
 
-  /** Runs the queries of one request under one deadline; errors of the engine in `query` point at their place. */
-  function run(query: QueryNode, signal: AbortSignal): Rows {
-    const deadlineMs = now() + timeoutMs;
-    return async (sql) => {
-      const leftMs = deadlineMs - now();
-      if (leftMs <= 0) throw new SearchTimeout();
+interface AskedSearch {
+  readonly query: QueryNode;
+  readonly searchId: string;
+  /** What is looked at, for the estimate. */
+  readonly where: string;
+  readonly signal: AbortSignal;
+}
+
+/** An estimate is a light query itself, and not worth waiting for. */
+const ESTIMATE_OPTIONS = {
+  weight: 'light',
+  timeoutMs: ESTIMATE_TIMEOUT_MS,
+  waitMs: ESTIMATE_TIMEOUT_MS,
+} as const;
+
+class TableSearch implements SearchService {
+  readonly #store: SearchStore;
+  readonly #table: string;
+  readonly #turns: SearchTurns;
+  readonly #hidden: HiddenCopies;
+  readonly #now: () => number;
+
+  constructor(options: SearchServiceOptions) {
+    this.#store = options.store;
+    this.#table = options.table ?? 'otel_logs';
+    this.#turns = options.turns ?? new SearchTurns(searchTurnsLimits());
+    this.#hidden = options.hidden ?? NOTHING_HIDDEN;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async search(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer> {
+    const startedMs = this.#now();
+    const query = parseQuery(request.query);
+    const condition = toSql(query);
+    const limit = boundedNumber('limit', request.limit, DEFAULT_PAGE_RECORDS, MAX_PAGE_RECORDS);
+    const after = request.cursor === '' ? undefined : readCursor(request.cursor);
+    const asked = nanosRange(request.range);
+    const isBehind = after !== undefined && (asked.end === undefined || asked.end > after.timestampNanos);
+    const range = { start: asked.start, end: isBehind ? after.timestampNanos + 1n : asked.end };
+    const where = after === undefined ? condition : `${condition} AND ${behindSql(after)}`;
+    const statements: string[] = [];
+    const search = { query, searchId: request.searchId, where: `${rangeSql(range)} AND ${where}`, signal };
+    const { found, more } = await this.#inTurn(search, (rows) =>
+      this.#hidden.answer((hiding) => {
+        // What was run for an answer that is made again is not what gave the answer.
+        statements.length = 0;
+        const telling: Rows = (sql) => rows(sql, (statement) => statements.push(statement));
+        return readPage(telling, { table: this.#table, range, where: where + hiding, limit });
+      }),
+    );
+    const last = found.at(-1);
+    return {
+      records: found.map(({ record }) => record),
+      nextCursor: more && last !== undefined ? writeCursor(last.place) : '',
+      sql: shownStatements(statements),
+      elapsedMs: this.#elapsedMs(startedMs),
+    };
+  }
+
+  async count(request: CountRequest, signal: AbortSignal): Promise<CountAnswer> {
+    const startedMs = this.#now();
+    const query = parseQuery(request.query);
+    const range = nanosRange(request.range);
+    const where = `${rangeSql(range)} AND ${toSql(query)}`;
+    const sql = `SELECT toString(count()) FROM ${this.#table} WHERE ${where}`;
+    const [row] = isEmpty(range)
+      ? [['0']]
+      : await this.#inTurn({ query, searchId: request.searchId, where, signal }, (rows) =>
+          this.#hidden.answer((hiding) => rows(sql + hiding)),
+        );
+    return {
+      count: BigInt(z.tuple([z.string()]).parse(row)[0]),
+      elapsedMs: this.#elapsedMs(startedMs),
+    };
+  }
+
+  async histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer> {
+    const startedMs = this.#now();
+    const query = parseQuery(request.query);
+    const condition = toSql(query);
+    const wanted = boundedNumber('buckets', request.buckets, DEFAULT_BUCKETS, MAX_BUCKETS);
+    const asked = nanosRange(request.range);
+    const nothing = { startUnixNanos: asked.start ?? 0n, stepNanos: 0n, buckets: [], total: 0n };
+    if (isEmpty(asked)) return nothing;
+    const search = {
+      query,
+      searchId: request.searchId,
+      where: `${rangeSql(asked)} AND ${condition}`,
+      signal,
+    };
+    const filled = await this.#inTurn(search, async (rows) => {
+      const isClosed = asked.start !== undefined && asked.end !== undefined;
+      const bounds = isClosed ? undefined : await boundsOf(rows, this.#table, asked);
+      const start = asked.start ?? bounds?.start;
+      const end = asked.end ?? bounds?.end;
+      if (start === undefined || end === undefined || start >= end) return nothing;
+      const buckets = bucketsFor(start, end, wanted);
+      const where = `${rangeSql({ start, end })} AND ${condition}`;
+      const counted = await this.#hidden.answer((hiding) =>
+        rows(histogramSql(this.#table, where + hiding, buckets)),
+      );
+      return fillBuckets(buckets, counted);
+    });
+    return { ...filled, elapsedMs: this.#elapsedMs(startedMs) };
+  }
+
+  /** Does `work` in a turn. It may be done a second time, from its beginning, when a first turn was too short. */
+  #inTurn<T>(asked: AskedSearch, work: (rows: Rows) => Promise<T>): Promise<T> {
+    const { query, searchId, where, signal } = asked;
+    if (searchId.length > MAX_SEARCH_ID_LENGTH) {
+      throw new SluiceError(
+        'query_invalid',
+        `search_id has ${searchId.length} characters; expected at most ${MAX_SEARCH_ID_LENGTH}`,
+      );
+    }
+    const cost = costClassOf(query);
+    const estimate = async (dropped: AbortSignal): Promise<Estimate> => {
+      const sql = estimateSql(this.#table, where);
+      return readEstimate(await this.#store.rows(sql, { ...ESTIMATE_OPTIONS, signal: dropped }), cost);
+    };
+    return this.#turns.run({ searchId, signal, guess: guessWeight(cost), estimate }, (turn) =>
+      work(this.#rowsIn(turn, query, signal)),
+    );
+  }
+
+  /** Runs the queries of one request in its turn; errors of the engine in `query` point at their place. */
+  #rowsIn(turn: Turn, query: QueryNode, signal: AbortSignal): Rows {
+    let isFirst = true;
+    return async (sql, onStatement) => {
+      const timeoutMs = Math.ceil(turn.leftMs());
+      if (timeoutMs <= 0) throw new SearchTimeout();
+      // What has begun waits for its next query as long as its turn lasts: giving up would waste what was done.
+      const waitMs = isFirst ? Math.max(MIN_PATIENCE_MS, turn.patienceMs()) : timeoutMs;
+      isFirst = false;
       try {
-        return await store.rows(sql, leftMs, signal);
+        return await this.#store.rows(sql, {
+          ...{ timeoutMs, waitMs, signal, weight: turn.weight },
+          ...(onStatement === undefined ? {} : { onStatement }),
+        });
       } catch (error) {
         throw pointed(error, query);
       }
     };
   }
 
-  /** Oldest and newest event time in the range, as a closed range; undefined when there is nothing. */
-  async function boundsOf(rows: Rows, range: NanosRange): Promise<Bounds | undefined> {
-    if (isEmpty(range)) return undefined;
-    const [row] = await rows(
-      'SELECT toString(toUnixTimestamp64Nano(min(Timestamp))), toString(toUnixTimestamp64Nano(max(Timestamp))), ' +
-        `toString(count()) FROM ${table} WHERE ${rangeSql(range)}`,
-    );
-    const [oldest, newest, count] = BOUNDS.parse(row);
-    return count === '0' ? undefined : { start: BigInt(oldest), end: BigInt(newest) + 1n };
+  #elapsedMs(startedMs: number): bigint {
+    return BigInt(Math.round(this.#now() - startedMs));
   }
-
-  /** The newest records of the range, and whether there are more. */
-  async function pageOf(rows: Rows, range: NanosRange, where: string, limit: number): Promise<FoundPage> {
-    const found: FoundRecord[] = [];
-    let bytes = 0;
-    const bounds = await boundsOf(rows, range);
-    for (const window of bounds === undefined ? [] : windowsOf(bounds)) {
-      const wanted = limit - found.length;
-      // One more than wanted tells whether there is another page.
-      const page = await rows(pageSql(table, `${rangeSql(window)} AND ${where}`, wanted + 1));
-      const matched = Number(page[0]?.at(-1) ?? 0);
-      const taken = page.slice(0, wanted).map(readRow);
-      found.push(...taken);
-      bytes += taken.reduce((sum, { record }) => sum + (record.body?.length ?? 0), 0);
-      if (matched > taken.length || bytes > MAX_PAGE_BYTES) return { found, more: true };
-    }
-    return { found, more: false };
-  }
-
-  return {
-    search: async (request, signal) => {
-      const startedMs = now();
-      const query = parseQuery(request.query);
-      const condition = toSql(query);
-      const limit = boundedNumber('limit', request.limit, DEFAULT_PAGE_RECORDS, MAX_PAGE_RECORDS);
-      const after = request.cursor === '' ? undefined : readCursor(request.cursor);
-      const asked = nanosRange(request.range);
-      const end =
-        after === undefined || (asked.end !== undefined && asked.end <= after.timestampNanos)
-          ? asked.end
-          : after.timestampNanos + 1n;
-      const where = after === undefined ? condition : `${condition} AND ${behindSql(after)}`;
-      const rows = run(query, signal);
-      const { found, more } = await hidden.answer((hiding) =>
-        pageOf(rows, { start: asked.start, end }, where + hiding, limit),
-      );
-      const last = found.at(-1);
-      return {
-        records: found.map(({ record }) => record),
-        nextCursor: more && last !== undefined ? writeCursor(last.place) : '',
-        sql: `SELECT * FROM ${table} WHERE ${rangeSql(asked)} AND ${where} ORDER BY ${SEARCH_ORDER} LIMIT ${limit}`,
-        elapsedMs: BigInt(Math.round(now() - startedMs)),
-      };
-    },
-
-    count: async (request, signal) => {
-      const startedMs = now();
-      const query = parseQuery(request.query);
-      const condition = toSql(query);
-      const range = nanosRange(request.range);
-      const rows = run(query, signal);
-      const [row] = isEmpty(range)
-        ? [['0']]
-        : await hidden.answer((hiding) =>
-            rows(`SELECT toString(count()) FROM ${table} WHERE ${rangeSql(range)} AND ${condition}${hiding}`),
-          );
-      return {
-        count: BigInt(z.tuple([z.string()]).parse(row)[0]),
-        elapsedMs: BigInt(Math.round(now() - startedMs)),
-      };
-    },
-
-    histogram: async (request, signal) => {
-      const startedMs = now();
-      const query = parseQuery(request.query);
-      const condition = toSql(query);
-      const wanted = boundedNumber('buckets', request.buckets, DEFAULT_BUCKETS, MAX_BUCKETS);
-      const asked = nanosRange(request.range);
-      const rows = run(query, signal);
-      const bounds =
-        asked.start !== undefined && asked.end !== undefined ? undefined : await boundsOf(rows, asked);
-      const start = asked.start ?? bounds?.start;
-      const end = asked.end ?? bounds?.end;
-      if (start === undefined || end === undefined || start >= end) {
-        return { startUnixNanos: asked.start ?? 0n, stepNanos: 0n, buckets: [], total: 0n };
-      }
-      const buckets = bucketsFor(start, end, wanted);
-      const counted = await hidden.answer((hiding) =>
-        rows(histogramSql(table, `${rangeSql({ start, end })} AND ${condition}${hiding}`, buckets)),
-      );
-      return { ...fillBuckets(buckets, counted), elapsedMs: BigInt(Math.round(now() - startedMs)) };
-    },
-  };
 }
-
-interface FoundPage {
-  readonly found: readonly FoundRecord[];
-  readonly more: boolean;
-}
-
-type Rows = (sql: string) => Promise<readonly unknown[][]>;
-
-interface Bounds {
-  readonly start: bigint;
-  readonly end: bigint;
-}
-
-const BOUNDS = z.tuple([z.string(), z.string(), z.string()]);
 
 /** An error that the engine has with a regular expression, at that expression's place in the query. */
 function pointed(error: unknown, query: QueryNode): unknown {
@@ -200,29 +225,6 @@ function pointed(error: unknown, query: QueryNode): unknown {
   const regexes = regexTerms(query);
   const term = regexes.find(({ pattern }) => error.message.includes(pattern)) ?? regexes[0];
   return term === undefined ? error : new QueryError(error.message, term.position);
-}
-
-/** The range cut into windows, newest first, each longer than the one before. */
-export function* windowsOf(bounds: Bounds): Generator<Bounds, void, void> {
-  let { end } = bounds;
-  let length = FIRST_WINDOW_NANOS;
-  while (end > bounds.start) {
-    const covered = end - bounds.start;
-    const window = { start: length < covered ? end - length : bounds.start, end };
-    yield window;
-    end = window.start;
-    length *= WINDOW_GROWTH;
-  }
-}
-
-/** A page, newest first; the last value of each row is how many rows there are without the bound on bytes. */
-function pageSql(table: string, where: string, limit: number): string {
-  return (
-    `SELECT ${RECORD_VALUES}, matched FROM (` +
-    `SELECT *, count() OVER () AS matched, sum(bytes) OVER (ORDER BY ${SEARCH_ORDER} ROWS UNBOUNDED PRECEDING) AS sent FROM (` +
-    `SELECT ${RECORD_COLUMNS}, ${RECORD_BYTES} AS bytes FROM ${table} WHERE ${where} ORDER BY ${SEARCH_ORDER} LIMIT ${limit})) ` +
-    `WHERE sent - bytes < ${MAX_PAGE_BYTES} ORDER BY ${SEARCH_ORDER}`
-  );
 }
 
 function boundedNumber(name: string, value: number, whenAbsent: number, most: number): number {

@@ -1,66 +1,77 @@
 /**
  * What searching needs of the store, and the store's failures in the words that a searching person can use.
  */
-import { ClickHouseError } from '@clickhouse/client';
+import { ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
 import { SluiceError } from '@sluice/protocol/error';
-import type { StoreClient } from '../store/store-client.ts';
+import { sqlString } from '@sluice/query/sql-text';
+import { querySettings, type StoreClient } from '../store/store-client.ts';
 import { HIDING_MARK, HIDING_SETTINGS } from './hidden-copies.ts';
-import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES } from './limits.ts';
+import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES, STORE_BUSY_RETRY_MS } from './limits.ts';
+import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
+import type { Weight } from './search-queue.ts';
+
+/** How one query of a search is run. */
+export interface RowsOptions {
+  /** After which the engine gives up. */
+  readonly timeoutMs: number;
+  /** How long the query may be put off by a store that others use too. */
+  readonly waitMs: number;
+  readonly weight: Weight;
+  /** Ends the wait, and the query. */
+  readonly signal: AbortSignal;
+  /** Told the statement before it is run, with its settings, as it can be run again. */
+  readonly onStatement?: (statement: string) => void;
+}
 
 /** Answers read-only SQL. */
 export interface SearchStore {
   /**
-   * @param timeoutMs after which the engine gives up
-   * @param signal ends the wait, and the query where the engine can
    * @returns one array of values per row
    * @throws SluiceError: `query_invalid` for a regular expression that the engine refuses, `limit_exceeded`,
-   *   `not_reachable`, `store_failed`, {@link SearchTimeout} or {@link SearchCancelled}
+   *   `not_reachable`, `store_failed`, {@link SearchTimeout}, {@link SearchBusy} or {@link SearchCancelled}
    */
-  readonly rows: (sql: string, timeoutMs: number, signal: AbortSignal) => Promise<readonly unknown[][]>;
+  readonly rows: (sql: string, options: RowsOptions) => Promise<readonly unknown[][]>;
 }
 
-/** The search took too long. */
-export class SearchTimeout extends SluiceError {
-  constructor(cause?: unknown) {
-    super('limit_exceeded', 'the search took too long and was ended', {
-      cause,
-      hint: 'Narrow the time range, or search for whole words and field values, which an index answers.',
-    });
-  }
-}
-
-/** The caller went away before the answer. */
-export class SearchCancelled extends SluiceError {
-  constructor(cause?: unknown) {
-    super('internal', 'the search was cancelled by its caller', { cause });
-  }
-}
-
-export function createSearchStore(client: Pick<StoreClient, 'queryText'>): SearchStore {
+/** @param heavyThreads threads that the engine may use for one heavy search; default: as many as it has */
+export function createSearchStore(
+  client: Pick<StoreClient, 'queryText'>,
+  heavyThreads?: number,
+): SearchStore {
   return {
-    rows: async (sql, timeoutMs, signal) => {
+    rows: async (sql, { timeoutMs, waitMs, weight, signal, onStatement }) => {
       if (signal.aborted) throw new SearchCancelled();
+      const options = {
+        timeoutMs,
+        signal,
+        search: { weight, waitMs },
+        settings: {
+          max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),
+          max_query_size: String(MAX_QUERY_BYTES),
+          ...(weight === 'heavy' && heavyThreads !== undefined ? { max_threads: heavyThreads } : {}),
+          ...(sql.includes(HIDING_MARK) ? HIDING_SETTINGS : {}),
+        },
+      };
+      onStatement?.(statementText(sql, querySettings(options)));
+      const startedMs = performance.now();
       try {
-        const text = await client.queryText(
-          sql,
-          {},
-          {
-            format: 'JSONCompactEachRow',
-            timeoutMs,
-            signal,
-            settings: {
-              max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),
-              max_query_size: String(MAX_QUERY_BYTES),
-              ...(sql.includes(HIDING_MARK) ? HIDING_SETTINGS : {}),
-            },
-          },
-        );
+        const text = await client.queryText(sql, {}, { ...options, format: 'JSONCompactEachRow' });
         return text.split('\n').flatMap((line) => (line === '' ? [] : [readLine(line)]));
       } catch (error) {
-        throw signal.aborted ? new SearchCancelled(error) : searchError(error);
+        if (signal.aborted) throw new SearchCancelled(error);
+        throw searchError(error, performance.now() - startedMs >= timeoutMs);
       }
     },
   };
+}
+
+/** The statement with the settings that go beside it, which mean the same as a clause of it. */
+function statementText(sql: string, settings: ClickHouseSettings): string {
+  const assignments = Object.entries(settings).map(([name, value]) => {
+    const isNumber = /^\d+(\.\d+)?$/.test(String(value));
+    return `${name} = ${isNumber ? String(value) : sqlString(String(value))}`;
+  });
+  return `${sql} SETTINGS ${assignments.join(', ')}`;
 }
 
 function readLine(line: string): unknown[] {
@@ -78,10 +89,17 @@ const TOO_LARGE_TYPES: ReadonlySet<string> = new Set([
   'TOO_MANY_ROWS_OR_BYTES',
 ]);
 
-/** What the store's client threw, as what the person who searches can do about it. */
-export function searchError(error: unknown): SluiceError {
+/**
+ * What the store's client threw, as what the person who searches can do about it.
+ *
+ * @param isLate the time that the query had is over: a store that has not answered by then is busy, not gone
+ */
+export function searchError(error: unknown, isLate = false): SluiceError {
   const known = SluiceError.from(error, 'store_failed');
   const type = known.cause instanceof ClickHouseError ? (known.cause.type ?? '') : '';
+  if (type === 'TOO_MANY_SIMULTANEOUS_QUERIES')
+    return new SearchBusy(STORE_BUSY_RETRY_MS, 'the store is busy with other searches', known);
+  if (isLate && known.code === 'not_reachable') return new SearchTimeout(known);
   if (TIMEOUT_TYPES.has(type)) return new SearchTimeout(known);
   if (TOO_LARGE_TYPES.has(type)) {
     return new SluiceError('limit_exceeded', `the search needs too much memory: ${known.message}`, {

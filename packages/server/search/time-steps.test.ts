@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FIRST_WINDOW_NANOS } from './limits.ts';
-import { windowsOf } from './search-service.ts';
+import { windowsOf } from './search-page.ts';
 import { bucketsFor } from './time-steps.ts';
 
 const SECOND = 1_000_000_000n;

@@ -27,6 +27,10 @@ export const MAX_CONNECTIONS = 16;
  * inserts of bulk stand still, up to a second at a time, while any urgent one runs.
  */
 const PRIORITY_HEADER = 'X-Sluice-Priority';
+/** Marks the queries of searches, which the embedded store gives turns of their own (packages/store/search-share.ts). */
+const SEARCH_HEADER = 'X-Sluice-Search';
+/** How long such a query may wait for its turn, in ms. */
+const SEARCH_WAIT_HEADER = 'X-Sluice-Search-Wait-Ms';
 /** Larger than any batch, so that one batch becomes one part a partition, and its token is used the same each time. */
 const WHOLE_BATCH_ROWS = '16000000';
 const WHOLE_BATCH_BYTES = '2000000000';
@@ -56,6 +60,18 @@ export interface QueryOptions {
   /** Ends the query in the engine too. */
   readonly signal?: AbortSignal;
   readonly settings?: ClickHouseSettings;
+  /** The query is one of a search: of which weight, and how long it may wait in the embedded store. */
+  readonly search?: { readonly weight: 'light' | 'heavy'; readonly waitMs: number };
+}
+
+/** @returns all settings that a query is run with: those that are always set, and the options' own */
+export function querySettings(options: QueryOptions | undefined): ClickHouseSettings {
+  return {
+    max_execution_time: (options?.timeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS) / 1000,
+    // A store of another version may have another default.
+    output_format_json_quote_64bit_integers: 1,
+    ...options?.settings,
+  };
 }
 
 /** Values for `{name:Type}` in a query. */
@@ -214,19 +230,24 @@ class HttpStoreClient implements StoreClient {
     query_params?: Record<string, unknown>;
     abort_signal: AbortSignal;
     clickhouse_settings: ClickHouseSettings;
+    http_headers?: Record<string, string>;
   } {
     const timeoutMs = options?.timeoutMs ?? DEFAULT_QUERY_TIMEOUT_MS;
-    const deadline = AbortSignal.timeout(timeoutMs + ANSWER_GRACE_MS);
+    const waitMs = Math.max(0, options?.search?.waitMs ?? 0);
+    const deadline = AbortSignal.timeout(Math.ceil(timeoutMs + waitMs + ANSWER_GRACE_MS));
     return {
       query: sql,
       ...(parameters === undefined ? {} : { query_params: { ...parameters } }),
       abort_signal: options?.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
-      clickhouse_settings: {
-        max_execution_time: timeoutMs / 1000,
-        // A store of another version may have another default.
-        output_format_json_quote_64bit_integers: 1,
-        ...options?.settings,
-      },
+      clickhouse_settings: querySettings(options),
+      ...(options?.search === undefined
+        ? {}
+        : {
+            http_headers: {
+              [SEARCH_HEADER]: options.search.weight,
+              [SEARCH_WAIT_HEADER]: String(Math.max(0, Math.ceil(options.search.waitMs))),
+            },
+          }),
     };
   }
 

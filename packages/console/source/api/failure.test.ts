@@ -26,6 +26,15 @@ describe('failure', () => {
     expect(toFailure(new ConnectError('who are you', Code.Unauthenticated)).kind).toBe('unauthorized');
   });
 
+  it('knows a busy server, and when to come again', () => {
+    const metadata = { 'sluice-error-code': 'busy', 'retry-after': '7' };
+    const busy = new ConnectError('busy', Code.ResourceExhausted, metadata);
+    expect(toFailure(busy)).toEqual({ kind: 'busy', message: 'busy', retryAfterSeconds: 7 });
+    const bare = new ConnectError('busy', Code.ResourceExhausted, { 'sluice-error-code': 'busy' });
+    expect(toFailure(bare)).toMatchObject({ kind: 'busy', retryAfterSeconds: 5 });
+    expect(toFailure(new ConnectError('too large', Code.ResourceExhausted)).kind).toBe('other');
+  });
+
   it('takes anything', () => {
     expect(toFailure(new ConnectError('slow', Code.DeadlineExceeded)).kind).toBe('timeout');
     expect(toFailure('words').kind).toBe('other');

@@ -45,7 +45,9 @@ export function ExploreView({ view, navigate, theme }: ExploreViewProperties): R
   const { records } = search;
   // Reading and moving list do not go together: live waits until the newest record is in sight again.
   const livePaused = view.live && (!atTop || view.record !== '');
-  useLive(view.live && !livePaused && !search.outdated, runAgain);
+  // A busy server said when it wants to be asked again.
+  const isBusy = search.failure?.kind === 'busy';
+  useLive(view.live && !livePaused && !search.outdated && !isBusy, runAgain);
 
   useEffect(() => {
     if (view.record !== '') setSelectedId(view.record);

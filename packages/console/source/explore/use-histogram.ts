@@ -24,7 +24,10 @@ export function useHistogram(run: Run): HistogramResult {
     ],
     queryFn: async ({ signal }) =>
       toHistogramData(
-        await api.histogram({ query: run.query, range: run.range, buckets: WANTED_BUCKETS }, { signal }),
+        await api.histogram(
+          { query: run.query, range: run.range, buckets: WANTED_BUCKETS, searchId: run.searchId },
+          { signal },
+        ),
       ),
     placeholderData: keepPreviousData,
     structuralSharing: false,

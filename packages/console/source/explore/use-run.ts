@@ -10,6 +10,8 @@ export interface Run {
   readonly range: NanosRange;
   /** When the search was run: the present of a relative range. */
   readonly anchorMs: number;
+  /** The server gives the list and the histogram of one run one turn, and one deadline. */
+  readonly searchId: string;
 }
 
 /** The current run, and a function that runs the same search again now. */
@@ -20,9 +22,15 @@ export function useRun(query: string, range: TimeRange): readonly [Run, () => vo
   if (anchor.asked !== asked) setAnchor({ asked, atMs: Date.now() });
   const anchorMs = anchor.atMs;
   const run = useMemo(
-    () => ({ query, range: resolveRange(range, anchorMs), anchorMs }),
+    () => ({ query, range: resolveRange(range, anchorMs), anchorMs, searchId: drawSearchId() }),
     [query, range, anchorMs],
   );
   const runAgain = useCallback(() => setAnchor((current) => ({ ...current, atMs: Date.now() })), []);
   return [run, runAgain];
+}
+
+/** `randomUUID` is there on https and localhost only; the console may be read over plain http behind a proxy. */
+function drawSearchId(): string {
+  const numbers = window.crypto.getRandomValues(new Uint32Array(4));
+  return [...numbers].map((number) => number.toString(36)).join('-');
 }

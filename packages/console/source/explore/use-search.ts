@@ -36,7 +36,16 @@ export function useSearch(run: Run): SearchResult {
       run.anchorMs,
     ],
     queryFn: ({ pageParam, signal }) =>
-      api.search({ query: run.query, range: run.range, limit: PAGE_RECORDS, cursor: pageParam }, { signal }),
+      api.search(
+        {
+          query: run.query,
+          range: run.range,
+          limit: PAGE_RECORDS,
+          cursor: pageParam,
+          searchId: run.searchId,
+        },
+        { signal },
+      ),
     initialPageParam: '',
     getNextPageParam: (last) => (last.nextCursor === '' ? undefined : last.nextCursor),
     placeholderData: keepPreviousData,

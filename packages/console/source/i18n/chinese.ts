@@ -81,12 +81,14 @@ export const chinese: Dictionary = {
   fieldId: '编号',
   gone: '找不到这条记录。',
   retry: '重试',
+  retryIn: (seconds: number) => `重试（${seconds} 秒后自动重试）`,
   failure: {
     query: '无法理解搜索语句',
     unreachable: '服务器没有应答',
     store: '存储不可用',
     unauthorized: '服务器需要令牌',
     timeout: '搜索超时',
+    busy: '服务器正忙于其他搜索',
     other: '出错了',
   },
   failureHint: {
@@ -95,6 +97,7 @@ export const chinese: Dictionary = {
     store: '代理会妥善保存日志；存储恢复后即可搜索。',
     unauthorized: '',
     timeout: '请缩小时间范围或搜索条件。',
+    busy: '较短的时间范围、完整的词和字段值会更快得到结果。',
     other: '',
   },
   signIn: {

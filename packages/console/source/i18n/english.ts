@@ -74,12 +74,14 @@ export const english = {
   fieldId: 'id',
   gone: 'This record cannot be found.',
   retry: 'Try again',
+  retryIn: (seconds: number) => `Try again (by itself in ${seconds} s)`,
   failure: {
     query: 'The query cannot be read',
     unreachable: 'The server does not answer',
     store: 'The store is not available',
     unauthorized: 'The server wants a token',
     timeout: 'The search took too long',
+    busy: 'The server is busy with other searches',
     other: 'Something went wrong',
   },
   failureHint: {
@@ -88,6 +90,7 @@ export const english = {
     store: 'Agents keep their logs safely meanwhile; searching works again once the store is back.',
     unauthorized: '',
     timeout: 'Narrow the time range or the query.',
+    busy: 'A shorter time range, whole words and field values are answered sooner.',
     other: '',
   },
   signIn: {

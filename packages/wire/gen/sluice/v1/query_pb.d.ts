@@ -69,6 +69,14 @@ export declare type SearchRequest = Message<"sluice.v1.SearchRequest"> & {
    * @generated from field: string cursor = 4;
    */
   cursor: string;
+
+  /**
+   * Requests with the same id are one search: they share one turn and one deadline. At most 64 characters, drawn at
+   * random by who asks; empty: this request is a search of its own.
+   *
+   * @generated from field: string search_id = 5;
+   */
+  searchId: string;
 };
 
 /**
@@ -94,7 +102,8 @@ export declare type SearchResponse = Message<"sluice.v1.SearchResponse"> & {
   nextCursor: string;
 
   /**
-   * The SQL that was run, for "show the SQL".
+   * The SQL that was run, statement by statement, each with the settings that it was run with as its SETTINGS clause. A
+   * statement of more than 32 KiB is named only.
    *
    * @generated from field: string sql = 3;
    */
@@ -213,6 +222,13 @@ export declare type CountRequest = Message<"sluice.v1.CountRequest"> & {
    * @generated from field: sluice.v1.TimeRange range = 2;
    */
   range?: TimeRange | undefined;
+
+  /**
+   * As in SearchRequest.
+   *
+   * @generated from field: string search_id = 3;
+   */
+  searchId: string;
 };
 
 /**
@@ -262,6 +278,13 @@ export declare type HistogramRequest = Message<"sluice.v1.HistogramRequest"> & {
    * @generated from field: uint32 buckets = 3;
    */
   buckets: number;
+
+  /**
+   * As in SearchRequest.
+   *
+   * @generated from field: string search_id = 4;
+   */
+  searchId: string;
 };
 
 /**
@@ -589,6 +612,13 @@ export declare type ServerStatus = Message<"sluice.v1.ServerStatus"> & {
    * @generated from field: optional sluice.v1.JournalStatus journal = 7;
    */
   journal?: JournalStatus | undefined;
+
+  /**
+   * Only of the answering server.
+   *
+   * @generated from field: optional sluice.v1.SearchStatus searches = 8;
+   */
+  searches?: SearchStatus | undefined;
 };
 
 /**
@@ -596,6 +626,53 @@ export declare type ServerStatus = Message<"sluice.v1.ServerStatus"> & {
  * Use `create(ServerStatusSchema)` to create a new message.
  */
 export declare const ServerStatusSchema: GenMessage<ServerStatus>;
+
+/**
+ * Searches at one server; the totals are since its start.
+ *
+ * @generated from message sluice.v1.SearchStatus
+ */
+export declare type SearchStatus = Message<"sluice.v1.SearchStatus"> & {
+  /**
+   * @generated from field: uint32 running = 1;
+   */
+  running: number;
+
+  /**
+   * @generated from field: uint32 waiting = 2;
+   */
+  waiting: number;
+
+  /**
+   * @generated from field: uint64 answered_total = 3;
+   */
+  answeredTotal: bigint;
+
+  /**
+   * Told to come again later.
+   *
+   * @generated from field: uint64 busy_total = 4;
+   */
+  busyTotal: bigint;
+
+  /**
+   * @generated from field: uint64 timed_out_total = 5;
+   */
+  timedOutTotal: bigint;
+
+  /**
+   * Their caller went away first.
+   *
+   * @generated from field: uint64 cancelled_total = 6;
+   */
+  cancelledTotal: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.SearchStatus.
+ * Use `create(SearchStatusSchema)` to create a new message.
+ */
+export declare const SearchStatusSchema: GenMessage<SearchStatus>;
 
 /**
  * @generated from message sluice.v1.ServerChannel

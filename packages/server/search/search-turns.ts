@@ -1,0 +1,299 @@
+/**
+ * The turns of searches at one server: lets each wait for its turn a bounded time, runs it, ends it. Who goes first is
+ * decided in search-queue.ts.
+ *
+ * What a search costs is not known before it ran. Where it would have to wait, the engine is asked how many rows it would
+ * have to read (which takes some milliseconds); where nothing waits it begins at once on a guess. Either may be wrong, so
+ * a light turn is short: a search that has not ended by then gives it back and begins again with a heavy one.
+ *
+ * Invariants:
+ * - Requests with one search id are one search: one place in the queue, one turn, one deadline; they run one after the
+ *   other, so no turn ever runs two queries.
+ * - A request whose caller went away is not begun, and its query is ended; a turn without requests is over.
+ * - Nobody waits longer than `maxWaitMs` in all, then it is told when to come again.
+ */
+import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
+import { SearchQueue, type SearchQueueLimits, type Weight } from './search-queue.ts';
+
+export interface SearchTurnsLimits extends SearchQueueLimits {
+  /** Estimates that are made at once. */
+  readonly estimateTurns: number;
+  readonly maxEstimating: number;
+  readonly maxWaitMs: number;
+  /** How long a light turn lasts at most. */
+  readonly lightBudgetMs: number;
+  /** How long a heavy turn lasts at most. */
+  readonly timeoutMs: number;
+  /** Requests of one search at most; further ones are searches of their own. */
+  readonly maxRequestsOfSearch: number;
+}
+
+export interface Estimate {
+  readonly weight: Weight;
+  readonly expectedMs: number;
+}
+
+export interface SearchAsk {
+  /** Requests with the same one are one search; empty for a search of its own. */
+  readonly searchId: string;
+  /** What the query looks like. */
+  readonly guess: Weight;
+  /** Asks the engine; a failure leaves it at the guess. */
+  readonly estimate: (signal: AbortSignal) => Promise<Estimate>;
+  /** The caller's. */
+  readonly signal: AbortSignal;
+}
+
+/** A turn as the one who has it sees it. */
+export interface Turn {
+  readonly weight: Weight;
+  /** @returns ms until the turn is over; 0 or less when it is */
+  leftMs(): number;
+  /** @returns ms for which the search may still be put off, by the store too when several servers share one; 0 or less when it may not */
+  patienceMs(): number;
+}
+
+export interface SearchStatistics {
+  readonly runningCount: number;
+  readonly waitingCount: number;
+  /** Requests since the start, by how they ended. */
+  readonly outcomes: Readonly<Record<SearchOutcome, number>>;
+}
+
+export const SEARCH_OUTCOMES = ['answered', 'busy', 'timeout', 'cancelled', 'failed'] as const;
+export type SearchOutcome = (typeof SEARCH_OUTCOMES)[number];
+
+interface Member {
+  readonly signal: AbortSignal;
+  /** Does the work and settles the request; resolves to false when the turn was too short for it. */
+  readonly serve: (turn: Turn) => Promise<boolean>;
+  readonly refuse: (reason: SearchBusy | SearchCancelled) => void;
+}
+
+interface Search {
+  readonly id: number;
+  readonly key: string;
+  readonly ask: SearchAsk;
+  readonly arrivedMs: number;
+  /** Those that wait, in order; the one that runs is not among them. */
+  readonly members: Member[];
+  /** Ends the estimate. */
+  readonly dropped: AbortController;
+  /** All that ever joined. */
+  memberCount: number;
+  weight: Weight;
+  state: 'estimating' | 'waiting' | 'running' | 'over';
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class SearchTurns {
+  readonly #limits: SearchTurnsLimits;
+  readonly #now: () => number;
+  readonly #queue: SearchQueue;
+  readonly #searches = new Map<number, Search>();
+  readonly #byKey = new Map<string, Search>();
+  readonly #toEstimate = new Set<Search>();
+  readonly #outcomes: Record<SearchOutcome, number> = {
+    answered: 0,
+    busy: 0,
+    timeout: 0,
+    cancelled: 0,
+    failed: 0,
+  };
+  #estimatesRunning = 0;
+  #lastId = 0;
+
+  /** @param now a clock in ms that only goes forward */
+  constructor(limits: SearchTurnsLimits, now: () => number = () => performance.now()) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#queue = new SearchQueue(limits);
+  }
+
+  get statistics(): SearchStatistics {
+    const runningCount = this.#queue.runningCount;
+    return { runningCount, waitingCount: this.#searches.size - runningCount, outcomes: this.#outcomes };
+  }
+
+  /**
+   * Runs `work` when its turn has come. It may be called a second time, after a light turn was too short: only the last
+   * outcome counts.
+   *
+   * @throws SearchBusy, SearchCancelled, SearchTimeout, and what `work` throws
+   */
+  run<T>(ask: SearchAsk, work: (turn: Turn) => Promise<T>): Promise<T> {
+    if (ask.signal.aborted) return Promise.reject(this.#count(new SearchCancelled()));
+    return new Promise<T>((resolve, reject) => {
+      const known = ask.searchId === '' ? undefined : this.#byKey.get(ask.searchId);
+      const joined = known !== undefined && known.memberCount < this.#limits.maxRequestsOfSearch;
+      const search = joined ? known : this.#newSearch(ask);
+      const member: Member = {
+        signal: ask.signal,
+        refuse: (reason) => {
+          ask.signal.removeEventListener('abort', leave);
+          reject(this.#count(reason));
+        },
+        serve: async (turn) => {
+          try {
+            const result = await work(turn);
+            this.#outcomes.answered += 1;
+            resolve(result);
+          } catch (error) {
+            if (turn.weight === 'light' && error instanceof SearchTimeout && !ask.signal.aborted)
+              return false;
+            reject(this.#count(error));
+          }
+          ask.signal.removeEventListener('abort', leave);
+          return true;
+        },
+      };
+      const leave = (): void => this.#leave(search, member);
+      ask.signal.addEventListener('abort', leave, { once: true });
+      search.members.push(member);
+      search.memberCount += 1;
+      if (!joined) this.#place(search);
+    });
+  }
+
+  #newSearch(ask: SearchAsk): Search {
+    this.#lastId += 1;
+    const search: Search = {
+      id: this.#lastId,
+      key: ask.searchId,
+      ask,
+      arrivedMs: this.#now(),
+      members: [],
+      memberCount: 0,
+      weight: ask.guess,
+      dropped: new AbortController(),
+      state: 'estimating',
+      timer: undefined,
+    };
+    this.#searches.set(search.id, search);
+    if (search.key !== '' && !this.#byKey.has(search.key)) this.#byKey.set(search.key, search);
+    return search;
+  }
+
+  /** Begins at once where nothing waits, else finds out what it costs. */
+  #place(search: Search): void {
+    const { guess } = search.ask;
+    this.#waitAtMost(search);
+    if (this.#queue.hasRoom(guess) && (guess === 'light' || this.#toEstimate.size === 0)) {
+      this.#enqueue(search, { weight: guess, expectedMs: 0 });
+    } else if (this.#toEstimate.size >= this.#limits.maxEstimating) {
+      this.#refuse(search);
+    } else {
+      this.#toEstimate.add(search);
+      this.#estimateNext();
+    }
+  }
+
+  #estimateNext(): void {
+    while (this.#estimatesRunning < this.#limits.estimateTurns) {
+      const [oldest] = this.#toEstimate;
+      const next = [...this.#toEstimate].find(({ ask }) => ask.guess === 'light') ?? oldest;
+      if (next === undefined) return;
+      this.#toEstimate.delete(next);
+      this.#estimatesRunning += 1;
+      const { ask, dropped } = next;
+      const unknown: Estimate = { weight: ask.guess, expectedMs: this.#limits.timeoutMs };
+      void ask
+        .estimate(dropped.signal)
+        .catch(() => unknown)
+        .then((estimate) => {
+          this.#estimatesRunning -= 1;
+          if (next.state === 'estimating') this.#enqueue(next, estimate);
+          this.#estimateNext();
+        });
+    }
+  }
+
+  #enqueue(search: Search, { weight, expectedMs }: Estimate): void {
+    const { id, arrivedMs } = search;
+    search.weight = weight;
+    search.state = 'waiting';
+    const asked = this.#queue.ask({ id, weight, expectedMs, arrivedMs }, this.#now());
+    if (asked.kind === 'runs') this.#start(search);
+    else if (asked.kind === 'busy') this.#refuse(search, asked.retryAfterMs);
+  }
+
+  #start(search: Search): void {
+    clearTimeout(search.timer);
+    search.state = 'running';
+    const lengthMs = search.weight === 'light' ? this.#limits.lightBudgetMs : this.#limits.timeoutMs;
+    const endMs = this.#now() + lengthMs;
+    const patienceEndMs = search.arrivedMs + this.#limits.maxWaitMs;
+    void this.#serve(search, {
+      weight: search.weight,
+      leftMs: () => endMs - this.#now(),
+      patienceMs: () => patienceEndMs - this.#now(),
+    });
+  }
+
+  async #serve(search: Search, turn: Turn): Promise<void> {
+    let tooShort = false;
+    for (let member = search.members.shift(); member !== undefined; member = search.members.shift()) {
+      tooShort = !(await member.serve(turn));
+      if (!tooShort) continue;
+      search.members.unshift(member);
+      break;
+    }
+    const started = this.#queue.release(search.id, this.#now());
+    if (tooShort) this.#again(search);
+    else this.#end(search);
+    for (const id of started) {
+      const next = this.#searches.get(id);
+      if (next !== undefined) this.#start(next);
+    }
+  }
+
+  /** A light turn was too short: the search waits for a heavy one, as long as it may still wait in all. */
+  #again(search: Search): void {
+    this.#waitAtMost(search);
+    this.#enqueue(search, { weight: 'heavy', expectedMs: this.#limits.lightBudgetMs });
+    // Its caller may have left between the two turns.
+    for (const member of search.members.filter(({ signal }) => signal.aborted)) this.#leave(search, member);
+  }
+
+  #waitAtMost(search: Search): void {
+    const leftMs = search.arrivedMs + this.#limits.maxWaitMs - this.#now();
+    search.timer = setTimeout(() => this.#refuse(search), Math.max(0, leftMs));
+  }
+
+  /** Tells all requests of a search that did not begin when to come again. */
+  #refuse(search: Search, retryAfterMs: number = this.#queue.retryAfterMs(this.#now())): void {
+    const members = search.members.splice(0);
+    this.#end(search);
+    for (const member of members) member.refuse(new SearchBusy(retryAfterMs));
+  }
+
+  /** The caller of a request is gone. A running one ends by itself: its work has the same signal. */
+  #leave(search: Search, member: Member): void {
+    const at = search.members.indexOf(member);
+    if (at === -1) return;
+    search.members.splice(at, 1);
+    if (search.members.length === 0 && search.state !== 'running') this.#end(search);
+    member.refuse(new SearchCancelled());
+  }
+
+  #end(search: Search): void {
+    search.state = 'over';
+    clearTimeout(search.timer);
+    search.dropped.abort();
+    this.#queue.leave(search.id);
+    this.#toEstimate.delete(search);
+    this.#searches.delete(search.id);
+    if (this.#byKey.get(search.key) === search) this.#byKey.delete(search.key);
+  }
+
+  #count<E>(error: E): E {
+    this.#outcomes[outcomeOf(error)] += 1;
+    return error;
+  }
+}
+
+function outcomeOf(error: unknown): SearchOutcome {
+  if (error instanceof SearchBusy) return 'busy';
+  if (error instanceof SearchTimeout) return 'timeout';
+  return error instanceof SearchCancelled ? 'cancelled' : 'failed';
+}
