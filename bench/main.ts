@@ -4,6 +4,7 @@ import { run as codec } from './codec.ts';
 import { run as lanes } from './lanes.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
+import { USAGE as SEARCH_LOAD_USAGE, run as searchLoad } from './search-load.ts';
 import { USAGE as STORM_USAGE, run as storm } from './storm.ts';
 import { USAGE as UPLINK_USAGE, run as uplink } from './uplink.ts';
 
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   },
   storm: { run: storm, usage: STORM_USAGE },
   agents: { run: agents, usage: AGENTS_USAGE },
+  'search-load': { run: searchLoad, usage: SEARCH_LOAD_USAGE },
   uplink: { run: uplink, usage: UPLINK_USAGE },
 };
 
