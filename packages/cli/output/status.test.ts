@@ -134,3 +134,11 @@ test('an agent that does not tell of its sources, and classes and conditions of 
   });
   expect(statusLines(newer).join('\n')).toContain('/x');
 });
+test('searches are told: how many run, wait, and were sent away', () => {
+  const searches = { running: 1, waiting: 4, answeredTotal: 20n, busyTotal: 3n };
+  const status = create(GetStatusResponseSchema, { servers: [{ serverId: 's1', searches }] });
+  expect(statusLines(status)).toContain('  searches 1 running, 4 waiting; 20 answered, 3 told to come again');
+  expect(jsonStatus(status).servers[0]?.searches).toEqual({
+    ...{ running: 1, waiting: 4, answered: 20, busy: 3, timedOut: 0, cancelled: 0 },
+  });
+});

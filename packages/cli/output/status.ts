@@ -2,7 +2,13 @@
  * The state of servers, channels and agents as the stable object of `sluice status --json` and as lines for people.
  */
 import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
-import type { AgentStatus, GetStatusResponse, ReceivedNotice, ServerStatus } from '@sluice/wire/gen/query_pb';
+import type {
+  AgentStatus,
+  GetStatusResponse,
+  ReceivedNotice,
+  SearchStatus,
+  ServerStatus,
+} from '@sluice/wire/gen/query_pb';
 import {
   type ChannelState,
   type ChannelUse,
@@ -80,6 +86,14 @@ export interface JsonStatus {
       blocksSetAside: number;
       diskFreeBytes: number;
       diskSizeBytes: number;
+    } | null;
+    searches: {
+      running: number;
+      waiting: number;
+      answered: number;
+      busy: number;
+      timedOut: number;
+      cancelled: number;
     } | null;
   }[];
   agents: {
@@ -166,6 +180,18 @@ function jsonServer(server: ServerStatus): JsonStatus['servers'][number] {
             diskFreeBytes: Number(journal.diskFreeBytes),
             diskSizeBytes: Number(journal.diskSizeBytes),
           },
+    searches: server.searches === undefined ? null : jsonSearches(server.searches),
+  };
+}
+
+function jsonSearches(searches: SearchStatus): NonNullable<JsonStatus['servers'][number]['searches']> {
+  return {
+    running: searches.running,
+    waiting: searches.waiting,
+    answered: Number(searches.answeredTotal),
+    busy: Number(searches.busyTotal),
+    timedOut: Number(searches.timedOutTotal),
+    cancelled: Number(searches.cancelledTotal),
   };
 }
 
@@ -273,6 +299,16 @@ export function statusLines(status: GetStatusResponse): string[] {
   ];
 }
 
+function searchLine(searches: SearchStatus): string {
+  const { running, waiting, answeredTotal, busyTotal, timedOutTotal } = searches;
+  const told = [
+    `${answeredTotal} answered`,
+    ...(busyTotal > 0n ? [`${busyTotal} told to come again`] : []),
+    ...(timedOutTotal > 0n ? [`${timedOutTotal} took too long`] : []),
+  ];
+  return `  searches ${running} running, ${waiting} waiting; ${told.join(', ')}`;
+}
+
 function serverLines(server: ServerStatus): string[] {
   const id = styled('bold', printable(server.serverId));
   const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}`];
@@ -303,6 +339,7 @@ function serverLines(server: ServerStatus): string[] {
         `${server.journal.recordsLoadedTotal} records loaded`,
     );
   }
+  if (server.searches !== undefined) lines.push(searchLine(server.searches));
   return lines;
 }
 
