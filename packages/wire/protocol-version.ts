@@ -11,4 +11,4 @@ export const PROTOCOL_MAJOR = 1;
 /** Counts additions that an older peer may ignore. 1: block formats, digests and keys. */
 export const PROTOCOL_MINOR = 1;
 /** The first 16 hex digits of SHA-256 over the schema's descriptor without comments. */
-export const PROTOCOL_SCHEMA_HASH = 'c928e8ebe3930d0d';
+export const PROTOCOL_SCHEMA_HASH = '0c1324120e78032c';
