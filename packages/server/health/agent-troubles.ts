@@ -4,6 +4,7 @@ import type { AgentReport, QueueStatus } from '@sluice/wire/gen/uplink_pb';
 import type { AgentFacts } from './health-facts.ts';
 import { diskValues, isLow } from './journal-troubles.ts';
 import type { Finding, Subject } from './problem.ts';
+import { sourceTroubles } from './source-troubles.ts';
 import { sentence } from './store-troubles.ts';
 
 /** What has waited in a queue for longer is late. */
@@ -31,6 +32,7 @@ function troublesOf(agent: AgentFacts, nowMs: number): Finding[] {
   return [
     ...queue,
     ...lostAndSetAside(report, subject),
+    ...sourceTroubles(agent, report.sources),
     ...lag(report, nowMs - agent.reportedMs, subject),
     ...clock(report, agent.reportedMs, subject),
     ...ownWords(report, subject),
@@ -108,8 +110,12 @@ function clock(report: AgentReport, reportedMs: number, subject: Subject): Findi
 function ownWords(report: AgentReport, subject: Subject): Finding[] {
   const said = new Set(report.servers.map(({ error }) => error));
   const writeError = report.queue?.writeError ?? '';
+  const sources = (report.sources?.worst ?? []).map(({ path }) => `${path}: `);
   const others = report.problems.filter(
-    (problem) => !said.has(problem) && (writeError === '' || !problem.startsWith(writeError)),
+    (problem) =>
+      !said.has(problem) &&
+      (writeError === '' || !problem.startsWith(writeError)) &&
+      !sources.some((source) => problem.startsWith(source)),
   );
   if (others.length === 0) return [];
   return [{ code: 'agent_problem', subject, values: { reason: others.map(sentence).join(' ') } }];

@@ -1,4 +1,4 @@
-import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { describe, expect, test } from 'vitest';
 import { findTroubles, Health, MAX_TOLD, MAX_TOLD_PER_CODE } from './health.ts';
 import type { HealthFacts } from './health-facts.ts';
@@ -162,6 +162,26 @@ describe('agents', () => {
     ]);
     expect(told({ agents: [missing, agent({}, { agentId: 'b' }), { ...missing, agentId: 'c' }] })).toEqual([
       'server_unreachable: Server http://b:4620 cannot be reached by 2 of 3 agents (web-1, c): refused.',
+    ]);
+  });
+
+  test('sources that stand still, cannot be read, went away, and nothing of those that read on', () => {
+    const source = { unreadBytes: 2048n, forMs: 40_000n, reason: 'no progress' };
+    const worst = [
+      { ...source, path: '/a', condition: SourceCondition.STUCK },
+      { ...source, path: '/b', condition: SourceCondition.FAILING },
+      { ...source, path: '/c', condition: SourceCondition.VANISHED },
+      { ...source, path: '/d', condition: SourceCondition.READING },
+      { ...source, path: '/e', condition: 99 },
+    ];
+    const report = { sources: { worst, failedLines: 1n }, problems: ['/b: no progress'] };
+    const facts = wellFacts({ agents: [agent(report)] });
+    expect(findTroubles(facts, NOW_MS)[0]).toMatchObject({ sinceMs: NOW_MS - 40_000 });
+    expect(told(facts)).toEqual([
+      'source_stuck: Source /a of agent web-1 stands still with 2.0 KiB not read: no progress.',
+      'source_unreadable: Source /b of agent web-1 cannot be read (2.0 KiB wait): no progress.',
+      'source_vanished: Source /c of agent web-1 is gone, 2.0 KiB of it were never read.',
+      'lines_failed: At agent web-1 1 line became no record by an error of the program.',
     ]);
   });
 

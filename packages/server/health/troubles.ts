@@ -20,6 +20,7 @@ export const TROUBLE_CODES = [
   'agent_queue_disk_full',
   'agent_queue_unwritable',
   'set_aside_dropped',
+  'source_stuck',
   'agent_set_aside_dropped',
   'blocks_set_aside',
   'agent_blocks_set_aside',
@@ -28,6 +29,9 @@ export const TROUBLE_CODES = [
   'loading_slow',
   'agent_lagging',
   'agent_queue_full',
+  'source_unreadable',
+  'source_vanished',
+  'lines_failed',
   'journal_disk_low',
   'agent_queue_disk_low',
   'agent_clock_off',
@@ -140,6 +144,12 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary: 'Dropped from the journal: {blocks:block} that the store had refused. Their lines are lost.',
     action: 'See with `sluice set-aside list` why the store refuses, and mend it before more is dropped.',
   },
+  source_stuck: {
+    ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 5_000 },
+    meaning: 'Nothing was read from a source of an agent for a while, although there is something to read.',
+    summary: 'Source {source} of agent {agent} stands still with {unread} not read: {reason}',
+    action: 'See the log of that agent. The lines wait in the file: they are lost when it is deleted before.',
+  },
   agent_set_aside_dropped: {
     ...{ severity: 'error', ...STEADY },
     meaning: 'So many blocks were set aside at an agent that the oldest were dropped.',
@@ -190,6 +200,25 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary: 'The queue of agent {subject} is full with {used}: reading pauses.',
     action:
       'See why servers take too little. Files wait in place: lines are lost when they are deleted before.',
+  },
+  source_unreadable: {
+    ...{ severity: 'warning', raiseAfterMs: 30_000, endAfterMs: 5_000 },
+    meaning: 'The system refuses to let an agent read a source.',
+    summary: 'Source {source} of agent {agent} cannot be read ({unread} wait): {reason}',
+    action: 'Give the agent the right to read it, or exclude it from what the agent watches.',
+  },
+  source_vanished: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'A source of an agent went away before it was read to its end. It is told for a day.',
+    summary: 'Source {source} of agent {agent} is gone, {unread} of it were never read.',
+    action:
+      'Those lines are lost, unless a copy of the file is there. Let what rotates the files keep them for longer.',
+  },
+  lines_failed: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'Lines became no record by an error of the agent, since the agent started.',
+    summary: 'At agent {subject} {lines:line} became no record by an error of the program.',
+    action: 'See the log of that agent, and report the error. The lines are in their files.',
   },
   journal_disk_low: {
     ...{ severity: 'warning', raiseAfterMs: 0, endAfterMs: 60_000 },

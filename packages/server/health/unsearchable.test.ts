@@ -39,6 +39,11 @@ test('the time that a record spent at its agent counts, by a clock that is off',
   expect(unsearchable([block], [], NOW_MS).oldestMs).toBe(10_000);
 });
 
+test('what waits to be read counts for the agent, in no class', () => {
+  const found = unsearchable([], [agent({ lagMs: 90_000n })], NOW_MS);
+  expect(found).toEqual({ oldestMs: 90_000, classes: [], oldestMsByAgent: new Map([['web-1', 90_000]]) });
+});
+
 test('what an agent that is gone has told is not counted: it may have given it to others', () => {
   const backlog = [{ urgency: UrgencyClass.NORMAL, recordCount: 5n, oldestAgeMs: 3_000n }];
   expect(unsearchable([], [agent({ backlog }, { connected: false })], NOW_MS).oldestMs).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * How old the oldest record is that the server knows of and that no search finds yet: in its journal, or in the queue of a
- * connected agent.
+ * How old the oldest record is that the server knows of and that no search finds yet: in its journal, or with a connected
+ * agent, in its queue or not read yet.
  *
  * An agent's clock is not the server's. In a report ages are told, so that none is compared with the other; blocks carry
  * times of the agent's clock, and the report says how far that is off. Without that word, the time since the block came
@@ -28,13 +28,16 @@ export function unsearchable(
 ): Unsearchable {
   const classes = new Map<UrgencyClass, { records: number; oldestMs: number }>();
   const byAgent = new Map<string, number>();
+  const late = (agentId: string, ageMs: number): void => {
+    byAgent.set(agentId, Math.max(byAgent.get(agentId) ?? 0, ageMs));
+  };
   const add = (agentId: string, urgency: UrgencyClass, records: number, ageMs: number): void => {
     const before = classes.get(urgency);
     classes.set(urgency, {
       records: (before?.records ?? 0) + records,
       oldestMs: Math.max(before?.oldestMs ?? 0, ageMs),
     });
-    byAgent.set(agentId, Math.max(byAgent.get(agentId) ?? 0, ageMs));
+    late(agentId, ageMs);
   };
   const offsets = new Map<string, number>();
   for (const { agentId, connected, reportedMs, report } of agents) {
@@ -42,6 +45,8 @@ export function unsearchable(
     if (report.sentAtMs > 0n) offsets.set(agentId, Number(report.sentAtMs) - reportedMs);
     // Who is gone may have given to others what it told of.
     if (!connected) continue;
+    // With what it has not read yet, of which no class is known.
+    if (report.lagMs > 0n) late(agentId, Number(report.lagMs) + Math.max(0, nowMs - reportedMs));
     for (const { urgency, recordCount, oldestAgeMs } of report.backlog) {
       const known = classOf(urgency);
       if (recordCount === 0n || known === undefined) continue;

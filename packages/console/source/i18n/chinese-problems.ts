@@ -57,6 +57,10 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '日志缓存丢弃了 {blocks} 个被存储拒绝的数据块，其中的行已丢失。',
       action: '请用 `sluice set-aside list` 查看存储为何拒绝，并在丢弃更多之前解决。',
     },
+    source_stuck: {
+      summary: '代理 {agent} 的来源 {source} 停滞不前，尚有 {unread} 未读取：{reason}',
+      action: '请查看该代理的日志。这些行在文件中等待；如果在此之前被删除，就会丢失。',
+    },
     agent_set_aside_dropped: {
       summary:
         '代理 {subject} 丢弃了 {blocks} 个没有服务器接受的数据块：除非原文件还在，否则其中的行已丢失。',
@@ -89,6 +93,18 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
     agent_queue_full: {
       summary: '代理 {subject} 的队列已满（{used}）：读取暂停。',
       action: '请查看服务器为何接收过少。文件原地等待；如果在此之前被删除，其中的行会丢失。',
+    },
+    source_unreadable: {
+      summary: '代理 {agent} 无法读取来源 {source}（{unread} 在等待）：{reason}',
+      action: '请给代理读取它的权限，或将它从代理的监视范围中排除。',
+    },
+    source_vanished: {
+      summary: '代理 {agent} 的来源 {source} 已消失，其中 {unread} 从未读取。',
+      action: '除非还有该文件的副本，否则这些行已丢失。请让轮转文件的程序把文件保留更久。',
+    },
+    lines_failed: {
+      summary: '在代理 {subject} 处，由于程序错误，有 {lines} 行没有成为记录。',
+      action: '请查看该代理的日志并报告此错误。这些行仍在其文件中。',
     },
     journal_disk_low: {
       summary: '日志缓存所在磁盘快满了：共 {size}，剩余 {free}。',

@@ -453,8 +453,8 @@ export declare type Health = Message<"sluice.v1.Health"> & {
   problemsTotal: number;
 
   /**
-   * Age of the oldest record that is known of and that no search finds yet: in this server's journal, or in the queue
-   * of a connected agent. 0: there is none.
+   * Age of the oldest record that is known of and that no search finds yet: in this server's journal, or with a connected
+   * agent, in its queue or not read yet. 0: there is none.
    *
    * @generated from field: uint64 oldest_unsearchable_ms = 3;
    */
