@@ -269,21 +269,6 @@ test('a token is required when the server has one', async () => {
   }
 });
 
-test('a second connection of the same agent replaces the first', async () => {
-  const journal = new MemoryJournal();
-  const ingest = await server('s1', journal);
-  const older = agent(new MemoryQueue('twin'), [ingest.port], { random: () => 1 });
-  await poll(() => older.view().connections[0]?.connected === true);
-  const queue = new MemoryQueue('twin');
-  const newer = agent(queue, [ingest.port]);
-  await poll(() => older.view().connections[0]?.connected === false);
-  await older.stop(0);
-  await poll(() => newer.view().connections[0]?.connected === true);
-  newer.blocksSealed([queue.seal(1000)]);
-  await until(queue, 'changed', () => queue.headers.size === 0);
-  expect(ingest.reports().map((known) => known.agentId)).toEqual(['twin']);
-});
-
 test('agents report what they see', async () => {
   const ingest = await server('s1', new MemoryJournal());
   agent(new MemoryQueue(), [ingest.port], {

@@ -6,6 +6,7 @@ import { LOCK_FILE_NAME } from '@sluice/host/directory-lock';
 import { DiskWatch } from '@sluice/host/disk-watch';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import type { Logger } from 'pino';
+import { loadAgentKey } from './agent-key.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 import { Recorder } from './record/recorder.ts';
@@ -71,6 +72,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let pipeline: Pipeline | undefined;
   const disk = new DiskWatch(directory);
   try {
+    const key = loadAgentKey(directory);
+    if (key.problem !== undefined) logger.error(key.problem);
     const uplink = startUplink({
       servers: options.servers.map((address) => ({
         address,
@@ -78,6 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ...(options.token === undefined ? {} : { token: options.token }),
       })),
       queue,
+      key,
       machine: {
         seed: queue.epoch,
         ...(options.inDoubtTimeoutMs === undefined ? {} : { inDoubtTimeoutMs: options.inDoubtTimeoutMs }),

@@ -1,11 +1,12 @@
 /**
  * The command line's way to a server's API: one client, and its failures told in the words of SluiceError.
  */
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { tlsProblem } from '@sluice/host/tls-problem';
 import { SluiceError } from '@sluice/protocol/error';
+import { AgentService } from '@sluice/wire/gen/agents_pb';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import type { Command } from 'commander';
 import { readClientTls } from './config/tls.ts';
@@ -17,6 +18,7 @@ export const DEFAULT_SERVER_URL = 'http://127.0.0.1:8080';
 export const REQUEST_TIMEOUT_MS = 90_000;
 
 export type QueryClient = Client<typeof QueryService>;
+export type AgentsClient = Client<typeof AgentService>;
 
 /** Of each command that asks a server. */
 export interface ClientOptions {
@@ -44,13 +46,19 @@ export function addClientOptions(command: Command): Command {
  * @throws SluiceError `config_unreadable`, `config_invalid`
  */
 export function clientOf(options: ClientOptions): QueryClient {
+  return createQueryClient(options.server, accessOf(options));
+}
+
+/** The same of who agents are. */
+export function agentClientOf(options: ClientOptions): AgentsClient {
+  return createClient(AgentService, transportTo(options.server, accessOf(options)));
+}
+
+function accessOf(options: ClientOptions): QueryAccess {
   const { SLUICE_TOKEN: token, SLUICE_TLS_CA } = process.env;
   const tlsCa = options.tlsCa ?? SLUICE_TLS_CA;
   const ca = tlsCa === undefined ? undefined : readClientTls({ tlsCa })?.ca;
-  return createQueryClient(options.server, {
-    ...(token === undefined ? {} : { token }),
-    ...(ca === undefined ? {} : { ca }),
-  });
+  return { ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca }) };
 }
 
 /** What a server wants of those who ask it, and whom they believe. */
@@ -62,14 +70,18 @@ export interface QueryAccess {
 }
 
 /** @throws SluiceError `config_invalid` when the token would cross the network in clear */
-export function createQueryClient(serverUrl: string, { token, ca }: QueryAccess = {}): QueryClient {
+export function createQueryClient(serverUrl: string, access: QueryAccess = {}): QueryClient {
+  return createClient(QueryService, transportTo(serverUrl, access));
+}
+
+function transportTo(serverUrl: string, { token, ca }: QueryAccess): Transport {
   const url = URL.parse(serverUrl);
   if (token !== undefined && url?.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
     throw new SluiceError('config_invalid', `the token for ${serverUrl} would travel in clear`, {
       hint: 'Use https:// for servers on other machines.',
     });
   }
-  const transport = createConnectTransport({
+  return createConnectTransport({
     baseUrl: serverUrl,
     ...(ca === undefined ? {} : { nodeOptions: { ca } }),
     httpVersion: '1.1',
@@ -82,7 +94,6 @@ export function createQueryClient(serverUrl: string, { token, ca }: QueryAccess 
       },
     ],
   });
-  return createClient(QueryService, transport);
 }
 
 /** @returns ms after which a server that was too busy wants to be asked again; undefined for any other error */
@@ -121,6 +132,8 @@ export function clientError(error: unknown, serverUrl: string, query?: string): 
         cause,
         hint: 'Set SLUICE_TOKEN to a token that this server accepts.',
       });
+    case Code.FailedPrecondition:
+      return new SluiceError('config_invalid', cause.rawMessage, { cause });
     case Code.DeadlineExceeded:
       return new SluiceError('not_reachable', `${serverUrl} did not answer in time: ${cause.rawMessage}`, {
         cause,

@@ -1,6 +1,7 @@
 /** All commands, as one tree: what `sluice` takes, and what its help says. */
 import { Command } from 'commander';
 import { addAgentCommand } from './commands/agent.ts';
+import { addAgentsCommand } from './commands/agents.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addSearchCommand } from './commands/search.ts';
 import { addServerCommand } from './commands/server.ts';
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   addUpCommand(program);
   addSearchCommand(program);
   addStatusCommand(program);
+  addAgentsCommand(program);
   addAgentCommand(program);
   addServerCommand(program);
   addStoreCommand(program);

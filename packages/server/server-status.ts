@@ -1,9 +1,10 @@
 /** Gathers what a server knows first-hand for the status answer. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { writeNotice } from '@sluice/wire/convert';
-import type { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
+import type { GetStatusResponseSchema, IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { mergeStatus } from './api/status.ts';
 import type { HealthWatch } from './health/health-watch.ts';
+import { agentIdentity } from './identity/agent-service.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import type { SearchStatistics } from './search/search-turns.ts';
@@ -18,6 +19,7 @@ export interface StatusSources {
   readonly searches: SearchStatistics;
   readonly store: StoreState;
   readonly health: HealthWatch;
+  readonly identityProblems: readonly MessageInitShape<typeof IdentityProblemSchema>[];
 }
 
 /** @returns the state of this server and, through its agents' reports, of all others that these know */
@@ -59,7 +61,9 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
       connected: agent.connected,
       lastSeenMs: agent.lastSeenMs,
       report: agent.report,
+      identity: agentIdentity(agent),
     })),
+    identityProblems: sources.identityProblems,
     journal: {
       blocks: BigInt(lanes.reduce((sum, lane) => sum + lane.blockCount, 0)),
       rawBytes: BigInt(heldRawBytes),

@@ -18,6 +18,9 @@ import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
 import { healthFacts } from './health/gather-facts.ts';
 import { HealthWatch } from './health/health-watch.ts';
+import { createAgentService } from './identity/agent-service.ts';
+import { openIdentities } from './identity/identity-file.ts';
+import { startIdentitySync } from './identity/identity-sync.ts';
 import { startIngest } from './ingest/ingest.ts';
 import type { ServerTls } from './ingest/listener.ts';
 import { Journal } from './journal/journal.ts';
@@ -33,6 +36,7 @@ import { createSearchService } from './search/search-service.ts';
 import { createSearchStore } from './search/search-store.ts';
 import { SearchTurns } from './search/search-turns.ts';
 import { serverStatus } from './server-status.ts';
+import { createAgentTables } from './store/agent-tables.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
 import { createStoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
@@ -132,6 +136,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   for (const { atMs, message } of journal.statistics.losses)
     logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
   const searches = new SearchTurns(searchTurnsLimits());
+  const identities = await openIdentities(directory, options.serverId, logger);
+  parts.defer(() => identities.close());
   const metrics = new ServerMetrics({ serverId: options.serverId, journal, searches });
 
   const embedded = await startEmbeddedStore(options, directory);
@@ -161,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     machine: machineOptions(options),
     logger,
     metrics,
+    identities: identities.book,
   });
   parts.defer(() => ingest.stop());
   const health = new HealthWatch({
@@ -178,6 +185,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   parts.defer(() => health.stop());
   metrics.showHealth(health);
+  const sync = startIdentitySync({
+    serverId: options.serverId,
+    book: identities.book,
+    tables: createAgentTables(client),
+    ready: monitor.ready,
+    runs: () => ingest.runs(),
+    onChanged: (twins) => ingest.identitiesChanged(twins),
+    logger,
+  });
+  parts.defer(() => sync.stop());
+  const agents = createAgentService({
+    ...{ serverId: options.serverId, book: identities.book, ingest, logger },
+    share: () => sync.look(),
+  });
 
   const api = await startApi({
     host: options.api.host,
@@ -198,7 +219,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         searches: searches.statistics,
         store: monitor.state,
         health,
+        identityProblems: agents.problems(),
       }),
+    agents,
     metrics: () => metrics.registry.metrics(),
     logger,
     ...(options.tls === undefined ? {} : { tls: options.tls }),

@@ -151,6 +151,11 @@ export function readSettledBelow(value: bigint): number {
   return readSafe('settled_below_sequence', value, 0);
 }
 
+/** A checked mark of a queue, a count or a sequence; 0 says nothing. Throws protocol_violation. */
+export function readMark(value: bigint, field: string): number {
+  return readSafe(field, value, 0);
+}
+
 /** Free text of a peer, cut to {@link MAX_TEXT_LENGTH}. */
 export function readText(value: string): string {
   return value.length > MAX_TEXT_LENGTH ? value.slice(0, MAX_TEXT_LENGTH) : value;

@@ -21,6 +21,8 @@ export interface BlockQueue {
    * what they knew of such blocks, so one that came back after a crash would be taken as news.
    */
   readonly settledBelowSequence: number;
+  /** The sequence that the next block gets. Servers see by it that an older copy of the queue came back. */
+  readonly nextSequence?: number;
   /** What waits, oldest first; asked once, at the start. */
   blocks(): Iterable<WaitingBlock>;
   /** The block's compressed payload; undefined when the queue does not hold it. The bytes are not changed later. */

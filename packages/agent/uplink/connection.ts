@@ -23,11 +23,19 @@ import {
   writeNotice,
   writeUploadRequest,
 } from '@sluice/wire/convert';
-import type { AgentReport, ControlRequest, ControlResponse, Welcome } from '@sluice/wire/gen/uplink_pb';
+import type {
+  AgentReport,
+  ControlRequest,
+  ControlResponse,
+  IdentityNotice,
+  Welcome,
+} from '@sluice/wire/gen/uplink_pb';
 import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb';
+import { MAX_CHALLENGE_BYTES, proofText } from '@sluice/wire/identity-proof';
 import { Outbox } from '@sluice/wire/outbox';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
 import type { Logger } from 'pino';
+import type { AgentKey } from '../agent-key.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import type { BlockQueue } from './block-queue.ts';
 import { ChannelStream } from './channel-stream.ts';
@@ -37,6 +45,7 @@ import {
   CONNECT_TIMEOUT_MS,
   GOODBYE_TIMEOUT_MS,
   MAX_CONTROL_MESSAGES_WAITING,
+  MAX_IDENTITY_PROBLEMS,
   MAX_RECEIVED_MESSAGE_BYTES,
   MAX_SENT_MESSAGE_BYTES,
   RECONNECT_REFUSED_MS,
@@ -64,6 +73,8 @@ export type UntimedAgentEvent = AgentEvent extends infer E
 /** What a connection needs of the uplink. */
 export interface ConnectionHost {
   readonly queue: BlockQueue;
+  /** Proves who the agent is; without one it proves nothing. */
+  readonly key: AgentKey | undefined;
   readonly hostName: string;
   /** Empty: anywhere. */
   readonly region: string;
@@ -87,6 +98,8 @@ export interface ConnectionView {
   readonly serverId: ServerId | undefined;
   readonly connected: boolean;
   readonly error: string | undefined;
+  /** What the server says is wrong with who this agent is; none while there is no connection. */
+  readonly identityProblems: readonly string[];
   readonly blocksInFlight: number;
 }
 
@@ -109,6 +122,9 @@ export class ServerConnection {
   readonly #intake: ServerIntake;
   #serverId: ServerId | undefined;
   #error: string | undefined;
+  #identityProblems: readonly string[] = [];
+  /** What was logged of them already: a server says it again after each reconnect. */
+  readonly #identityLogged = new Set<string>();
   #loop: Promise<void> | undefined;
   #leaving = false;
 
@@ -157,6 +173,7 @@ export class ServerConnection {
       serverId: this.#serverId,
       connected: this.#live !== undefined && this.#live.parkedBecause === undefined,
       error: this.#error,
+      identityProblems: this.#identityProblems,
       blocksInFlight,
     };
   }
@@ -328,7 +345,7 @@ export class ServerConnection {
   }
 
   #hello(): ControlRequest {
-    const { queue, hostName, region, version } = this.#host;
+    const { queue, key, hostName, region, version } = this.#host;
     return create(ControlRequestSchema, {
       message: {
         case: 'hello',
@@ -342,6 +359,8 @@ export class ServerConnection {
           agentVersion: version,
           settledBelowSequence: BigInt(queue.settledBelowSequence),
           ...writeCapabilities(),
+          nextSequence: BigInt(queue.nextSequence ?? 0),
+          ...(key === undefined ? {} : { identityKey: key.publicKey }),
         },
       },
     });
@@ -376,6 +395,7 @@ export class ServerConnection {
     this.#live = live;
     this.#serverId = serverId;
     this.#error = parkedBecause;
+    this.#prove(live, welcome.challenge);
     this.#host.logger.info({ address, serverId, version: readText(welcome.serverVersion) }, 'connected');
     if (problem === undefined) this.#host.dispatch({ type: 'server_connected', serverId });
     else this.#park(link, problem);
@@ -392,8 +412,33 @@ export class ServerConnection {
     return new SluiceError('not_reachable', `${this.server.address}: ${problem}`);
   }
 
+  /** First on the control stream after Hello: before it the server takes nothing else from an agent that named a key. */
+  #prove(live: Live, challenge: Uint8Array): void {
+    const { key, queue } = this.#host;
+    if (key === undefined || challenge.length === 0) return;
+    if (challenge.length > MAX_CHALLENGE_BYTES) {
+      throw new SluiceError('protocol_violation', `${this.server.address} sent a challenge that is too long`);
+    }
+    const { serverId, sessionId } = live;
+    const { agentId, epoch } = queue;
+    const signature = key.sign(proofText({ challenge, sessionId, serverId, agentId, epoch }));
+    live.control.push(create(ControlRequestSchema, { message: { case: 'proof', value: { signature } } }));
+  }
+
+  #told(serverId: ServerId, notice: IdentityNotice): void {
+    const texts = notice.problems.slice(0, MAX_IDENTITY_PROBLEMS).map(({ text }) => readText(text));
+    this.#identityProblems = texts;
+    for (const text of texts) {
+      if (this.#identityLogged.has(text)) continue;
+      if (this.#identityLogged.size >= MAX_IDENTITY_PROBLEMS) this.#identityLogged.clear();
+      this.#identityLogged.add(text);
+      this.#host.logger.warn({ serverId }, text);
+    }
+  }
+
   #leave(live: Live): void {
     this.#live = undefined;
+    this.#identityProblems = [];
     const reason = new SluiceError('not_reachable', `the connection to ${this.server.address} ended`);
     for (const channel of live.channels.values()) channel.abort(reason);
     live.control.fail(reason);
@@ -417,6 +462,9 @@ export class ServerConnection {
       case 'goodbye':
         this.#host.logger.info({ serverId, reason: readText(message.value.reason) }, 'the server leaves');
         return false;
+      case 'identityNotice':
+        this.#told(serverId, message.value);
+        return true;
       case 'welcome':
         throw new SluiceError('protocol_violation', `${this.server.address} said Welcome twice`);
       case undefined:

@@ -48,6 +48,8 @@ export const SESSION_MEMORY_MB = 256;
 export const GOODBYE_TIMEOUT_MS = 1000;
 /** Longest timer that Node keeps (2^31 - 1); later wishes are asked again when it rings. */
 export const MAX_TIMER_MS = 2_147_483_647;
+/** Problems with this agent's identity that one server tells: there are four kinds, and a server may know of more. */
+export const MAX_IDENTITY_PROBLEMS = 8;
 /** Problems in a report: people read the first few. */
 export const MAX_PROBLEMS = 32;
 /** Longest problem in a report, in UTF-16 units; the rest is cut. */

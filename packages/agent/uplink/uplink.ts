@@ -18,6 +18,7 @@ import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import type { Logger } from 'pino';
+import type { AgentKey } from '../agent-key.ts';
 import type { BlockQueue } from './block-queue.ts';
 import type { ConnectionHost, ConnectionView, ServerAddress, UntimedAgentEvent } from './connection.ts';
 import { ServerConnection } from './connection.ts';
@@ -33,6 +34,8 @@ const now = createSteadyClock();
 export interface UplinkOptions {
   readonly servers: readonly ServerAddress[];
   readonly queue: BlockQueue;
+  /** Proves to servers who the agent is. Default: it proves nothing. */
+  readonly key?: AgentKey;
   /** For the state machine; without a seed it gets a random one. */
   readonly machine?: AgentMachineOptions;
   readonly hostName: string;
@@ -78,6 +81,7 @@ export function startUplink(options: UplinkOptions): Uplink {
 
 class UplinkRuntime implements ConnectionHost {
   readonly queue: BlockQueue;
+  readonly key: AgentKey | undefined;
   readonly hostName: string;
   readonly region: string;
   readonly version: string;
@@ -104,6 +108,7 @@ class UplinkRuntime implements ConnectionHost {
   constructor(options: UplinkOptions) {
     this.#options = options;
     this.queue = options.queue;
+    this.key = options.key;
     this.hostName = options.hostName;
     this.region = options.region ?? '';
     this.version = options.version;
@@ -280,11 +285,14 @@ class UplinkRuntime implements ConnectionHost {
 
   #problems(): string[] {
     const problems = this.#queueProblem === undefined ? [] : [this.#queueProblem];
+    if (this.key?.problem !== undefined) problems.push(this.key.problem);
     for (const connection of this.#connections) {
-      const { error } = connection.view();
+      const { error, identityProblems } = connection.view();
       if (error !== undefined) problems.push(error);
+      problems.push(...identityProblems);
     }
-    return problems.slice(0, MAX_PROBLEMS);
+    // Several servers say the same of this agent.
+    return [...new Set(problems)].slice(0, MAX_PROBLEMS);
   }
 
   /** For stop: nothing that was sent is unanswered. */

@@ -17,6 +17,13 @@ import {
   type SentNotice,
   UrgencyClass,
 } from '@sluice/wire/gen/uplink_pb';
+import {
+  identityLine,
+  type JsonIdentity,
+  type JsonIdentityProblem,
+  jsonIdentity,
+  jsonIdentityProblem,
+} from './agents.ts';
 import { healthLines, isoTime, type JsonHealth, jsonHealth } from './health.ts';
 import { type JsonSources, jsonSources, sourceLines } from './source-status.ts';
 import { printable, styled } from './terminal.ts';
@@ -134,8 +141,12 @@ export interface JsonStatus {
     problems: string[];
     /** How its sources are; null when it does not tell. */
     sources: JsonSources | null;
+    /** Who it is; null for one that only others know. Twins are entries of the same id. */
+    identity: JsonIdentity | null;
   }[];
   violations: number;
+  /** What is wrong with who agents are. */
+  identityProblems: JsonIdentityProblem[];
   store: { available: boolean; error: string; version: string };
 }
 
@@ -146,6 +157,7 @@ export function jsonStatus(status: GetStatusResponse): JsonStatus {
     servers: status.servers.map(jsonServer),
     agents: status.agents.map(jsonAgent),
     violations: Number(status.violationsTotal),
+    identityProblems: status.identityProblems.map(jsonIdentityProblem),
     store: {
       available: status.store?.available ?? false,
       error: status.store?.error ?? '',
@@ -243,6 +255,7 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
     violations: Number(report?.noticesTotal ?? 0n),
     problems: report?.problems ?? [],
     sources: jsonSources(report?.sources),
+    identity: agent.identity === undefined ? null : jsonIdentity(agent.identity),
   };
 }
 
@@ -293,6 +306,7 @@ export function statusLines(status: GetStatusResponse): string[] {
   return [
     ...healthLines(status.health),
     `store    ${printable(store)}`,
+    ...status.identityProblems.map(({ text }) => styled('yellow', `identity ${printable(text)}`)),
     ...status.servers.flatMap(serverLines),
     ...status.agents.flatMap(agentLines),
     `notices  ${status.violationsTotal} priority violation${status.violationsTotal === 1n ? '' : 's'} told`,
@@ -388,6 +402,7 @@ function agentLines(agent: AgentStatus): string[] {
     `agent    ${styled('bold', printable(agent.agentId))}  ${state}, lag ${formatDuration(lagMs(agent))}, ` +
       `${formatBytes(Number(report?.unreadBytes ?? 0n))} not read yet`,
   ];
+  if (agent.identity !== undefined && agent.connected) lines.push(`  ${identityLine(agent.identity)}`);
   for (const entry of report?.backlog ?? []) {
     lines.push(
       `  ${urgencyName(entry.urgency).padEnd(8)} ${entry.recordCount} records, ${formatBytes(Number(entry.rawBytes))} wait, ` +

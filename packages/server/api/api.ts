@@ -12,7 +12,9 @@ import { SluiceError } from '@sluice/protocol/error';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { checkExposure, TokenGuard } from '../access.ts';
+import type { AgentService } from '../identity/agent-service.ts';
 import type { SearchService } from '../search/search-service.ts';
+import { agentRoutes } from './agent-routes.ts';
 import { serveConsole } from './console-files.ts';
 import { isAllowedHost } from './host-header.ts';
 import {
@@ -31,6 +33,8 @@ export interface ApiOptions {
   readonly consoleDirectory: string;
   readonly search: SearchService;
   readonly status: StatusSource;
+  /** Who agents are; without it AgentService is not served. */
+  readonly agents?: AgentService;
   /** Text in Prometheus' format. */
   readonly metrics: () => Promise<string>;
   readonly logger: Logger;
@@ -73,7 +77,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
   server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
   await server.register(fastifyConnectPlugin, {
-    routes: queryRoutes(options),
+    routes: (router) => {
+      queryRoutes(options)(router);
+      if (options.agents !== undefined) agentRoutes(options.agents)(router);
+    },
     maxTimeoutMs: MAX_REQUEST_TIMEOUT_MS,
     readMaxBytes: MAX_REQUEST_BYTES,
     shutdownTimeoutMs: STOP_GRACE_MS,

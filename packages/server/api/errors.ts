@@ -14,6 +14,7 @@ export const RETRY_AFTER_METADATA = 'retry-after';
 /** Codes that a caller can do something about; all others are internal. */
 const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {
   query_invalid: Code.InvalidArgument,
+  config_invalid: Code.FailedPrecondition,
   limit_exceeded: Code.ResourceExhausted,
   unauthorized: Code.Unauthenticated,
   not_reachable: Code.Unavailable,

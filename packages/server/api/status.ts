@@ -8,9 +8,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { writeUrgency } from '@sluice/wire/convert';
 import type {
+  AgentIdentitySchema,
   AgentStatusSchema,
   GetStatusResponseSchema,
   HealthSchema,
+  IdentityProblemSchema,
   JournalStatusSchema,
   ReceivedNoticeSchema,
   SearchStatusSchema,
@@ -44,6 +46,8 @@ export interface ReportingAgent {
   readonly lastSeenMs: number;
   /** The latest report; undefined until one came. */
   readonly report: AgentReport | undefined;
+  /** Who it is, as far as it has proven it. */
+  readonly identity?: MessageInitShape<typeof AgentIdentitySchema>;
 }
 
 export interface StatusParts {
@@ -53,10 +57,11 @@ export interface StatusParts {
   readonly searches?: MessageInitShape<typeof SearchStatusSchema>;
   readonly store: MessageInitShape<typeof StoreStatusSchema>;
   readonly health: HealthView;
+  readonly identityProblems?: readonly MessageInitShape<typeof IdentityProblemSchema>[];
 }
 
 export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStatusResponseSchema> {
-  const { own, agents, store, health } = parts;
+  const { own, agents, store, health, identityProblems = [] } = parts;
   const servers = [ownStatus(parts), ...seenServers(own.serverId, agents)];
   return {
     servers,
@@ -64,6 +69,7 @@ export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStat
     violationsTotal: servers.reduce((sum, server) => sum + (server.violationsTotal ?? 0n), 0n),
     store,
     health: healthMessage(health),
+    identityProblems: [...identityProblems],
   };
 }
 
@@ -162,6 +168,7 @@ function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShap
     connected: agent.connected,
     lastSeenMs: BigInt(agent.lastSeenMs),
     ...(agent.report === undefined ? {} : { report: agent.report }),
+    ...(agent.identity === undefined ? {} : { identity: agent.identity }),
   };
 }
 

@@ -1,8 +1,7 @@
 /**
  * What the ingest holds of one connected agent, and the registry of them.
  *
- * Invariants: one session per agent id; a session that was replaced takes and tells nothing any more; what is
- * remembered per session is bounded.
+ * Invariants: a session that was replaced takes and tells nothing any more; what is remembered per session is bounded.
  */
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
@@ -10,8 +9,14 @@ import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } fr
 import type { Revocation } from '@sluice/wire/convert';
 import { writeGrant, writeRefusal, writeRevocation } from '@sluice/wire/convert';
 import type { ControlResponse, SendResponse } from '@sluice/wire/gen/uplink_pb';
-import { ControlResponseSchema, SendResponseSchema } from '@sluice/wire/gen/uplink_pb';
+import {
+  ControlResponseSchema,
+  type IdentityProblemKind,
+  SendResponseSchema,
+} from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
+import type { ShownIdentity, Standing } from '../identity/agent-identity.ts';
+import type { QueueMarks } from '../identity/agent-record.ts';
 import { MAX_ANSWERS_WAITING, MAX_CONTROL_MESSAGES_WAITING, MAX_GRANTS_REMEMBERED } from './limits.ts';
 import type { PeerConnection } from './listener.ts';
 
@@ -58,6 +63,15 @@ export interface SessionOptions {
   readonly hostName: string;
   readonly region: string;
   readonly connection: PeerConnection | undefined;
+  /** Counts only once the agent has proven it. */
+  readonly shown: ShownIdentity;
+  readonly marks: QueueMarks;
+}
+
+/** What the agent is to know of its own identity. */
+export interface ToldProblem {
+  readonly kind: IdentityProblemKind;
+  readonly text: string;
 }
 
 export class AgentSession {
@@ -70,6 +84,21 @@ export class AgentSession {
   readonly sessionId: string = randomUUID();
   readonly control: Outbox<ControlResponse> = new Outbox(MAX_CONTROL_MESSAGES_WAITING);
   readonly connection: PeerConnection | undefined;
+  readonly shown: ShownIdentity;
+  /** As Hello told them. */
+  readonly marks: QueueMarks;
+  /** Under which the state machine knows this session; see session-registry.ts. */
+  machineKey: AgentId;
+  standing: Standing = 'unproven';
+  /** ms since 1970, when the agent was let in. */
+  connectedSinceMs: number = Date.now();
+  /** It and another session of the same identity were both seen alive, since then. */
+  twinSinceMs: number | undefined;
+  /** Its queue is an earlier one than it had. */
+  rolledBack = false;
+  /** The sequence behind the highest one that came. */
+  nextSequence = 0;
+  #told = '';
   readonly #channels = new Map<string, ChannelInbox>();
   readonly #granted = new Map<GrantId, ReadonlySet<ChannelNumber>>();
 
@@ -79,6 +108,9 @@ export class AgentSession {
     this.hostName = options.hostName;
     this.region = options.region;
     this.connection = options.connection;
+    this.shown = options.shown;
+    this.marks = options.marks;
+    this.machineKey = options.agentId;
   }
 
   get openChannelCount(): number {
@@ -106,6 +138,15 @@ export class AgentSession {
   sendRevocation(revocation: Revocation): void {
     const value = writeRevocation(revocation);
     this.#push(create(ControlResponseSchema, { message: { case: 'revocation', value } }));
+  }
+
+  /** Tells the agent what is wrong with its identity, when that is something else than it was told last. */
+  sendIdentityNotice(problems: readonly ToldProblem[]): void {
+    const told = problems.map(({ kind, text }) => `${kind} ${text}`).join('\n');
+    if (told === this.#told) return;
+    this.#told = told;
+    const value = { problems: problems.map(({ kind, text }) => ({ kind, text })) };
+    this.#push(create(ControlResponseSchema, { message: { case: 'identityNotice', value } }));
   }
 
   /** True when this session was given the channel. Whether it may still be used is the machine's matter. */

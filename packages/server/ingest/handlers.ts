@@ -5,10 +5,11 @@
  * Invariants: a peer's fault ends its call with a typed error and touches nobody else; a call that ended leaves no
  * timer and no pending read behind.
  */
+import type { KeyObject } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import type { ReceivedBlock } from '@sluice/wire/convert';
@@ -18,6 +19,7 @@ import {
   readChannelNumber,
   readEpoch,
   readGrantId,
+  readMark,
   readNotice,
   readSettledBelow,
   readText,
@@ -32,8 +34,11 @@ import type {
   SendResponse,
 } from '@sluice/wire/gen/uplink_pb';
 import { ControlResponseSchema } from '@sluice/wire/gen/uplink_pb';
+import type { ProofFields } from '@sluice/wire/identity-proof';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
 import type { TokenGuard } from '../access.ts';
+import { keyIdentity } from '../identity/agent-identity.ts';
+import { checkProof, drawChallenge, readIdentityKey } from '../identity/proof.ts';
 import type { ChannelInbox } from './agent-session.ts';
 import { AgentSession } from './agent-session.ts';
 import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS } from './limits.ts';
@@ -52,7 +57,8 @@ export interface HandlerHost {
   readonly guard: TokenGuard;
   readonly serverId: string;
   readonly version: string;
-  connected(session: AgentSession): void;
+  /** Takes in an agent that has proven what it shows; it may have gone meanwhile. @throws SluiceError `limit_exceeded` */
+  admit(session: AgentSession): Promise<void>;
   disconnected(session: AgentSession): void;
   sessionOf(sessionId: string): AgentSession | undefined;
   requested(session: AgentSession, request: UploadRequest): void;
@@ -79,15 +85,13 @@ export async function* control(
     throw new ConnectError('the first message must be Hello', Code.InvalidArgument);
   const hello = first.message.value;
   const session = readTyped(() => readHello(hello, connection));
-  connection?.welcomed();
-  session.control.push(welcome(host, session));
-  host.connected(session);
+  const proof = readTyped(() => askForProof(host, session, hello));
+  session.control.push(welcome(host, session, proof?.challenge));
   const onAbort = (): void => session.control.end();
   context.signal.addEventListener('abort', onAbort, { once: true });
   if (context.signal.aborted) onAbort();
   try {
-    host.settled(session, Number(hello.settledBelowSequence));
-    void readControl(host, session, input);
+    void admit(host, session, input, proof, Number(hello.settledBelowSequence));
     yield* session.control;
   } finally {
     context.signal.removeEventListener('abort', onAbort);
@@ -136,6 +140,33 @@ export async function* send(
   }
 }
 
+/** Lets the agent in once it has proven the key that it named, and reads what it says from then on. */
+async function admit(
+  host: HandlerHost,
+  session: AgentSession,
+  input: AsyncIterator<ControlRequest>,
+  proof: AwaitedProof | undefined,
+  settledBelowSequence: number,
+): Promise<void> {
+  try {
+    if (proof !== undefined) {
+      // An agent that says nothing more is ended by its connection's handshake timer.
+      const next = await input.next();
+      const message = next.done === true ? undefined : next.value.message;
+      if (message?.case !== 'proof')
+        throw new SluiceError('protocol_violation', 'Hello named a key, and no Proof followed');
+      checkProof(proof.key, message.value.signature, proof);
+    }
+    await host.admit(session);
+    session.connection?.welcomed();
+    host.settled(session, settledBelowSequence);
+  } catch (error) {
+    session.control.fail(toConnectError(error));
+    return;
+  }
+  await readControl(host, session, input);
+}
+
 /** Reads until the agent ends its half, leaves or breaks a rule; then the control stream ends. */
 async function readControl(
   host: HandlerHost,
@@ -162,6 +193,8 @@ async function readControl(
           return;
         case 'hello':
           throw new SluiceError('protocol_violation', 'Hello came twice');
+        case 'proof':
+          throw new SluiceError('protocol_violation', 'a Proof that nobody asked for');
         case undefined:
           break; // a kind of message newer than this program (U20)
         default:
@@ -222,16 +255,40 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
     );
   }
   readSettledBelow(hello.settledBelowSequence);
+  const epoch = readEpoch(hello.epoch);
+  const { identityKey } = hello;
   return new AgentSession({
     agentId: readAgentId(hello.agentId),
-    epoch: readEpoch(hello.epoch),
+    epoch,
+    shown: {
+      key: identityKey.length === 0 ? undefined : keyIdentity(identityKey),
+      certificate: connection?.certificate,
+    },
+    marks: { epoch, nextSequence: readMark(hello.nextSequence, 'next_sequence') },
     hostName: readText(hello.hostName),
     region: readText(hello.region),
     connection,
   });
 }
 
-function welcome(host: HandlerHost, session: AgentSession): ControlResponse {
+/** What an agent's Proof must fit. */
+interface AwaitedProof extends ProofFields {
+  readonly key: KeyObject;
+}
+
+/** Undefined for an agent that named no key. */
+function askForProof(host: HandlerHost, session: AgentSession, hello: Hello): AwaitedProof | undefined {
+  if (hello.identityKey.length === 0) return undefined;
+  const { agentId, epoch, sessionId } = session;
+  const key = readIdentityKey(hello.identityKey);
+  return { key, challenge: drawChallenge(), sessionId, serverId: host.serverId, agentId, epoch };
+}
+
+function welcome(
+  host: HandlerHost,
+  session: AgentSession,
+  challenge: Uint8Array | undefined,
+): ControlResponse {
   return create(ControlResponseSchema, {
     message: {
       case: 'welcome',
@@ -242,6 +299,7 @@ function welcome(host: HandlerHost, session: AgentSession): ControlResponse {
         serverVersion: host.version,
         sessionId: session.sessionId,
         ...writeCapabilities(),
+        ...(challenge === undefined ? {} : { challenge }),
       },
     },
   });
@@ -270,10 +328,15 @@ function readTyped<T>(read: () => T): T {
   }
 }
 
+const CODES: ReadonlyMap<ErrorCode, Code> = new Map([
+  ['protocol_violation', Code.InvalidArgument],
+  ['limit_exceeded', Code.ResourceExhausted],
+]);
+
 /** A fault of the peer as an RPC error that says so; anything else stays what it is. */
 function toConnectError(error: unknown): ConnectError {
   if (error instanceof SluiceError) {
-    const code = error.code === 'protocol_violation' ? Code.InvalidArgument : Code.Internal;
+    const code = CODES.get(error.code) ?? Code.Internal;
     return new ConnectError(error.message, code, undefined, undefined, error);
   }
   return ConnectError.from(error);

@@ -3,7 +3,8 @@
  * and the journal. It turns happenings into events and executes effects in order; who may send what is decided by the
  * machine alone.
  *
- * Invariants: the machine is stepped with one event at a time; a block is acknowledged only after its journal append
+ * Invariants: the machine knows a session by its machine key, people know it by its agent's id; a session of one agent is
+ * ended for another one of the same id only when it is dead; the machine is stepped with one event at a time; a block is acknowledged only after its journal append
  * resolved; a block that the journal knows, or is taking at this moment, is never appended again; a malformed payload
  * never reaches the machine or the journal.
  */
@@ -28,10 +29,16 @@ import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
 import type { Logger } from 'pino';
 import { checkExposure, TokenGuard } from '../access.ts';
+import { isTrusted } from '../identity/agent-identity.ts';
+import { IdentityBook } from '../identity/identity-book.ts';
+import type { LiveRun } from '../identity/identity-sync.ts';
+import { TWIN_PING_TIMEOUT_MS } from '../identity/limits.ts';
+import type { SeenRun } from '../identity/twins.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { BlockJournal, ValidateBlock } from './block-journal.ts';
 import type { HandlerHost, OpenedChannel } from './handlers.ts';
 import { control, send } from './handlers.ts';
+import { IdentityDesk, type TwinsByAgent } from './identity-desk.ts';
 import { IntakeGate } from './intake-gate.ts';
 import {
   DRAIN_TIMEOUT_MS,
@@ -47,6 +54,7 @@ import type { ServerTls } from './listener.ts';
 import { startListener } from './listener.ts';
 import type { KnownAgent } from './report-book.ts';
 import { ReportBook } from './report-book.ts';
+import { agentIdOf, SessionRegistry } from './session-registry.ts';
 
 /** The time of the machine: a clock that is set back must not stop it. */
 const now = createSteadyClock();
@@ -80,6 +88,10 @@ export interface IngestOptions {
   readonly metrics?: IngestMetrics;
   readonly maxAgents?: number;
   readonly handshakeTimeoutMs?: number;
+  /** Who agents are. Default: one that forgets with the process. */
+  readonly identities?: IdentityBook;
+  /** How long an earlier session of an agent has to answer when another one comes; default TWIN_PING_TIMEOUT_MS. */
+  readonly twinPingTimeoutMs?: number;
 }
 
 /** A notice as it was received (U11). */
@@ -99,6 +111,12 @@ export interface Ingest {
   notices(): readonly KeptNotice[];
   readonly noticesTotal: number;
   readonly connectionCount: number;
+  /** The connected agents, for other servers to know. */
+  runs(): LiveRun[];
+  /** Agents of which several run at once, here or at other servers. */
+  twins(): TwinsByAgent;
+  /** Pins changed: judges the connected agents anew, and tells them. */
+  identitiesChanged(elsewhere?: ReadonlyMap<AgentId, readonly SeenRun[]>): void;
   /** Shows agents this certificate from their next connection on. Throws what OpenSSL says of one that cannot be used. */
   renewTls(tls: ServerTls): void;
   /** Revokes, takes what is in flight, says goodbye. Resolves when every agent is answered, or after timeoutMs. */
@@ -146,7 +164,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   });
   return {
     port: listener.port,
-    view: () => runtime.machine.view(now()),
+    view: () => runtime.view(),
     reports: () => runtime.reports.list(),
     notices: () => runtime.notices,
     get noticesTotal() {
@@ -155,6 +173,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     get connectionCount() {
       return listener.connectionCount;
     },
+    runs: () => runtime.desk.runs(),
+    twins: () => runtime.desk.twins(),
+    identitiesChanged: (elsewhere) => runtime.desk.changed(elsewhere),
     renewTls: (tls) => listener.renewTls(tls),
     drain: (timeoutMs = DRAIN_TIMEOUT_MS) => runtime.drain(timeoutMs),
     stop: async () => {
@@ -175,13 +196,13 @@ class IngestRuntime implements HandlerHost {
   noticesTotal = 0;
   readonly #options: IngestOptions;
   readonly #gate = new IntakeGate(MAX_INTAKE_BYTES_PER_AGENT, MAX_INTAKE_BYTES);
-  readonly #byAgent = new Map<AgentId, AgentSession>();
-  readonly #bySessionId = new Map<string, AgentSession>();
+  readonly #sessions = new SessionRegistry();
+  readonly desk: IdentityDesk;
   /** Blocks handed to the machine in a `block_arrived` and not decided yet. */
   readonly #arriving = new Map<string, Arriving>();
   /** Blocks between their append and its end; never rejects. */
   readonly #appending = new Map<string, Promise<void>>();
-  readonly #settledBelow = new Map<AgentId, { epoch: number; sequence: number }>();
+  readonly #settledBelow = new Map<AgentSession, number>();
   readonly #stopRoom: () => void;
   #events: UntimedServerEvent[] = [];
   #stepping = false;
@@ -195,6 +216,15 @@ class IngestRuntime implements HandlerHost {
     this.serverId = options.serverId;
     this.version = options.version;
     this.reports = new ReportBook(options.maxAgents ?? MAX_AGENTS);
+    this.desk = new IdentityDesk({
+      serverId: options.serverId,
+      book: options.identities ?? new IdentityBook({ serverId: options.serverId }),
+      sessions: this.#sessions,
+      reports: this.reports,
+      end: (session, reason) => this.#end(session, reason),
+      logger: options.logger,
+      pingTimeoutMs: options.twinPingTimeoutMs ?? TWIN_PING_TIMEOUT_MS,
+    });
     this.machine = createServerMachine({
       ...options.machine,
       serverId: options.serverId,
@@ -206,59 +236,65 @@ class IngestRuntime implements HandlerHost {
     tellRoom();
   }
 
-  connected(session: AgentSession): void {
-    const earlier = this.#byAgent.get(session.agentId);
-    if (earlier !== undefined) {
-      this.#options.logger.info(
-        { agentId: session.agentId },
-        'a new connection of the agent replaces the earlier one',
-      );
-      this.disconnected(earlier);
-      earlier.leave('replaced by a newer connection of the same agent');
-    }
-    this.#byAgent.set(session.agentId, session);
-    this.#bySessionId.set(session.sessionId, session);
-    this.reports.connected(session.agentId, session.hostName, now());
+  /** The machine's view, by the ids of agents: several of an id where several sessions are. */
+  view(): ServerMachineView {
+    const view = this.machine.view(now());
+    return {
+      ...view,
+      agents: view.agents.map((agent) => ({ ...agent, agentId: agentIdOf(agent.agentId) })),
+      recentNotices: view.recentNotices.map((told) => ({ ...told, agentId: agentIdOf(told.agentId) })),
+    };
+  }
+
+  async admit(session: AgentSession): Promise<void> {
+    await this.desk.judge(session);
+    // It left while an earlier session of it was asked whether it lives.
+    if (!session.control.isOpen || this.#stopped) return;
+    this.#sessions.add(session);
+    this.reports.connected(session, now());
     this.#options.metrics?.agentConnected?.(session.agentId);
     const { region = '' } = this.#options;
     const isRemote = region !== '' && session.region !== '' && session.region !== region;
-    this.#dispatch({ type: 'agent_connected', agentId: session.agentId, isRemote });
+    this.#dispatch({ type: 'agent_connected', agentId: session.machineKey, isRemote });
+    this.desk.connected(session);
   }
 
   disconnected(session: AgentSession): void {
-    if (!this.#bySessionId.delete(session.sessionId)) return;
-    this.#byAgent.delete(session.agentId);
-    this.#settledBelow.delete(session.agentId);
+    if (!this.#sessions.remove(session)) return;
+    this.#settledBelow.delete(session);
     for (const inbox of session.channels()) inbox.answers.end();
-    this.reports.disconnected(session.agentId, now());
+    this.reports.disconnected(session, now());
     this.#options.metrics?.agentDisconnected?.(session.agentId);
-    this.#dispatch({ type: 'agent_disconnected', agentId: session.agentId });
+    this.#dispatch({ type: 'agent_disconnected', agentId: session.machineKey });
+    this.desk.disconnected(session);
     this.#tellIdle();
   }
 
   sessionOf(sessionId: string): AgentSession | undefined {
-    return this.#bySessionId.get(sessionId);
+    return this.#sessions.bySessionId(sessionId);
   }
 
   requested(session: AgentSession, request: Parameters<HandlerHost['requested']>[1]): void {
     if (this.#isCurrent(session))
-      this.#dispatch({ type: 'request_received', agentId: session.agentId, request });
+      this.#dispatch({ type: 'request_received', agentId: session.machineKey, request });
   }
 
   noticed(session: AgentSession, notice: PriorityViolationNotice): void {
     if (this.#isCurrent(session))
-      this.#dispatch({ type: 'notice_received', agentId: session.agentId, notice });
+      this.#dispatch({ type: 'notice_received', agentId: session.machineKey, notice });
   }
 
   reported(session: AgentSession, report: AgentReport): void {
-    if (this.#isCurrent(session)) this.reports.reported(session.agentId, report, now());
+    if (this.#isCurrent(session)) this.reports.reported(session, report, now());
   }
 
   settled(session: AgentSession, belowSequence: number): void {
+    // What a stranger says of an agent's blocks is no reason to forget them.
+    if (!this.#sessions.has(session) || !isTrusted(session.standing)) return;
     const { agentId, epoch } = session;
-    const known = this.#settledBelow.get(agentId);
-    if (belowSequence <= 1 || (known?.epoch === epoch && known.sequence >= belowSequence)) return;
-    this.#settledBelow.set(agentId, { epoch, sequence: belowSequence });
+    session.nextSequence = Math.max(session.nextSequence, belowSequence);
+    if (belowSequence <= 1 || (this.#settledBelow.get(session) ?? 0) >= belowSequence) return;
+    this.#settledBelow.set(session, belowSequence);
     const settle = async (): Promise<void> =>
       this.#options.journal.settleBelow(agentId, epoch, belowSequence);
     settle().catch((error: unknown) => {
@@ -277,7 +313,7 @@ class IngestRuntime implements HandlerHost {
     const { session } = channel;
     const { header, payload } = block;
     const key = blockKey(header.id);
-    const leave = await this.#gate.enter(session.agentId, payload.length);
+    const leave = await this.#gate.enter(session.machineKey, payload.length);
     let kept = false;
     try {
       let known = await this.#isKnown(key, header);
@@ -294,7 +330,8 @@ class IngestRuntime implements HandlerHost {
       this.#options.metrics?.blockReceived?.(header, payload.length, known);
       const arriving: Arriving = { block, receivedMs: now(), leave, journaled: false };
       this.#arriving.set(key, arriving);
-      const { agentId } = session;
+      session.nextSequence = Math.max(session.nextSequence, header.id.sequence + 1);
+      const { machineKey: agentId } = session;
       const { grantId, channel: number } = channel;
       this.#dispatch({ type: 'block_arrived', agentId, grantId, channel: number, block: header, known });
       this.#arriving.delete(key);
@@ -312,14 +349,15 @@ class IngestRuntime implements HandlerHost {
     this.#tellIdle();
     await promise;
     clearTimeout(timer);
-    for (const session of this.#byAgent.values()) session.leave('the server leaves');
+    for (const session of this.#sessions.all()) session.leave('the server leaves');
   }
 
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#wakeTimer);
     this.#stopRoom();
-    for (const session of this.#byAgent.values()) session.leave('the server stops');
+    this.desk.stop();
+    for (const session of this.#sessions.all()) session.leave('the server stops');
     for (const resolve of this.#idleWaiters) resolve();
   }
 
@@ -328,8 +366,15 @@ class IngestRuntime implements HandlerHost {
     await Promise.all(this.#appending.values());
   }
 
+  /** Ends a session of which the connection is dead. */
+  #end(session: AgentSession, reason: string): void {
+    this.disconnected(session);
+    session.leave(reason);
+    session.connection?.leave();
+  }
+
   #isCurrent(session: AgentSession): boolean {
-    return this.#bySessionId.has(session.sessionId);
+    return this.#sessions.has(session);
   }
 
   /** Waits for the same block's append when one is under way (it may come twice, over two streams). */
@@ -390,10 +435,10 @@ class IngestRuntime implements HandlerHost {
   #execute(effect: ServerEffect): void {
     switch (effect.type) {
       case 'send_grant':
-        this.#byAgent.get(effect.agentId)?.sendGrant(effect.grant);
+        this.#sessions.byMachineKey(effect.agentId)?.sendGrant(effect.grant);
         return;
       case 'revoke':
-        this.#byAgent.get(effect.agentId)?.sendRevocation({
+        this.#sessions.byMachineKey(effect.agentId)?.sendRevocation({
           ...(effect.grantId === undefined ? {} : { grantId: effect.grantId }),
           ...(effect.channel === undefined ? {} : { channel: effect.channel }),
         });
@@ -402,19 +447,22 @@ class IngestRuntime implements HandlerHost {
         this.#append(blockKey(effect.blockId), effect.priority);
         return;
       case 'acknowledge_block':
-        this.#byAgent
-          .get(effect.agentId)
+        this.#sessions
+          .byMachineKey(effect.agentId)
           ?.channel(effect.grantId, effect.channel)
           ?.acknowledge(effect.blockId);
         return;
       case 'refuse_block': {
         const { agentId, refusal, blockId } = effect;
-        this.#options.metrics?.blockRefused?.(agentId, refusal);
-        this.#byAgent.get(agentId)?.channel(effect.grantId, effect.channel)?.refuse(blockId, refusal);
+        this.#options.metrics?.blockRefused?.(agentIdOf(agentId), refusal);
+        this.#sessions
+          .byMachineKey(agentId)
+          ?.channel(effect.grantId, effect.channel)
+          ?.refuse(blockId, refusal);
         return;
       }
       case 'record_notice':
-        this.#recordNotice(effect.agentId, effect.notice);
+        this.#recordNotice(agentIdOf(effect.agentId), effect.notice);
         return;
       case 'wake_at':
         clearTimeout(this.#wakeTimer);
@@ -471,7 +519,7 @@ class IngestRuntime implements HandlerHost {
   /** For drain: nothing is being written and no channel is open. */
   #tellIdle(): void {
     if (this.#idleWaiters.length === 0 || this.#appending.size > 0) return;
-    for (const session of this.#byAgent.values()) if (session.openChannelCount > 0) return;
+    for (const session of this.#sessions.all()) if (session.openChannelCount > 0) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();

@@ -8,12 +8,13 @@
  */
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
+import { certificateIdentity } from '../identity/agent-identity.ts';
 import { HandshakeComplaints } from './handshake-complaints.ts';
 import {
   CONNECTION_WINDOW_BYTES,
@@ -50,12 +51,16 @@ export class PeerConnection {
   readonly remoteAddress: string;
   readonly #session: http2.ServerHttp2Session;
   readonly #handshakeTimer: NodeJS.Timeout;
+  /** Who the peer's certificate says that it is; undefined when it was asked for none. */
+  readonly certificate: string | undefined;
   #pingSentAt: number | undefined;
+  #heardAtMs: number = performance.now();
 
   constructor(session: http2.ServerHttp2Session, handshakeTimeoutMs: number) {
     this.#session = session;
     // The session's socket refuses some accesses once destroyed; the address is read while it is whole.
     this.remoteAddress = session.destroyed ? 'unknown' : (session.socket.remoteAddress ?? 'unknown');
+    this.certificate = session.destroyed ? undefined : certificateOf(session.socket);
     this.#handshakeTimer = setTimeout(() => this.destroy(), handshakeTimeoutMs);
     session.once('close', () => clearTimeout(this.#handshakeTimer));
   }
@@ -87,8 +92,38 @@ export class PeerConnection {
     this.#pingSentAt = nowMs;
     this.#session.ping(() => {
       this.#pingSentAt = undefined;
+      this.#heardAtMs = performance.now();
     });
   }
+
+  /** Since the peer proved last that it lives. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAtMs;
+  }
+
+  /** Asks the peer at once; resolves with whether it answered in time. */
+  async isAlive(timeoutMs: number): Promise<boolean> {
+    if (this.#session.destroyed || this.#session.closed) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), timeoutMs);
+    const onClose = (): void => resolve(false);
+    this.#session.once('close', onClose);
+    this.#session.ping((error) => {
+      if (error === null) this.#heardAtMs = performance.now();
+      resolve(error === null);
+    });
+    const lives = await promise;
+    clearTimeout(timer);
+    this.#session.off('close', onClose);
+    return lives;
+  }
+}
+
+/** The identity in a certificate that the TLS layer has checked against the operator's authority. */
+function certificateOf(socket: Socket | TLSSocket): string | undefined {
+  if (!('getPeerX509Certificate' in socket) || !socket.authorized) return undefined;
+  const certificate = socket.getPeerX509Certificate();
+  return certificate === undefined ? undefined : certificateIdentity(certificate.subject, certificate.issuer);
 }
 
 /** The connection that a call came on, in its context values. */

@@ -15,6 +15,9 @@ export const LOCAL_LOG_TABLE = 'otel_logs_local';
 export const MIGRATION_TABLE = 'sluice_migrations';
 /** Copies of blocks that may be in the store twice (moved-copies.ts). Empty but after a server went silent. */
 export const MOVED_TABLE = 'sluice_moved_blocks';
+/** What is pinned to the ids of agents, and which of their runs are connected where (agent-tables.ts). */
+export const AGENT_PINS_TABLE = 'sluice_agent_pins';
+export const AGENT_RUNS_TABLE = 'sluice_agent_runs';
 
 /**
  * How many insert tokens are remembered. A batch is tried again until it is acknowledged, so the window must outlast
@@ -137,6 +140,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'create the log table', statements: createLogTable },
   { version: 2, name: 'create the table of moved blocks', statements: createMovedTable },
+  { version: 4, name: 'create the tables of who agents are', statements: createAgentTables },
 ];
 
 /** @returns the statements that create the table of applied migrations */
@@ -200,6 +204,44 @@ function createMovedTable(cluster: ClusterOptions | undefined): readonly string[
 ENGINE = ${engine}
 ORDER BY (AgentId, BlockEpoch, BlockSequence, ServerId)
 SETTINGS ${DURABILITY}`,
+  ];
+}
+
+/** Lines that are only ever added, and runs that are thrown away after hours. On each node of a cluster, whole. */
+function createAgentTables(cluster: ClusterOptions | undefined): readonly string[] {
+  const engine = (table: string): string =>
+    cluster === undefined
+      ? 'MergeTree'
+      : `ReplicatedMergeTree('/clickhouse/tables/{database}/${table}', '{replica}-{shard}')`;
+  return [
+    `CREATE TABLE IF NOT EXISTS ${AGENT_PINS_TABLE}${onCluster(cluster)}
+(
+  AgentId String,
+  Kind UInt8,
+  KeyIdentity String,
+  CertificateIdentity String,
+  ServerId String,
+  HostName String,
+  Address String,
+  Changed DateTime64(3) DEFAULT now64(3)
+)
+ENGINE = ${engine(AGENT_PINS_TABLE)}
+ORDER BY (AgentId, Changed)
+SETTINGS ${DURABILITY}`,
+    `CREATE TABLE IF NOT EXISTS ${AGENT_RUNS_TABLE}${onCluster(cluster)}
+(
+  AgentId String,
+  ServerId String,
+  Epoch UInt64,
+  Identity String,
+  HostName String,
+  Address String,
+  ConnectedMs UInt64,
+  SilentMs UInt64,
+  SeenAt DateTime64(3) DEFAULT now64(3)
+)
+ENGINE = ${engine(AGENT_RUNS_TABLE)}
+ORDER BY (SeenAt, AgentId)`,
   ];
 }
 

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AgentReport, ChannelState, PriorityViolationNotice, UrgencyClass } from "./uplink_pb.js";
+import type { AgentReport, ChannelState, IdentityProblemKind, PriorityViolationNotice, UrgencyClass } from "./uplink_pb.js";
 
 /**
  * Describes the file sluice/v1/query.proto.
@@ -426,6 +426,13 @@ export declare type GetStatusResponse = Message<"sluice.v1.GetStatusResponse"> &
    * @generated from field: sluice.v1.Health health = 5;
    */
   health?: Health | undefined;
+
+  /**
+   * What is wrong with who agents are, as far as the answering server knows; the worst of each agent first. Bounded.
+   *
+   * @generated from field: repeated sluice.v1.IdentityProblem identity_problems = 20;
+   */
+  identityProblems: IdentityProblem[];
 };
 
 /**
@@ -826,6 +833,13 @@ export declare type AgentStatus = Message<"sluice.v1.AgentStatus"> & {
    * @generated from field: uint64 oldest_unsearchable_ms = 5;
    */
   oldestUnsearchableMs: bigint;
+
+  /**
+   * Who it is, and the session; twins are entries of the same id. Absent for an agent that only others know.
+   *
+   * @generated from field: sluice.v1.AgentIdentity identity = 20;
+   */
+  identity?: AgentIdentity | undefined;
 };
 
 /**
@@ -861,6 +875,105 @@ export declare type StoreStatus = Message<"sluice.v1.StoreStatus"> & {
 export declare const StoreStatusSchema: GenMessage<StoreStatus>;
 
 /**
+ * @generated from message sluice.v1.AgentIdentity
+ */
+export declare type AgentIdentity = Message<"sluice.v1.AgentIdentity"> & {
+  /**
+   * @generated from field: sluice.v1.IdentityStanding standing = 1;
+   */
+  standing: IdentityStanding;
+
+  /**
+   * Of the key or certificate that it has shown, e.g. `ed25519 SHA256:...` or `certificate CN=web-1, issued by CN=ours`.
+   *
+   * @generated from field: string shown = 2;
+   */
+  shown: string;
+
+  /**
+   * @generated from field: string host_name = 3;
+   */
+  hostName: string;
+
+  /**
+   * Where it connects from, without a port.
+   *
+   * @generated from field: string address = 4;
+   */
+  address: string;
+
+  /**
+   * Names one run of the agent.
+   *
+   * @generated from field: uint64 epoch = 5;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: uint64 connected_since_ms = 6;
+   */
+  connectedSinceMs: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.AgentIdentity.
+ * Use `create(AgentIdentitySchema)` to create a new message.
+ */
+export declare const AgentIdentitySchema: GenMessage<AgentIdentity>;
+
+/**
+ * @generated from message sluice.v1.IdentityProblem
+ */
+export declare type IdentityProblem = Message<"sluice.v1.IdentityProblem"> & {
+  /**
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: sluice.v1.IdentityProblemKind kind = 2;
+   */
+  kind: IdentityProblemKind;
+
+  /**
+   * @generated from field: uint64 since_ms = 3;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 last_ms = 4;
+   */
+  lastMs: bigint;
+
+  /**
+   * Of twins: how many; of a key: connections; of a rollback: times.
+   *
+   * @generated from field: uint64 count = 5;
+   */
+  count: bigint;
+
+  /**
+   * Of a rollback: the records that the store had at or above the mark to which the queue went back.
+   *
+   * @generated from field: optional uint64 records = 6;
+   */
+  records?: bigint | undefined;
+
+  /**
+   * For people: what, where, what to do.
+   *
+   * @generated from field: string text = 7;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message sluice.v1.IdentityProblem.
+ * Use `create(IdentityProblemSchema)` to create a new message.
+ */
+export declare const IdentityProblemSchema: GenMessage<IdentityProblem>;
+
+/**
  * @generated from enum sluice.v1.ProblemSeverity
  */
 export enum ProblemSeverity {
@@ -888,6 +1001,49 @@ export enum ProblemSeverity {
  * Describes the enum sluice.v1.ProblemSeverity.
  */
 export declare const ProblemSeveritySchema: GenEnum<ProblemSeverity>;
+
+/**
+ * @generated from enum sluice.v1.IdentityStanding
+ */
+export enum IdentityStanding {
+  /**
+   * @generated from enum value: IDENTITY_STANDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An agent without key and certificate, of an id that nothing is pinned to.
+   *
+   * @generated from enum value: IDENTITY_STANDING_UNPROVEN = 1;
+   */
+  UNPROVEN = 1,
+
+  /**
+   * It has proven to be who it was at first sight, or whom an operator accepted.
+   *
+   * @generated from enum value: IDENTITY_STANDING_PROVEN = 2;
+   */
+  PROVEN = 2,
+
+  /**
+   * It has proven to be another one.
+   *
+   * @generated from enum value: IDENTITY_STANDING_OTHER_KEY = 3;
+   */
+  OTHER_KEY = 3,
+
+  /**
+   * It has proven nothing, and something is pinned to its id.
+   *
+   * @generated from enum value: IDENTITY_STANDING_NO_KEY = 4;
+   */
+  NO_KEY = 4,
+}
+
+/**
+ * Describes the enum sluice.v1.IdentityStanding.
+ */
+export declare const IdentityStandingSchema: GenEnum<IdentityStanding>;
 
 /**
  * @generated from service sluice.v1.QueryService

@@ -55,6 +55,14 @@ export declare type ControlRequest = Message<"sluice.v1.ControlRequest"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * Right after Welcome, when Hello named a key.
+     *
+     * @generated from field: sluice.v1.Proof proof = 6;
+     */
+    value: Proof;
+    case: "proof";
   } | { case: undefined; value?: undefined };
 };
 
@@ -99,6 +107,14 @@ export declare type ControlResponse = Message<"sluice.v1.ControlResponse"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * What is wrong with who the agent is.
+     *
+     * @generated from field: sluice.v1.IdentityNotice identity_notice = 5;
+     */
+    value: IdentityNotice;
+    case: "identityNotice";
   } | { case: undefined; value?: undefined };
 };
 
@@ -177,6 +193,20 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
    * @generated from field: repeated string key_kinds = 11;
    */
   keyKinds: string[];
+
+  /**
+   * Ed25519 public key, 32 bytes, of the agent's data directory; Proof follows. Empty: an agent without one.
+   *
+   * @generated from field: bytes identity_key = 12;
+   */
+  identityKey: Uint8Array;
+
+  /**
+   * The sequence that the agent's next block gets; 0 says nothing. It comes back lower with an older copy of the queue.
+   *
+   * @generated from field: uint64 next_sequence = 13;
+   */
+  nextSequence: bigint;
 };
 
 /**
@@ -232,6 +262,13 @@ export declare type Welcome = Message<"sluice.v1.Welcome"> & {
    * @generated from field: repeated string key_kinds = 8;
    */
   keyKinds: string[];
+
+  /**
+   * 32 random bytes for Proof; empty from a server that asks for none.
+   *
+   * @generated from field: bytes challenge = 9;
+   */
+  challenge: Uint8Array;
 };
 
 /**
@@ -239,6 +276,67 @@ export declare type Welcome = Message<"sluice.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export declare const WelcomeSchema: GenMessage<Welcome>;
+
+/**
+ * The agent has the private half of the key that its Hello named.
+ *
+ * @generated from message sluice.v1.Proof
+ */
+export declare type Proof = Message<"sluice.v1.Proof"> & {
+  /**
+   * Ed25519, 64 bytes, over the text of packages/wire/identity-proof.ts.
+   *
+   * @generated from field: bytes signature = 1;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message sluice.v1.Proof.
+ * Use `create(ProofSchema)` to create a new message.
+ */
+export declare const ProofSchema: GenMessage<Proof>;
+
+/**
+ * Everything that is wrong now; it replaces what the notice before said. None: nothing is wrong any more.
+ *
+ * @generated from message sluice.v1.IdentityNotice
+ */
+export declare type IdentityNotice = Message<"sluice.v1.IdentityNotice"> & {
+  /**
+   * @generated from field: repeated sluice.v1.IdentityNoticeProblem problems = 1;
+   */
+  problems: IdentityNoticeProblem[];
+};
+
+/**
+ * Describes the message sluice.v1.IdentityNotice.
+ * Use `create(IdentityNoticeSchema)` to create a new message.
+ */
+export declare const IdentityNoticeSchema: GenMessage<IdentityNotice>;
+
+/**
+ * @generated from message sluice.v1.IdentityNoticeProblem
+ */
+export declare type IdentityNoticeProblem = Message<"sluice.v1.IdentityNoticeProblem"> & {
+  /**
+   * @generated from field: sluice.v1.IdentityProblemKind kind = 1;
+   */
+  kind: IdentityProblemKind;
+
+  /**
+   * For people: what, since when, what to do.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message sluice.v1.IdentityNoticeProblem.
+ * Use `create(IdentityNoticeProblemSchema)` to create a new message.
+ */
+export declare const IdentityNoticeProblemSchema: GenMessage<IdentityNoticeProblem>;
 
 /**
  * @generated from message sluice.v1.Goodbye
@@ -1213,6 +1311,49 @@ export declare type SentNotice = Message<"sluice.v1.SentNotice"> & {
  * Use `create(SentNoticeSchema)` to create a new message.
  */
 export declare const SentNoticeSchema: GenMessage<SentNotice>;
+
+/**
+ * @generated from enum sluice.v1.IdentityProblemKind
+ */
+export enum IdentityProblemKind {
+  /**
+   * @generated from enum value: IDENTITY_PROBLEM_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Several agents of this id run at once.
+   *
+   * @generated from enum value: IDENTITY_PROBLEM_KIND_TWINS = 1;
+   */
+  TWINS = 1,
+
+  /**
+   * The agent came with another key or certificate than the one that is pinned to its id.
+   *
+   * @generated from enum value: IDENTITY_PROBLEM_KIND_OTHER_KEY = 2;
+   */
+  OTHER_KEY = 2,
+
+  /**
+   * The agent came without the key or certificate that is pinned to its id.
+   *
+   * @generated from enum value: IDENTITY_PROBLEM_KIND_NO_KEY = 3;
+   */
+  NO_KEY = 3,
+
+  /**
+   * The agent's data directory went back to an earlier state.
+   *
+   * @generated from enum value: IDENTITY_PROBLEM_KIND_ROLLED_BACK = 4;
+   */
+  ROLLED_BACK = 4,
+}
+
+/**
+ * Describes the enum sluice.v1.IdentityProblemKind.
+ */
+export declare const IdentityProblemKindSchema: GenEnum<IdentityProblemKind>;
 
 /**
  * @generated from enum sluice.v1.UrgencyClass

@@ -1,0 +1,208 @@
+/**
+ * The identity book on disk: an LMDB environment of its own beside the journal, a record for each agent.
+ *
+ * Invariants: a new pin is written at once, with all that came in the same moment; everything else within WRITE_DELAY_MS;
+ * a disk that fails stops no agent: it is said once, and tried again; a file that cannot be read is moved aside, never
+ * overwritten. The lock of the journal, which is opened first, keeps other processes away.
+ */
+import { renameSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { lmdbDamage } from '@sluice/host/lmdb/check';
+import { makePrivateDirectory } from '@sluice/host/private-directory';
+import { SluiceError } from '@sluice/protocol/error';
+import type { AgentId } from '@sluice/protocol/model';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Logger } from 'pino';
+import { type AgentRecord, parseRecord, RECORD_FORMAT } from './agent-record.ts';
+import { IdentityBook } from './identity-book.ts';
+import { MAX_AGENTS_REMEMBERED, WRITE_DELAY_MS } from './limits.ts';
+
+export const AGENTS_DIRECTORY_NAME = 'agents';
+const FILE_NAME = 'agents.lmdb';
+/** Address space: a record with all its lists full takes some 8 KiB, and a commit keeps the old pages for a while. */
+const MAP_BYTES: number = 2 * MAX_AGENTS_REMEMBERED * 8 * 1024;
+
+export interface StoredIdentities {
+  readonly book: IdentityBook;
+  /** What is wrong with the file; undefined while all is well. */
+  readonly problem: string | undefined;
+  /** Writes what is left and closes. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the book in `directory`/agents, or begins one.
+ * @throws SluiceError `state_newer`, `config_invalid`
+ */
+export async function openIdentities(
+  directory: string,
+  serverId: string,
+  logger: Logger,
+): Promise<StoredIdentities> {
+  const home = path.join(directory, AGENTS_DIRECTORY_NAME);
+  makePrivateDirectory(home);
+  const file = path.join(home, FILE_NAME);
+  let damage = lmdbDamage(file);
+  if (damage === undefined) {
+    try {
+      return await IdentityFile.open(file, serverId, logger, undefined);
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'state_newer') throw error;
+      damage = error instanceof Error ? error.message : String(error);
+    }
+  }
+  const kept = moveAside(file);
+  const problem = `${file} could not be read (${damage}) and is ${kept} now: agents are known again from the store, or by first sight`;
+  logger.error(problem);
+  return await IdentityFile.open(file, serverId, logger, problem);
+}
+
+function moveAside(file: string): string {
+  const kept = `${file}.damaged`;
+  renameSync(file, kept);
+  // LMDB's own lock belongs to the file that went.
+  if (statSync(`${file}-lock`, { throwIfNoEntry: false }) !== undefined)
+    renameSync(`${file}-lock`, `${kept}-lock`);
+  return kept;
+}
+
+class IdentityFile implements StoredIdentities {
+  readonly book: IdentityBook;
+  problem: string | undefined;
+  readonly #root: RootDatabase<unknown, string>;
+  readonly #agents: Database<unknown, string>;
+  readonly #logger: Logger;
+  /** Undefined: forgotten. */
+  readonly #dirty = new Map<AgentId, AgentRecord | undefined>();
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(
+    root: RootDatabase<unknown, string>,
+    agents: Database<unknown, string>,
+    serverId: string,
+    logger: Logger,
+  ) {
+    this.#root = root;
+    this.#agents = agents;
+    this.#logger = logger;
+    this.book = new IdentityBook({
+      serverId,
+      onChanged: (record, urgent) => this.#changed(record.agentId, record, urgent),
+      onForgotten: (agentId) => this.#changed(agentId, undefined, false),
+    });
+  }
+
+  static async open(
+    file: string,
+    serverId: string,
+    logger: Logger,
+    problem: string | undefined,
+  ): Promise<IdentityFile> {
+    const root: RootDatabase<unknown, string> = open({
+      path: file,
+      noSubdir: true,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      mapSize: MAP_BYTES,
+      encoding: 'json',
+      maxDbs: 2,
+    });
+    try {
+      const meta: Database<unknown, string> = root.openDB({ name: 'meta', encoding: 'json' });
+      const agents: Database<unknown, string> = root.openDB({ name: 'agents', encoding: 'json' });
+      const format = meta.get('format');
+      if (typeof format === 'number' && format > RECORD_FORMAT) {
+        throw new SluiceError(
+          'state_newer',
+          `${file} has format ${format}; this program knows ${RECORD_FORMAT}`,
+          {
+            hint: 'Start the newer version of Sluice that wrote it.',
+          },
+        );
+      }
+      if (format === undefined) await meta.put('format', RECORD_FORMAT);
+      const opened = new IdentityFile(root, agents, serverId, logger);
+      opened.problem = problem;
+      opened.#restore(file);
+      return opened;
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+    await this.#write();
+    await this.#root.close();
+  }
+
+  #restore(file: string): void {
+    const records: AgentRecord[] = [];
+    let damaged = 0;
+    for (const { key, value } of this.#agents.getRange()) {
+      // The id was branded when it was written: this is where it comes back from disk.
+      const record = parseRecord(key as AgentId, value);
+      if (record === undefined) damaged += 1;
+      else records.push(record);
+    }
+    records.sort((one, other) => one.lastSeenMs - other.lastSeenMs);
+    for (const record of records) this.book.restore(record);
+    if (damaged === 0) return;
+    this.problem = `${damaged} agents in ${file} could not be read: they are known again from the store, or by first sight`;
+    this.#logger.error(this.problem);
+  }
+
+  #changed(agentId: AgentId, record: AgentRecord | undefined, urgent: boolean): void {
+    this.#dirty.set(agentId, record);
+    if (this.#closed || this.#writing !== undefined) return;
+    if (!urgent && this.#timer !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#start(), urgent ? 0 : WRITE_DELAY_MS);
+  }
+
+  #start(): void {
+    this.#timer = undefined;
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined;
+      if (this.#dirty.size > 0 && !this.#closed) {
+        this.#timer = setTimeout(() => this.#start(), WRITE_DELAY_MS);
+      }
+    });
+  }
+
+  /** One transaction; what could not be written waits for the next. Never rejects. */
+  async #write(): Promise<void> {
+    if (this.#dirty.size === 0) return;
+    const changes = [...this.#dirty];
+    this.#dirty.clear();
+    try {
+      await this.#root.batch(() => {
+        for (const [agentId, record] of changes) {
+          if (record === undefined) void this.#agents.remove(agentId);
+          else void this.#agents.put(agentId, bodyOf(record));
+        }
+      });
+      if (this.#writeFailed) this.#logger.info('what is known of agents is on disk again');
+      this.#writeFailed = false;
+    } catch (error) {
+      for (const [agentId, record] of changes) {
+        if (!this.#dirty.has(agentId)) this.#dirty.set(agentId, record);
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#writeFailed)
+        this.#logger.error({ reason }, 'what is known of agents cannot be written; trying again');
+      this.#writeFailed = true;
+    }
+  }
+  #writeFailed = false;
+}
+
+function bodyOf({ agentId: _, ...body }: AgentRecord): Omit<AgentRecord, 'agentId'> {
+  return body;
+}
