@@ -122,11 +122,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     timeout: 240_000,
   }, async () => {
     writeLines(path.join(logs, 'all.log'), 22);
-    const [uplink, api, store] = [
-      await pickPort('127.0.0.1', 0),
-      await pickPort('127.0.0.1', 0),
-      await pickPort('127.0.0.1', 0),
-    ];
+    const [uplink, api] = [await pickPort('127.0.0.1', 0), await pickPort('127.0.0.1', 0)];
     const server = await startProgram(
       [
         'server',
@@ -138,8 +134,8 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
         `127.0.0.1:${uplink}`,
         '--api-listen',
         `127.0.0.1:${api}`,
-        '--store-url',
-        `http://127.0.0.1:${store}`,
+        '--store-data',
+        path.join(directory, 'store'),
       ],
       'ready',
     );
@@ -160,12 +156,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
       ),
     );
     await expect.poll(() => server.stderr(), PATIENCE).toMatch(/no space left|disk .* is full/i);
-    running.push(
-      await startProgram(
-        ['store', '--data', path.join(directory, 'store'), '--listen', `127.0.0.1:${store}`],
-        'ready',
-      ),
-    );
+    running.push(await startProgram(['store', '--data', path.join(directory, 'store')], 'ready'));
     await expectEachLineOnce(`http://127.0.0.1:${api}`, LINES);
   });
 

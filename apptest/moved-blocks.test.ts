@@ -78,8 +78,8 @@ function victimOf(program: RunningUp): number {
 
 function recordsOf(program: RunningUp): Records {
   const store = descendants(program.pid).find(({ command }) => command.includes('store'));
-  const listen = store?.command[store.command.indexOf('--listen') + 1];
-  return new Records(program.url, `http://${listen}/`);
+  const data = store?.command[store.command.indexOf('--data') + 1];
+  return new Records(program.url, data ?? 'no store runs');
 }
 
 const KEPT = 'SELECT count() FROM sluice_moved_blocks WHERE State = 2';

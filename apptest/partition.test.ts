@@ -49,9 +49,10 @@ async function partition(lost: Lost): Promise<void> {
   mkdirSync(logs);
   const lines = [...corpusLines(LINES, 12)];
   writeFileSync(path.join(logs, 'first.log'), `${lines.slice(0, FIRST_LINES).join('\n')}\n`);
-  const store = `127.0.0.1:${await pickPort('127.0.0.1', 0)}`;
-  const follower = await startServer('s1', ['--store-listen', store, '--priorities', '3,4']);
-  const leader = await startServer('s2', ['--store-url', `http://${store}`, '--priorities', '1,2']);
+  const listen = `127.0.0.1:${await pickPort('127.0.0.1', 0)}`;
+  const store = path.join(directory, 's1', 'store');
+  const follower = await startServer('s1', ['--store-listen', listen, '--priorities', '3,4']);
+  const leader = await startServer('s2', ['--store-data', store, '--priorities', '1,2']);
   const servers = [follower, leader].flatMap(({ relay }) => ['--server', `http://127.0.0.1:${relay.port}`]);
   const watched = ['--from-start', '--watch', path.join(logs, '*.log')];
   const data = ['--data', path.join(directory, 'agent')];
@@ -60,7 +61,7 @@ async function partition(lost: Lost): Promise<void> {
       SLUICE_IN_DOUBT_TIMEOUT: '1s',
     }),
   );
-  const records = new Records(follower.url, `http://${store}/`);
+  const records = new Records(follower.url, store);
   await expect.poll(() => records.count(), PATIENCE).toBe(FIRST_LINES);
   const watching = records.watch();
   leader.relay.silence(lost);

@@ -42,10 +42,19 @@ interface ServerPlace {
   start(): Promise<RunningProgram & { readonly line: string }>;
 }
 
-async function placeServer(id: string, priorities: string, storeUrl: string): Promise<ServerPlace> {
+async function placeServer(id: string, priorities: string, storeData: string): Promise<ServerPlace> {
   const address = `${HOST}:${await pickPort(HOST, 0)}`;
   const flags = [
-    ...['--id', id, '--priorities', priorities, '--data', path.join(directory, id), '--store-url', storeUrl],
+    ...[
+      '--id',
+      id,
+      '--priorities',
+      priorities,
+      '--data',
+      path.join(directory, id),
+      '--store-data',
+      storeData,
+    ],
     ...['--listen', address, '--api-listen', `${HOST}:${await pickPort(HOST, 0)}`],
     ...['--quota-bytes', '4MiB', '--grant-lifetime', '2s', '--yield-memory', YIELD_MEMORY],
   ];
@@ -79,10 +88,10 @@ async function heldBy(client: Client): Promise<Record<string, number[]>> {
 test('U11 U13 the grants become contiguous, the other server takes over, the first leads again', {
   timeout: 300_000,
 }, async () => {
-  const storeAddress = `${HOST}:${await pickPort(HOST, 0)}`;
-  await run('store', '--data', path.join(directory, 'store'), '--listen', storeAddress);
-  const first = await placeServer('s1', '1,3', `http://${storeAddress}`);
-  const second = await placeServer('s2', '2,4', `http://${storeAddress}`);
+  const store = path.join(directory, 'store');
+  await run('store', '--data', store);
+  const first = await placeServer('s1', '1,3', store);
+  const second = await placeServer('s2', '2,4', store);
   const s1 = await first.start();
   const s2 = await second.start();
   const client = clientOf(s2.line.slice('ready '.length));

@@ -119,16 +119,12 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   if (!Number.isSafeInteger(count) || count < PROCESSES) throw new Error('--agents is a whole number from 4');
   checkDescriptors(count + OTHER_DESCRIPTORS);
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-agents-'));
-  const [storePort, port, apiPort] = [
-    await pickPort(HOST, 0),
-    await pickPort(HOST, 0),
-    await pickPort(HOST, 0),
-  ];
+  const [port, apiPort] = [await pickPort(HOST, 0), await pickPort(HOST, 0)];
   const startServer = (): Promise<RunningProgram> =>
     startProgram(
       [
         ...['server', '--id', 's1', '--data', path.join(directory, 's1'), ...serverFlags],
-        ...['--store-url', `http://${HOST}:${storePort}`],
+        ...['--store-data', path.join(directory, 'store')],
         ...['--listen', `${HOST}:${port}`, '--api-listen', `${HOST}:${apiPort}`],
       ],
       'ready',
@@ -136,8 +132,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   const agents = new Agents();
   const running: RunningProgram[] = [];
   try {
-    const storeFlags = ['--data', path.join(directory, 'store'), '--listen', `${HOST}:${storePort}`];
-    running.push(await startProgram(['store', ...storeFlags], 'ready'));
+    running.push(await startProgram(['store', '--data', path.join(directory, 'store')], 'ready'));
     let server = await startServer();
     running.push(server);
     const emptyKiB = residentKiB(server.pid);

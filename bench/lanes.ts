@@ -13,7 +13,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pickPort } from '@sluice/host/pick-port';
 import { type AgentId, type BlockHeader, URGENCY_CLASSES, type UrgencyClass } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
 import { type Loader, startLoader } from '@sluice/server/loader/loader';
@@ -24,7 +23,6 @@ import { RecordFields } from '@sluice/wire/block-record';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { startProgram } from '../apptest/support/programs.ts';
 
-const HOST = '127.0.0.1';
 const DEFAULT_SECONDS = 20;
 /** As much as a server holds under load: some batches of bulk. */
 const BULK_WAITING_BYTES = 160 * 1024 * 1024;
@@ -55,12 +53,10 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   const servers = numberAfter(argumentsOfBench, '--servers', 1);
   const seconds = numberAfter(argumentsOfBench, '--seconds', DEFAULT_SECONDS);
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-lanes-'));
-  const port = await pickPort(HOST, 0);
-  const store = await startProgram(
-    ['store', '--data', path.join(directory, 'store'), '--listen', `${HOST}:${port}`],
-    'ready',
-  );
-  const client = createStoreClient({ url: `http://${HOST}:${port}` });
+  const store = await startProgram(['store', '--data', path.join(directory, 'store')], 'ready');
+  const client = createStoreClient({
+    place: { kind: 'directory', directory: path.join(directory, 'store') },
+  });
   try {
     await migrate(client);
     const payloads = await makePayloads();

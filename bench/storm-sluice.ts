@@ -10,6 +10,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createQueryClient, type QueryClient } from '@sluice/cli/client';
 import { pickPort } from '@sluice/host/pick-port';
+import { textOf } from '@sluice/store/testing/ask-store';
 import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { type RunningProgram, startProgram } from '../apptest/support/programs.ts';
 import { Flood } from './storm-flood.ts';
@@ -43,14 +44,14 @@ interface Watch {
 export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<StormOutcome> {
   const directory = path.join(plan.directory, mode);
   mkdirSync(directory, { recursive: true });
-  const ports = { store: 0, uplink: 0, api: 0 };
-  for (const part of ['store', 'uplink', 'api'] as const) ports[part] = await pickPort(HOST, 0);
+  const ports = { uplink: 0, api: 0 };
+  for (const part of ['uplink', 'api'] as const) ports[part] = await pickPort(HOST, 0);
   const file = path.join(directory, 'storm.log');
-  const storeUrl = `http://${HOST}:${ports.store}`;
+  const store = path.join(directory, 'store');
   const startServer = (cap: readonly string[]): Promise<RunningProgram> =>
     startProgram(
       [
-        ...['server', '--id', 's1', '--data', path.join(directory, 's1'), '--store-url', storeUrl],
+        ...['server', '--id', 's1', '--data', path.join(directory, 's1'), '--store-data', store],
         ...['--listen', `${HOST}:${ports.uplink}`, '--api-listen', `${HOST}:${ports.api}`],
         ...['--priorities', mode === 'flat' ? '1' : '1,2', ...cap],
       ],
@@ -59,8 +60,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
   const flood = new Flood(file, plan.floodBytesPerSecond);
   const running: RunningProgram[] = [];
   try {
-    const storeFlags = ['--data', path.join(directory, 'store'), '--listen', `${HOST}:${ports.store}`];
-    running.push(await startProgram(['store', ...storeFlags], 'ready'));
+    running.push(await startProgram(['store', '--data', store], 'ready'));
     const capped = await startServer(['--ingest-limit', `${plan.rawBytesPerSecond}/s`]);
     running.push(capped);
     const agentFlags = [
@@ -100,7 +100,7 @@ export async function stormSluice(mode: StormMode, plan: StormPlan): Promise<Sto
     running.splice(running.indexOf(capped), 1);
     await capped.end();
     running.push(await startServer([]));
-    remarks.push(await everyLineOnce(storeUrl, client, flood));
+    remarks.push(await everyLineOnce(store, client, flood));
     return { shipper: mode, latencies, backlogLines, remarks };
   } finally {
     for (const program of running.reverse()) await program.end();
@@ -184,7 +184,7 @@ async function countLines(client: QueryClient): Promise<number> {
 }
 
 /** Waits until all lines are in the store, and says how many there are and how many different ones. */
-async function everyLineOnce(storeUrl: string, client: QueryClient, flood: Flood): Promise<string> {
+async function everyLineOnce(store: string, client: QueryClient, flood: Flood): Promise<string> {
   const startMs = Date.now();
   while (Date.now() < startMs + DRAIN_TIMEOUT_MS) {
     if ((await countLines(client)) >= flood.linesWritten) break;
@@ -192,8 +192,7 @@ async function everyLineOnce(storeUrl: string, client: QueryClient, flood: Flood
   }
   const seconds = ((Date.now() - startMs) / 1000).toFixed(0);
   const sql = "SELECT count(), uniqExact(toUInt64OrZero(extract(Body, 'line-(\\\\d+)'))) FROM otel_logs";
-  const response = await fetch(`${storeUrl}/`, { method: 'POST', body: `${sql} FORMAT TSV` });
-  const text = (await response.text()).trim();
+  const text = (await textOf(store, `${sql} FORMAT TSV`)).trim();
   const [count, different] = text.split('\t').map(Number);
   const verdict =
     count === flood.linesWritten && different === count ? 'every line once' : 'NOT every line once';

@@ -1,5 +1,6 @@
 /** What is found, and what lies in the store, of the lines that corpus.ts made. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { textOf } from '@sluice/store/testing/ask-store';
 import { expect } from 'vitest';
 import { lineNumber } from './corpus.ts';
 import { clientOf } from './programs.ts';
@@ -14,15 +15,15 @@ const RAW = 'SELECT count() FROM otel_logs';
 /** The records of one store, as a server finds them and as they are there. */
 export class Records {
   readonly #url: string;
-  readonly #storeUrl: string;
+  readonly #storeDirectory: string;
 
   /**
    * @param url of a server's API
-   * @param storeUrl of the store itself
+   * @param storeDirectory data directory of the store itself
    */
-  constructor(url: string, storeUrl: string) {
+  constructor(url: string, storeDirectory: string) {
     this.#url = url;
-    this.#storeUrl = storeUrl;
+    this.#storeDirectory = storeDirectory;
   }
 
   /** How many a search finds. */
@@ -40,9 +41,7 @@ export class Records {
 
   /** One number from the store itself. */
   async ask(sql: string): Promise<number> {
-    const answer = await fetch(this.#storeUrl, { method: 'POST', body: sql });
-    if (!answer.ok) throw new Error(await answer.text());
-    return Number(await answer.text());
+    return Number(await textOf(this.#storeDirectory, sql));
   }
 
   /** Records in the store, each copy counted. */

@@ -10,6 +10,7 @@ import { createSteadyClock } from '@sluice/host/steady-clock';
 import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerId, TimeMs } from '@sluice/protocol/model';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
+import { checkStoreExposure } from '@sluice/store/listen';
 import { heavyShareOf } from '@sluice/store/search-share';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { checkBlock } from '@sluice/wire/block-validator';
@@ -38,11 +39,13 @@ import { SearchTurns } from './search/search-turns.ts';
 import { serverStatus } from './server-status.ts';
 import { createAgentTables } from './store/agent-tables.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
-import { createStoreClient } from './store/store-client.ts';
+import { createStoreClient, type StorePlace } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 
 /** What lies in a data directory that a server used before. */
 const DATA_MARKS: readonly string[] = ['journal', 'store'];
+/** Of the embedded store, in the server's data directory. */
+const STORE_DIRECTORY = 'store';
 
 /** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
 export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
@@ -63,8 +66,8 @@ interface Credentials {
 
 /** Where the records go: an engine that this server starts and looks after, or one that is somewhere. */
 export type StoreChoice =
-  | ({ readonly kind: 'embedded'; readonly listen: Listen } & Credentials)
-  | ({ readonly kind: 'url'; readonly url: string } & Credentials);
+  | ({ readonly kind: 'embedded'; readonly listen?: Listen } & Credentials)
+  | (StorePlace & Credentials);
 
 export interface ServerOptions {
   /** Unique among the servers. */
@@ -123,6 +126,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   // Before anything starts that would have to be stopped again.
   checkExposure('uplink', options.uplink.host, options.tls !== undefined, options.token);
   checkExposure('API', options.api.host, options.tls !== undefined, options.token);
+  if (options.store.kind === 'embedded' && options.store.listen !== undefined)
+    checkStoreExposure(options.store.listen.host, false, options.store.password);
   await using parts = new AsyncDisposableStack();
   const { logger } = options;
   const directory = path.resolve(options.directory);
@@ -143,7 +148,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const embedded = await startEmbeddedStore(options, directory);
   if (embedded !== undefined) parts.defer(() => embedded.stop());
   const client = createStoreClient({
-    url: options.store.kind === 'url' ? options.store.url : (embedded?.url ?? ''),
+    place:
+      options.store.kind === 'embedded'
+        ? { kind: 'directory', directory: path.join(directory, STORE_DIRECTORY) }
+        : options.store,
     ...(options.store.user === undefined ? {} : { user: options.store.user }),
     ...(options.store.password === undefined ? {} : { password: options.store.password }),
   });
@@ -255,11 +263,10 @@ async function startEmbeddedStore(
   directory: string,
 ): Promise<SupervisedStore | undefined> {
   const { store, logger } = options;
-  if (store.kind === 'url') return undefined;
+  if (store.kind !== 'embedded') return undefined;
   return await superviseStore({
-    directory: path.join(directory, 'store'),
-    host: store.listen.host,
-    port: store.listen.port,
+    directory: path.join(directory, STORE_DIRECTORY),
+    ...(store.listen === undefined ? {} : { listen: store.listen }),
     ...(store.user === undefined ? {} : { user: store.user }),
     ...(store.password === undefined ? {} : { password: store.password }),
     logger,

@@ -9,6 +9,7 @@ export const EXCEPTION_CODES = {
   unknownSetting: 115,
   incorrectData: 117,
   timeoutExceeded: 159,
+  readonly: 164,
   tooManySimultaneousQueries: 202,
   socketTimeout: 209,
   networkError: 210,
@@ -52,7 +53,8 @@ export class EngineError extends Error {
 }
 
 const UNAUTHORIZED = new Set([194]);
-const FORBIDDEN = new Set([192, 193, 497, 516]);
+/** 164 (READONLY) is a 500 in ClickHouse; here it is the client's mistake, never the store's. */
+const FORBIDDEN = new Set([164, 192, 193, 497, 516]);
 const BAD_REQUEST = new Set([
   6, 26, 27, 33, 36, 38, 41, 42, 43, 44, 45, 53, 62, 63, 69, 70, 72, 117, 130, 131, 170, 321, 427, 441, 456,
   457, 467, 636, 640,

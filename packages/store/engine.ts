@@ -8,7 +8,7 @@
  * A running query is ended by `KILL QUERY` from the control connection: the library itself cannot interrupt one.
  *
  * Invariants: a connection runs one query at a time; a connection with a query on it is never closed (the engine would
- * abort); connections that ran SET or USE on a user's behalf are not used again.
+ * abort); a read runs with the engine's `readonly`, set together with its other settings and before its text is seen.
  */
 import { Session, type StreamChunk } from 'chdb';
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
@@ -22,7 +22,7 @@ import {
   QUERY_MEMORY_SHARE,
   SPILL_MEMORY_SHARE,
 } from './limits.ts';
-import { quoteString } from './sql-text.ts';
+import { quoteString } from './statement.ts';
 
 export interface EngineOptions {
   readonly directory: string;
@@ -38,9 +38,8 @@ export interface EngineQuery {
   readonly format: string;
   readonly settings: ReadonlyMap<string, string>;
   readonly parameters: ReadonlyMap<string, string>;
-  readonly database: string | undefined;
-  /** The statement changes its connection's state (SET, USE, temporary tables). */
-  readonly changesConnection: boolean;
+  /** The engine itself refuses what would change anything, and any change of settings. */
+  readonly readonly: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -169,7 +168,7 @@ export class Engine {
 
   private async runOnConnection<T>(query: EngineQuery, work: (session: Session) => Promise<T>): Promise<T> {
     const connection = this.takeConnection(query.sql);
-    let reusable = !query.changesConnection;
+    let reusable = true;
     try {
       await this.prepare(connection, query);
       if (query.signal.aborted) throw cancelled();
@@ -212,18 +211,19 @@ export class Engine {
       assignments.push(`param_${name} = ${quoteString(value)}`);
     }
     connection.settingNames = [...settings.keys()];
-    const { session } = connection;
-    if (query.database !== undefined)
-      await session.queryAsync(`USE \`${query.database.replaceAll(/[\\`]/g, '\\$&')}\``);
-    await session.queryAsync(`SET ${assignments.join(', ')}`);
+    // Last: from then on nothing can be set, but put back to its default, which no statement that gets here asks for.
+    if (query.readonly) {
+      assignments.push('readonly = 1');
+      connection.settingNames.push('readonly');
+    }
+    await connection.session.queryAsync(`SET ${assignments.join(', ')}`);
   }
 
   /** @returns whether the connection is as new again */
   private async reset(connection: Connection): Promise<boolean> {
     if (this.closed || this.idle.length >= MAX_IDLE_CONNECTIONS) return false;
-    const defaults = connection.settingNames.map((name) => `${name} = DEFAULT`);
+    const defaults = connection.settingNames.toReversed().map((name) => `${name} = DEFAULT`);
     try {
-      await connection.session.queryAsync('USE default');
       await connection.session.queryAsync(`SET ${defaults.join(', ')}`);
       return true;
     } catch {

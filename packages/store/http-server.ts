@@ -6,7 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createGzip, type Gzip } from 'node:zlib';
+import type { StoreEndpoint } from './endpoint.ts';
 import type { Engine, EngineQuery } from './engine.ts';
 import { EngineError, EXCEPTION_CODES, statusOf } from './engine-error.ts';
 import { contentTypeOf, isPiecewise } from './formats.ts';
@@ -14,6 +16,7 @@ import {
   DEFAULT_INSERT_EXECUTION_SECONDS,
   DEFAULT_MAX_EXECUTION_SECONDS,
   EXPRESS_INSERTS,
+  KEEP_ALIVE_MS,
   MAX_CONCURRENT_INSERTS,
   MAX_CONCURRENT_QUERIES,
   MAX_HEADER_BYTES,
@@ -22,18 +25,32 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import { readText, spool } from './request-body.ts';
+import { refusalOf } from './request-guard.ts';
 import { SearchShare } from './search-share.ts';
-import { describeStatement, type Statement, withInfile } from './sql-text.ts';
+import { type Statement, type StoreRules, withInfile } from './statement.ts';
 import { authenticate, type Credentials, readRequest, type StoreRequest } from './store-request.ts';
 import { Turns } from './turns.ts';
 
 export interface StoreServerOptions {
   readonly engine: Engine;
-  readonly credentials: Credentials;
+  /** Which statements, settings and formats are taken. */
+  readonly rules: StoreRules;
+  /** Where the server listens, once it does; before that nothing is answered. */
+  readonly endpoint: () => StoreEndpoint | undefined;
+  /** What each request must show at the endpoint; undefined where reaching it is enough. */
+  readonly credentials: (endpoint: StoreEndpoint) => Credentials | undefined;
+  /** PEM; with it the server speaks TLS. */
+  readonly tls: StoreTls | undefined;
   /** Where bodies of inserts lie while the engine reads them. */
   readonly incomingDirectory: string;
   /** Told of each failed request that was the store's fault. */
   readonly onFailure: (error: EngineError) => void;
+}
+
+/** PEM texts. */
+export interface StoreTls {
+  readonly cert: string;
+  readonly key: string;
 }
 
 interface Job {
@@ -57,17 +74,20 @@ export function createStoreServer(options: StoreServerOptions): Server {
     maxWaitMs: MAX_WAIT_MS,
   });
   const handler = new StoreHandler(options, queryTurns, insertTurns, new SearchShare());
-  const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: 10_000 },
-    (request, response) => {
-      handler.handle(request, response).catch((error: unknown) => {
-        const failure = EngineError.from(error);
-        options.onFailure(failure);
-        response.destroy();
-      });
-    },
-  );
-  return server;
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    handler.handle(request, response).catch((error: unknown) => {
+      options.onFailure(EngineError.from(error));
+      response.destroy();
+    });
+  };
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  return options.tls === undefined
+    ? createServer(limits, onRequest)
+    : createTlsServer({ ...limits, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
 }
 
 class StoreHandler {
@@ -84,6 +104,13 @@ class StoreHandler {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const endpoint = this.options.endpoint();
+    const refusal = refusalOf(request, endpoint);
+    if (refusal !== undefined || endpoint === undefined) {
+      response.setHeader('Connection', 'close');
+      answerText(response, refusal?.status ?? 503, refusal?.text ?? 'The store is not ready.\n');
+      return;
+    }
     const url = new URL(request.url ?? '/', 'http://store');
     if (url.pathname === '/ping' || (url.pathname === '/' && request.method === 'HEAD')) {
       answerText(response, 200, 'Ok.\n');
@@ -98,8 +125,9 @@ class StoreHandler {
       if (!response.writableFinished) gone.abort();
     });
     try {
-      authenticate(request, url, this.options.credentials);
-      const read = readRequest(request, url);
+      const credentials = this.options.credentials(endpoint);
+      if (credentials !== undefined) authenticate(request, credentials);
+      const read = readRequest(request, url, this.options.rules);
       if (request.method === 'GET' && read.urlQuery === '') answerText(response, 200, 'Ok.\n');
       else await this.answer(request, response, read, gone.signal);
     } catch (error) {
@@ -119,32 +147,30 @@ class StoreHandler {
     response.setHeader('X-ClickHouse-Query-Id', queryId);
     response.setHeader('X-ClickHouse-Server-Display-Name', 'sluice-store');
     response.setHeader('X-ClickHouse-Timezone', Intl.DateTimeFormat().resolvedOptions().timeZone);
-    let statement = read.urlQuery.trim() === '' ? undefined : describeStatement(read.urlQuery);
-    if (statement?.kind === 'insertData' && request.method !== 'GET') {
-      await this.insertBody(request, response, read, statement, signal);
-      return;
+    const { judge } = this.options.rules;
+    if (read.access === 'write' && /^\s*INSERT\b/i.test(read.urlQuery)) {
+      const statement = judge(read.urlQuery, read.access);
+      if (statement.kind === 'insertBody') {
+        await this.insertBody(request, response, read, statement, signal);
+        return;
+      }
     }
-    if (
-      request.method === 'GET' &&
-      statement !== undefined &&
-      (statement.kind === 'insertData' || isWrite(read.urlQuery))
-    )
-      throw new EngineError(
-        164,
-        'Cannot execute query in readonly mode: GET requests only read. Use POST. (READONLY)',
-      );
     const body = await readText(request, read.bodyCompression);
     const sql = read.urlQuery === '' || body === '' ? read.urlQuery + body : `${read.urlQuery}\n${body}`;
-    statement = body === '' && statement !== undefined ? statement : describeStatement(sql);
-    const isInsert = statement.kind === 'insertData';
-    const format =
-      statement.kind === 'insertData' ? read.defaultFormat : (statement.format ?? read.defaultFormat);
+    const statement = judge(sql, read.access);
+    if (statement.kind === 'insertBody')
+      throw new EngineError(
+        EXCEPTION_CODES.badArguments,
+        'The data of an insert is the body of the request, its text the query parameter of the URL. (BAD_ARGUMENTS)',
+      );
+    const format = statement.format ?? read.defaultFormat;
     const job: Job = {
-      query: this.queryOf(read, sql, format, isInsert, signal),
+      query: this.queryOf(read, sql, format, statement, signal),
       format,
       streams: statement.kind === 'select' && isPiecewise(format) && !read.waitsForEnd,
       gzip: read.gzipAnswer,
     };
+    const isInsert = statement.kind === 'insert';
     const release =
       read.search !== undefined && !isInsert
         ? await this.searchShare.take(read.search, signal)
@@ -164,13 +190,12 @@ class StoreHandler {
     statement: Statement,
     signal: AbortSignal,
   ): Promise<void> {
-    const inline = read.urlQuery.slice(statement.dataAt).trim().replace(/;$/, '');
-    const spooled = await spool(request, this.options.incomingDirectory, inline, read.bodyCompression);
+    const spooled = await spool(request, this.options.incomingDirectory, read.bodyCompression);
     let release: (() => void) | undefined;
     try {
       release = await this.insertTurns.take(signal, read.priority);
       const sql = withInfile(read.urlQuery, statement, spooled.path, spooled.compression);
-      const query = this.queryOf(read, sql, read.defaultFormat, true, signal);
+      const query = this.queryOf(read, sql, read.defaultFormat, statement, signal);
       await this.wholeResult(
         response,
         { query, format: read.defaultFormat, streams: false, gzip: false },
@@ -186,9 +211,10 @@ class StoreHandler {
     read: StoreRequest,
     sql: string,
     format: string,
-    isInsert: boolean,
+    statement: Statement,
     signal: AbortSignal,
   ): EngineQuery {
+    const isInsert = statement.kind === 'insert' || statement.kind === 'insertBody';
     const seconds = isInsert ? DEFAULT_INSERT_EXECUTION_SECONDS : DEFAULT_MAX_EXECUTION_SECONDS;
     return {
       id: randomUUID(),
@@ -196,8 +222,7 @@ class StoreHandler {
       format,
       settings: new Map([['max_execution_time', String(seconds)], ...read.settings]),
       parameters: read.parameters,
-      database: read.database,
-      changesConnection: /^\s*(SET|USE|CREATE\s+TEMPORARY|DROP\s+TEMPORARY)\b/i.test(sql),
+      readonly: statement.kind === 'select' || statement.kind === 'explain',
       // An insert goes to its end though its client is gone: it may be whole, and a second try is recognized by its token.
       signal: isInsert ? new AbortController().signal : signal,
     };
@@ -308,12 +333,6 @@ function setSummary(response: ServerResponse, summary: Partial<typeof EMPTY_SUMM
   response.setHeader(
     'X-ClickHouse-Summary',
     JSON.stringify(Object.fromEntries(entries.map(([name, value]) => [name, String(value)]))),
-  );
-}
-
-function isWrite(sql: string): boolean {
-  return /^\s*(INSERT|CREATE|ALTER|DROP|TRUNCATE|RENAME|OPTIMIZE|ATTACH|DETACH|DELETE|UPDATE|SYSTEM|KILL|GRANT|REVOKE|EXCHANGE|UNDROP)\b/i.test(
-    sql,
   );
 }
 

@@ -33,13 +33,10 @@ export async function readText(request: IncomingMessage, compression: string): P
 
 /**
  * Writes the body into a new file. The file needs no sync: it is only ever read by the request that wrote it.
- *
- * @param inline data that stood in the query's text already, before the body
  */
 export async function spool(
   request: IncomingMessage,
   directory: string,
-  inline: string,
   compression: string,
 ): Promise<SpooledBody> {
   const file = path.join(directory, `${randomUUID()}.body`);
@@ -47,14 +44,6 @@ export async function spool(
     await unlink(file);
   };
   const writer = createWriteStream(file, { flags: 'wx', mode: 0o600, highWaterMark: 1024 * 1024 });
-  if (inline !== '') {
-    if (compression !== 'none')
-      throw new EngineError(
-        EXCEPTION_CODES.incorrectData,
-        'Data in the query and a compressed body. (INCORRECT_DATA)',
-      );
-    writer.write(`${inline}\n`);
-  }
   try {
     await pipeline(request, new BodyCheck(compression), writer);
   } catch (error) {

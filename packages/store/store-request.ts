@@ -6,12 +6,15 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 import { readSearchMark, type SearchMark } from './search-share.ts';
+import { notTaken } from './sql-scanner.ts';
+import type { Access, StoreRules } from './statement.ts';
 
 export interface StoreRequest {
   /** Text from the URL; the body may follow it. */
   readonly urlQuery: string;
   readonly queryId: string | undefined;
-  readonly database: string | undefined;
+  /** What the request claims for itself: only a POST that says so may write. */
+  readonly access: Access;
   readonly defaultFormat: string;
   /** Of an insert among others that wait: 1 is the highest, 0 stands for none. */
   readonly priority: number;
@@ -32,12 +35,18 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** URL parameters that are about the request. Those without effect here are accepted and ignored, as clients send them. */
+/** With the value `write` on a POST: the request may change the store. A page cannot send it to another origin unasked. */
+export const ACCESS_HEADER = 'x-sluice-access';
+/** The only database; there is no other with tables of ours. */
+const DATABASE = 'default';
+
+/**
+ * URL parameters that are about the request. Those without effect here are accepted and ignored, as clients send them.
+ * User and password are not among them: a URL is shown and kept in too many places.
+ */
 const REQUEST_PARAMETERS = new Set([
   'query',
   'database',
-  'user',
-  'password',
   'default_format',
   'query_id',
   'session_id',
@@ -50,27 +59,27 @@ const REQUEST_PARAMETERS = new Set([
   'send_progress_in_http_headers',
   'http_headers_progress_interval_ms',
   'http_write_exception_in_output_format',
-  'add_http_cors_header',
   'cancel_http_readonly_queries_on_client_close',
   'quota_key',
   'stacktrace',
   'compress',
   'decompress',
   'client_protocol_version',
-  'role',
 ]);
 
 /** Of bodies; the engine has the same names. */
 const BODY_COMPRESSIONS: ReadonlySet<string> = new Set(['gzip', 'zstd', 'br', 'deflate', 'xz', 'lz4', 'bz2']);
 
 /** @throws EngineError for what cannot be served */
-export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
+export function readRequest(request: IncomingMessage, url: URL, rules: StoreRules): StoreRequest {
   const { searchParams } = url;
   const settings = new Map<string, string>();
   const parameters = new Map<string, string>();
   for (const [name, value] of searchParams) {
     if (name.startsWith('param_')) parameters.set(name.slice('param_'.length), value);
-    else if (!REQUEST_PARAMETERS.has(name)) settings.set(name, value);
+    else if (REQUEST_PARAMETERS.has(name)) continue;
+    else if (rules.takesSetting(name)) settings.set(name, value);
+    else throw settingNotTaken(name);
   }
   for (const name of ['compress', 'decompress']) {
     if (isOn(searchParams.get(name)))
@@ -79,13 +88,21 @@ export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
         `${name}=1 (ClickHouse's own block compression) is not served here: use Accept-Encoding and Content-Encoding. (NOT_IMPLEMENTED)`,
       );
   }
+  const database = searchParams.get('database') ?? headerOf(request, 'x-clickhouse-database') ?? DATABASE;
+  if (database !== DATABASE)
+    throw new EngineError(
+      EXCEPTION_CODES.accessDenied,
+      `The store has the database ${DATABASE} only. (ACCESS_DENIED)`,
+    );
+  const defaultFormat =
+    searchParams.get('default_format') ?? headerOf(request, 'x-clickhouse-format') ?? 'TabSeparated';
+  if (!rules.takesOutputFormat(defaultFormat)) throw notTaken(`the format ${defaultFormat.slice(0, 64)}`);
   const accepted = String(request.headers['accept-encoding'] ?? '');
   return {
     urlQuery: searchParams.get('query') ?? '',
     queryId: searchParams.get('query_id') ?? undefined,
-    database: searchParams.get('database') ?? headerOf(request, 'x-clickhouse-database'),
-    defaultFormat:
-      searchParams.get('default_format') ?? headerOf(request, 'x-clickhouse-format') ?? 'TabSeparated',
+    access: request.method === 'POST' && request.headers[ACCESS_HEADER] === 'write' ? 'write' : 'read',
+    defaultFormat,
     settings,
     parameters,
     priority: Number(headerOf(request, 'x-sluice-priority') ?? 0),
@@ -104,8 +121,8 @@ export function readRequest(request: IncomingMessage, url: URL): StoreRequest {
  *
  * @throws EngineError 516 when user or password are not those of the store
  */
-export function authenticate(request: IncomingMessage, url: URL, expected: Credentials): void {
-  const given = credentialsOf(request, url);
+export function authenticate(request: IncomingMessage, expected: Credentials): void {
+  const given = credentialsOf(request);
   const matches = [sameText(given.user, expected.user), sameText(given.password, expected.password)];
   if (matches.includes(false))
     throw new EngineError(
@@ -114,7 +131,7 @@ export function authenticate(request: IncomingMessage, url: URL, expected: Crede
     );
 }
 
-function credentialsOf(request: IncomingMessage, url: URL): Credentials {
+function credentialsOf(request: IncomingMessage): Credentials {
   const user = headerOf(request, 'x-clickhouse-user');
   if (user !== undefined) return { user, password: headerOf(request, 'x-clickhouse-key') ?? '' };
   const basic = /^Basic (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -123,10 +140,14 @@ function credentialsOf(request: IncomingMessage, url: URL): Credentials {
     const colon = text.indexOf(':');
     if (colon >= 0) return { user: text.slice(0, colon), password: text.slice(colon + 1) };
   }
-  return {
-    user: url.searchParams.get('user') ?? 'default',
-    password: url.searchParams.get('password') ?? '',
-  };
+  return { user: 'default', password: '' };
+}
+
+function settingNotTaken(name: string): EngineError {
+  return new EngineError(
+    EXCEPTION_CODES.unknownSetting,
+    `The store does not take '${name.slice(0, 64)}' in a URL: neither a parameter nor a setting that a request may set. (UNKNOWN_SETTING)`,
+  );
 }
 
 /** Digests have one length, whatever was given. */

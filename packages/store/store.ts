@@ -2,7 +2,7 @@
  * A running store in this process: the lock on its data directory, the engine and the HTTP interface before it.
  *
  * Layout of the data directory: `lock`, `engine/` (the engine's own), `incoming/` (bodies of inserts while they are
- * read; emptied at the start, since what lies there was never acknowledged).
+ * read; emptied at the start, since what lies there was never acknowledged), and what endpoint.ts names.
  *
  * Invariant: one store per data directory, and one per process (the engine's limit).
  */
@@ -14,40 +14,49 @@ import { lockDirectory } from '@sluice/host/directory-lock';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
+import { endpointText, ensureSecret, type StoreEndpoint, writeEndpoint } from './endpoint.ts';
 import { Engine } from './engine.ts';
-import { createStoreServer } from './http-server.ts';
+import { createStoreServer, type StoreTls } from './http-server.ts';
 import { DEFAULT_MEMORY_BYTES, MIN_MEMORY_BYTES, THREAD_POOL_SIZE } from './limits.ts';
+import { checkStoreExposure, type ListenAddress, listenStore } from './listen.ts';
+import { SERVER_RULES, type StoreRules } from './statement.ts';
 
 export interface StoreOptions {
   /** Data directory; created when missing. */
   readonly directory: string;
-  /** Loopback unless said otherwise: whoever reaches the port and knows the password may do everything. */
-  readonly host?: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
+  /** Default: a Unix socket in the directory, or, where there can be none, a port of loopback. */
+  readonly listen?: ListenAddress;
+  /** PEM; needed, with a password, beyond loopback. */
+  readonly tls?: StoreTls;
   readonly user?: string;
+  /** What requests must show. Default: on a port the secret of the directory, on the socket nothing. */
   readonly password?: string;
   /** What the engine may take in total. */
   readonly memoryBytes?: number;
+  /** What it takes. Default: what a Sluice server asks for. */
+  readonly rules?: StoreRules;
   readonly logger: Logger;
 }
 
 export interface Store {
-  readonly url: string;
+  /** For people: `unix:/path`, or a URL. Programs find the store by its directory. */
+  readonly address: string;
   /** Takes no more requests, lets running ones end (kills them when they take too long), closes the engine. */
   stop(): Promise<void>;
 }
 
-export const DEFAULT_STORE_HOST = '127.0.0.1';
 export const DEFAULT_STORE_USER = 'default';
 
 /**
  * Starts the store.
  *
- * @throws SluiceError `already_running` when another process has the directory, `address_in_use`, `store_failed` when
+ * @throws SluiceError `already_running` when another process has the directory, `address_in_use`, `config_invalid`
+ *   for an address beyond loopback without TLS and password, `store_failed` when
  *   the engine cannot open its data, `usage` for limits that make no sense
  */
 export async function startStore(options: StoreOptions): Promise<Store> {
+  if (options.listen !== undefined)
+    checkStoreExposure(options.listen.host, options.tls !== undefined, options.password);
   const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
   if (memoryBytes < MIN_MEMORY_BYTES)
     throw new SluiceError('usage', `the store cannot work with ${memoryBytes} bytes of memory`, {
@@ -64,14 +73,22 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     makePrivateDirectory(incomingDirectory);
     makePrivateDirectory(path.join(directory, 'engine'));
     engine = openEngine(path.join(directory, 'engine'), memoryBytes);
+    const secret = ensureSecret(directory);
+    const { user = DEFAULT_STORE_USER, password, listen, tls, logger } = options;
+    let endpoint: StoreEndpoint | undefined;
     const server = createStoreServer({
       engine,
-      credentials: { user: options.user ?? DEFAULT_STORE_USER, password: options.password ?? '' },
+      rules: options.rules ?? SERVER_RULES,
+      endpoint: () => endpoint,
+      credentials: ({ kind }) =>
+        password === undefined && kind === 'socket' ? undefined : { user, password: password ?? secret },
+      tls,
       incomingDirectory,
-      onFailure: (error) => options.logger.warn({ exceptionCode: error.exceptionCode }, error.message),
+      onFailure: (error) => logger.warn({ exceptionCode: error.exceptionCode }, error.message),
     });
-    const url = await listen(server, options.host ?? DEFAULT_STORE_HOST, options.port);
-    return new RunningStore(url, server, engine, lock);
+    endpoint = await listenStore(server, { directory, listen, tls: tls !== undefined, logger });
+    writeEndpoint(directory, endpoint);
+    return new RunningStore(endpointText(endpoint), server, engine, lock);
   } catch (error) {
     await engine?.close();
     lock.release();
@@ -80,14 +97,14 @@ export async function startStore(options: StoreOptions): Promise<Store> {
 }
 
 class RunningStore implements Store {
-  readonly url: string;
+  readonly address: string;
   private readonly server: Server;
   private readonly engine: Engine;
   private readonly lock: { release(): void };
   private stopping: Promise<void> | undefined;
 
-  constructor(url: string, server: Server, engine: Engine, lock: { release(): void }) {
-    this.url = url;
+  constructor(address: string, server: Server, engine: Engine, lock: { release(): void }) {
+    this.address = address;
     this.server = server;
     this.engine = engine;
     this.lock = lock;
@@ -119,22 +136,4 @@ function openEngine(directory: string, memoryBytes: number): Engine {
       hint: 'Check that the disk has room and that the directory was written by this or an older version.',
     });
   }
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  try {
-    server.listen({ host, port });
-    await once(server, 'listening');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-      throw new SluiceError('address_in_use', `${host}:${port} is taken`, {
-        cause: error,
-        hint: 'Choose another port, or stop the program that listens there.',
-      });
-    throw new SluiceError('internal', `cannot listen on ${host}:${port}`, { cause: error });
-  }
-  const address = server.address();
-  if (address === null || typeof address === 'string')
-    throw new SluiceError('internal', 'no port after listening');
-  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
 }

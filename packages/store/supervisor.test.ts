@@ -7,7 +7,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readEndpoint } from './endpoint.ts';
 import { type SupervisedStore, superviseStore } from './supervisor.ts';
+import { OPEN_STORE_MODULE, textOf } from './testing/ask-store.ts';
 
 const logger = pino({ level: 'silent' });
 let directory: string;
@@ -22,14 +24,17 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function post(url: string, query: string, body = '', token = ''): Promise<string> {
-  const address = new URL(url);
-  address.searchParams.set('query', query);
-  if (token !== '') address.searchParams.set('insert_deduplication_token', token);
-  const answer = await fetch(address, { method: 'POST', body });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text);
-  return text;
+/** Runs anything: these tests have tables of their own. */
+function start(): Promise<SupervisedStore> {
+  return superviseStore({ directory, module: OPEN_STORE_MODULE, logger });
+}
+
+async function run(query: string, body?: string, token = ''): Promise<string> {
+  const parameters = {
+    ...(body === undefined ? {} : { query }),
+    ...(token === '' ? {} : { insert_deduplication_token: token }),
+  };
+  return await textOf(directory, body ?? query, { write: true, parameters });
 }
 
 function isAlive(pid: number): boolean {
@@ -54,10 +59,8 @@ async function killAndAwaitRestart(supervised: SupervisedStore): Promise<void> {
 }
 
 test('kill -9 during inserts loses nothing acknowledged, and a second try with the same token adds nothing', async () => {
-  store = await superviseStore({ directory, port: 0, logger });
-  const { url } = store;
-  await post(
-    url,
+  store = await start();
+  await run(
     `CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a
      SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1`,
   );
@@ -70,7 +73,7 @@ test('kill -9 during inserts loses nothing acknowledged, and a second try with t
       const value = next;
       next += 1;
       try {
-        await post(url, 'INSERT INTO t FORMAT CSV', `${value}\n`, `token-${value}`);
+        await run('INSERT INTO t FORMAT CSV', `${value}\n`, `token-${value}`);
         acknowledged.push(value);
       } catch {
         return value;
@@ -81,33 +84,31 @@ test('kill -9 during inserts loses nothing acknowledged, and a second try with t
   const inDoubt = await Promise.all([insertUntilDeath(), insertUntilDeath()]);
   await restarted.promise;
   for (const value of [...acknowledged, ...inDoubt])
-    await post(url, 'INSERT INTO t FORMAT CSV', `${value}\n`, `token-${value}`);
+    await run('INSERT INTO t FORMAT CSV', `${value}\n`, `token-${value}`);
   const expected = [...acknowledged, ...inDoubt].toSorted((a, b) => a - b);
-  const found = await post(url, 'SELECT a FROM t ORDER BY a FORMAT CSV');
+  const found = await run('SELECT a FROM t ORDER BY a FORMAT CSV');
   expect(found.trim().split('\n').map(Number)).toEqual(expected);
   expect(acknowledged.length).toBeGreaterThanOrEqual(40);
 });
 
-test('a store that was killed serves again at the same address; stop leaves no process', async () => {
-  store = await superviseStore({ directory, port: 0, logger });
+test('a store that was killed serves again at the same place; stop leaves no process', async () => {
+  store = await start();
   const first = pidOf(store);
   await killAndAwaitRestart(store);
-  expect(await post(store.url, 'SELECT 1')).toBe('1\n');
+  expect(await run('SELECT 1')).toBe('1\n');
   const second = pidOf(store);
   expect(second).not.toBe(first);
   await store.stop();
   expect([isAlive(first), isAlive(second)]).toEqual([false, false]);
-  await expect(post(store.url, 'SELECT 1')).rejects.toThrow();
+  await expect(run('SELECT 1')).rejects.toThrow();
 });
 
 test('a running query does not keep a stop from ending in order', async () => {
-  store = await superviseStore({ directory, port: 0, logger });
-  const { url } = store;
-  const long = post(url, 'SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))');
+  store = await start();
+  const long = run('SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))');
   const failed = expect(long).rejects.toThrow();
   const running = (): Promise<string> =>
-    post(
-      url,
+    run(
       "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'",
     );
   await expect.poll(running, { timeout: 20_000 }).toBe('1\n');
@@ -116,17 +117,21 @@ test('a running query does not keep a stop from ending in order', async () => {
 });
 
 test('one data directory is served by one store', async () => {
-  store = await superviseStore({ directory, port: 0, logger });
-  await expect(superviseStore({ directory, port: 0, logger })).rejects.toMatchObject({
+  store = await start();
+  await expect(superviseStore({ directory, logger })).rejects.toMatchObject({
     code: 'already_running',
   });
 });
 
 test('a port that is taken is said by name', async () => {
-  store = await superviseStore({ directory, port: 0, logger });
+  const listen = { host: '127.0.0.1', port: 0 };
+  store = await superviseStore({ directory, listen, logger });
   const other = mkdtempSync(path.join(tmpdir(), 'sluice-store-'));
-  const port = Number(new URL(store.url).port);
-  await expect(superviseStore({ directory: other, port, logger })).rejects.toMatchObject({
+  const endpoint = readEndpoint(directory);
+  const port = endpoint.kind === 'port' ? endpoint.port : 0;
+  await expect(
+    superviseStore({ directory: other, listen: { ...listen, port }, logger }),
+  ).rejects.toMatchObject({
     code: 'address_in_use',
   });
   rmSync(other, { recursive: true });
@@ -140,7 +145,7 @@ test('kill -9 of the parent leaves no process and no lock', async () => {
     parentFile,
     `const { superviseStore } = await import(${JSON.stringify(moduleUrl)});
      const quiet = { info() {}, warn() {}, error() {} };
-     const store = await superviseStore({ directory: ${JSON.stringify(data)}, port: 0, logger: quiet });
+     const store = await superviseStore({ directory: ${JSON.stringify(data)}, logger: quiet });
      process.send({ pid: store.pid });`,
   );
   const parent = fork(parentFile, { execArgv: [] });
@@ -150,6 +155,6 @@ test('kill -9 of the parent leaves no process and no lock', async () => {
   parent.kill('SIGKILL');
   await once(parent, 'exit');
   await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
-  store = await superviseStore({ directory: data, port: 0, logger });
-  expect(await post(store.url, 'SELECT 1')).toBe('1\n');
+  store = await superviseStore({ directory: data, logger });
+  expect(await textOf(data, 'SELECT 1')).toBe('1\n');
 });

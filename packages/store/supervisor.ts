@@ -1,16 +1,17 @@
 /**
  * Keeps the store running in a process of its own: a fault of the engine takes down neither servers nor agents, and
- * the store comes back at the same address with what it had acknowledged.
+ * the store comes back with what it had acknowledged.
  */
 import path from 'node:path';
 import { superviseChild } from '@sluice/host/child-supervisor';
 import { pickPort } from '@sluice/host/pick-port';
 import type { Logger } from 'pino';
-import { DEFAULT_STORE_HOST, type StoreOptions } from './store.ts';
+import { checkStoreExposure } from './listen.ts';
+import type { StoreOptions } from './store.ts';
 
 export interface SupervisedStore {
-  /** Stays the same over restarts. */
-  readonly url: string;
+  /** By which clients find it, also after a restart. */
+  readonly directory: string;
   /** Process id of the store that lives now. */
   readonly pid: number | undefined;
   readonly restarts: number;
@@ -20,8 +21,14 @@ export interface SupervisedStore {
   onRestart(listener: () => void): void;
 }
 
-/** As for startStore(); a port of 0 is chosen once and kept. */
-export type SuperviseStoreOptions = Omit<StoreOptions, 'logger'> & { readonly logger: Logger };
+/** As for startStore(), on loopback only; a port of 0 is chosen once and kept. */
+export type SuperviseStoreOptions = Omit<StoreOptions, 'rules' | 'tls'> & {
+  /** Main module of the process; default the store's own. */
+  readonly module?: string;
+  readonly logger: Logger;
+};
+
+const STORE_MODULE: string = path.join(import.meta.dirname, 'store-process.ts');
 
 /**
  * Starts the store's process and resolves when it serves.
@@ -29,20 +36,19 @@ export type SuperviseStoreOptions = Omit<StoreOptions, 'logger'> & { readonly lo
  * @throws SluiceError why it cannot start, as startStore() says it
  */
 export async function superviseStore(options: SuperviseStoreOptions): Promise<SupervisedStore> {
-  const host = options.host ?? DEFAULT_STORE_HOST;
-  const port = options.port === 0 ? await pickPort(host, 0) : options.port;
+  const { listen } = options;
+  if (listen !== undefined) checkStoreExposure(listen.host, false, options.password);
+  const port = listen?.port === 0 ? await pickPort(listen.host, 0) : listen?.port;
+  const directory = path.resolve(options.directory);
   const listeners: (() => void)[] = [];
   let starts = 0;
   const child = await superviseChild({
     name: 'store',
-    module: path.join(import.meta.dirname, 'store-process.ts'),
+    module: options.module ?? STORE_MODULE,
     arguments: [
       '--data',
-      path.resolve(options.directory),
-      '--host',
-      host,
-      '--port',
-      String(port),
+      directory,
+      ...(listen === undefined ? [] : ['--host', listen.host, '--port', String(port)]),
       ...(options.memoryBytes === undefined ? [] : ['--memory', String(options.memoryBytes)]),
     ],
     environment: {
@@ -57,7 +63,7 @@ export async function superviseStore(options: SuperviseStoreOptions): Promise<Su
     onOutput: (text) => options.logger.info({ output: text.trimEnd() }, 'store'),
   });
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    directory,
     get pid() {
       return child.pid;
     },

@@ -1,16 +1,20 @@
 /** `sluice server`: grants channels to agents, makes their logs durable, stores them, answers searches. */
 import path from 'node:path';
+import { SluiceError } from '@sluice/protocol/error';
+import type { StoreChoice } from '@sluice/server/server';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
-import { SERVER_SETTINGS, type ServerSettings } from '../config/settings.ts';
-import { readServerTls } from '../config/tls.ts';
+import { flagName, SERVER_SETTINGS, type ServerSettings } from '../config/settings.ts';
+import { readAuthorities, readServerTls } from '../config/tls.ts';
 import { renewServerTls } from '../config/tls-renewal.ts';
 import { computerName, createLogger, defaultDataDirectory, projectVersion, runUntilEnd } from '../program.ts';
 
 const DEFAULT_UPLINK = { host: '127.0.0.1', port: 4620 };
 const DEFAULT_API = { host: '127.0.0.1', port: 8080 };
-const DEFAULT_STORE = { host: '127.0.0.1', port: 8123 };
+
+/** Of which one may be given. */
+const STORE_SETTINGS = ['storeUrl', 'storeData', 'storeListen'] as const;
 
 export function addServerCommand(program: Command): void {
   const command = program
@@ -32,20 +36,13 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
   const { startServer } = await import('@sluice/server/server');
   const logger = createLogger('server');
   const tls = readServerTls(settings);
-  const credentials = {
-    ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),
-    ...(settings.storePassword === undefined ? {} : { password: settings.storePassword }),
-  };
   const running = await startServer({
     serverId: settings.id ?? computerName(),
     directory: settings.data ?? defaultDataDirectory('server'),
     uplink: settings.listen ?? DEFAULT_UPLINK,
     api: settings.apiListen ?? DEFAULT_API,
     ...(settings.apiHostName === undefined ? {} : { apiHostNames: settings.apiHostName }),
-    store:
-      settings.storeUrl === undefined
-        ? { kind: 'embedded', listen: settings.storeListen ?? DEFAULT_STORE, ...credentials }
-        : { kind: 'url', url: settings.storeUrl, ...credentials },
+    store: storeChoice(settings),
     consoleDirectory: path.resolve(import.meta.dirname, '..', '..', 'console', 'dist'),
     version: projectVersion(),
     logger,
@@ -67,4 +64,30 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
       ? undefined
       : renewServerTls(settings, tls, (renewed) => running.renewTls(renewed), logger);
   await runUntilEnd(running, running.url, { url: running.url, uplinkPort: running.uplinkPort }, logger);
+}
+
+/** @throws SluiceError `usage` when more than one store is named */
+function storeChoice(settings: Partial<ServerSettings>): StoreChoice {
+  const { storeUrl, storeData, storeListen } = settings;
+  const named = { storeUrl, storeData, storeListen };
+  const given = STORE_SETTINGS.filter((key) => named[key] !== undefined).map(flagName);
+  if (given.length > 1) {
+    throw new SluiceError('usage', `${given.join(' and ')} are given together`, {
+      hint: 'A server has one store: its own, or that of --store-url or --store-data.',
+    });
+  }
+  const credentials = {
+    ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),
+    ...(settings.storePassword === undefined ? {} : { password: settings.storePassword }),
+  };
+  if (storeData !== undefined)
+    return { kind: 'directory', directory: path.resolve(storeData), ...credentials };
+  if (storeUrl === undefined)
+    return {
+      kind: 'embedded',
+      ...(storeListen === undefined ? {} : { listen: storeListen }),
+      ...credentials,
+    };
+  const tlsCa = readAuthorities('storeTlsCa', settings.storeTlsCa);
+  return { kind: 'url', url: storeUrl, ...(tlsCa === undefined ? {} : { tlsCa }), ...credentials };
 }

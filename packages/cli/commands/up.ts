@@ -31,7 +31,6 @@ const DATA_MARKS: readonly string[] = ['store', 's1', 'agent'];
 const HOST = '127.0.0.1';
 const CONSOLE_PORT = 8080;
 const UPLINK_PORT = 4620;
-const STORE_PORT = 8123;
 
 interface UpOptions {
   data?: string;
@@ -114,10 +113,8 @@ async function startEverything(
   place: { data: string; apiPort: number; serverCount: number },
   running: SupervisedChild[],
 ): Promise<string> {
-  const storeUrl = await onFreePort(STORE_PORT, async (port) => {
-    const flags = ['--data', path.join(place.data, 'store'), '--listen', `${HOST}:${port}`];
-    await launch('store', ['store', ...flags], running);
-  });
+  const storeData = path.join(place.data, 'store');
+  await launch('store', ['store', '--data', storeData], running);
   const uplinkUrls: string[] = [];
   for (let index = 0; index < place.serverCount; index += 1) {
     const id = `s${index + 1}`;
@@ -129,8 +126,8 @@ async function startEverything(
       path.join(place.data, id),
       '--priorities',
       priorities,
-      '--store-url',
-      storeUrl,
+      '--store-data',
+      storeData,
     ];
     if (options.quotaBytes !== undefined) flags.push('--quota-bytes', options.quotaBytes);
     if (options.onNotice !== undefined) flags.push('--on-notice', options.onNotice);

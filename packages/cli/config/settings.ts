@@ -39,6 +39,8 @@ export interface StoreSettings {
   memoryBytes?: number;
   storeUser?: string;
   storePassword?: string;
+  tlsCert?: string;
+  tlsKey?: string;
 }
 
 export interface ServerSettings {
@@ -48,6 +50,8 @@ export interface ServerSettings {
   apiListen?: Listen;
   apiHostName?: string[];
   storeUrl?: string;
+  storeData?: string;
+  storeTlsCa?: string;
   storeUser?: string;
   storePassword?: string;
   storeListen?: Listen;
@@ -169,7 +173,7 @@ export const STORE_SETTINGS: SettingsTable<StoreSettings> = {
   data,
   listen: {
     placeholder: 'HOST:PORT',
-    help: 'where to serve ClickHouse over HTTP (default 127.0.0.1:8123)',
+    help: 'where to serve ClickHouse over HTTP (default: a Unix socket in DATA); beyond loopback with TLS and a password',
     schema: listen,
   },
   memoryBytes: {
@@ -179,6 +183,12 @@ export const STORE_SETTINGS: SettingsTable<StoreSettings> = {
   },
   storeUser,
   storePassword,
+  tlsCert: {
+    placeholder: 'FILE',
+    help: "the store's certificate with its chain (PEM)",
+    schema: pemFile,
+  },
+  tlsKey: { placeholder: 'FILE', help: 'private key of the certificate (PEM)', schema: pemFile },
 };
 
 /** Settings of `sluice server`. */
@@ -211,11 +221,22 @@ export const SERVER_SETTINGS: SettingsTable<ServerSettings> = {
     schema: url,
     environment: 'SLUICE_STORE_URL',
   },
+  storeData: {
+    placeholder: 'DIR',
+    help: "data directory of a 'sluice store' on this computer to use, where it keeps its address and secret",
+    schema: z.string().min(1),
+    environment: 'SLUICE_STORE_DATA',
+  },
+  storeTlsCa: {
+    placeholder: 'FILE',
+    help: 'authorities that sign the certificate of the store at --store-url (PEM; default: those of the system)',
+    schema: pemFile,
+  },
   storeUser,
   storePassword,
   storeListen: {
     placeholder: 'HOST:PORT',
-    help: 'where the embedded store listens (default 127.0.0.1:8123)',
+    help: 'where on loopback the embedded store listens (default: a Unix socket in DATA/store)',
     schema: listen,
   },
   priorities: {

@@ -46,7 +46,8 @@ export function readClientTls(settings: {
   return { ...certificate, ...(ca === undefined ? {} : { ca }) };
 }
 
-function readCertificate(settings: {
+/** What a program shows; undefined when it speaks without TLS. @throws SluiceError `config_unreadable`, `config_invalid` */
+export function readCertificate(settings: {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
 }): Certificate | undefined {
@@ -66,7 +67,8 @@ function readCertificate(settings: {
   return certificate;
 }
 
-function readAuthorities(setting: string, file: string | undefined): string | undefined {
+/** @returns the PEM text of the file that the setting names. @throws SluiceError `config_unreadable`, `config_invalid` */
+export function readAuthorities(setting: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   const ca = readPem(setting, file);
   try {

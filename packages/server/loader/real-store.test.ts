@@ -33,8 +33,8 @@ async function realBlock(sequence: number, urgency: UrgencyClass): Promise<Accep
 
 it('loads blocks of every class once each, over a kill of the store and a lost answer', async () => {
   using directory = temporaryDirectory();
-  const store = await superviseStore({ directory: join(directory.path, 'store'), port: 0, logger });
-  const client = createStoreClient({ url: store.url });
+  const store = await superviseStore({ directory: join(directory.path, 'store'), logger });
+  const client = createStoreClient({ place: { kind: 'directory', directory: store.directory } });
   const journal = await Journal.open({ directory: join(directory.path, 'journal') });
   try {
     await migrate(client);
@@ -76,12 +76,12 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
     });
     await loader.stop();
     const [totals] = await client.query(
-      'SELECT count() AS records, uniqExact(BlockSequence, RecordNumber) AS distinct, uniqExact(BlockSequence) AS blocks, ' +
+      'SELECT count() AS records, uniqExact(BlockSequence, RecordNumber) AS different, uniqExact(BlockSequence) AS blocks, ' +
         'any(ServerId) AS server, any(ChannelPriority) AS priority FROM otel_logs',
     );
     expect(totals).toEqual({
       records: String(80 * RECORDS_PER_BLOCK),
-      distinct: String(80 * RECORDS_PER_BLOCK),
+      different: String(80 * RECORDS_PER_BLOCK),
       blocks: '80',
       server: 's1',
       priority: 2,

@@ -22,10 +22,11 @@ describe('U14 with the real engine', () => {
     await migrate(started.client);
     // Blocks 10, 20 and 30 of s1, and second copies of 10 and 20 by s2.
     for (const sequence of [10, 20, 30]) await insert(sequence);
+    const copied = BLOCK_COLUMNS.map((name) => (name === 'ServerId' ? "'s2'" : name));
     for (const sequence of [10, 20]) {
       await started.client.command(
-        `INSERT INTO otel_logs (${BLOCK_COLUMNS.join(', ')}) SELECT * REPLACE ('s2' AS ServerId) FROM ` +
-          `(SELECT ${BLOCK_COLUMNS.join(', ')} FROM otel_logs WHERE BlockSequence = ${sequence})`,
+        `INSERT INTO otel_logs (${BLOCK_COLUMNS.join(', ')}) SELECT ${copied.join(', ')} FROM otel_logs ` +
+          `WHERE BlockSequence = ${sequence}`,
       );
     }
   });
@@ -34,7 +35,7 @@ describe('U14 with the real engine', () => {
   });
 
   async function insert(sequence: number): Promise<void> {
-    const zstdBody = await makeBatch(started.store.url, sequence, 10);
+    const zstdBody = await makeBatch(started.directory, sequence, 10);
     await started.client.insertBlocks({
       columns: BLOCK_COLUMNS,
       zstdBody,

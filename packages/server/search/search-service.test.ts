@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { QueryError } from '@sluice/query/query-error';
 import { sqlString } from '@sluice/query/sql-text';
 import { queryToSql } from '@sluice/query/to-sql';
+import { textOf } from '@sluice/store/testing/ask-store';
 import {
   CountRequestSchema,
   HistogramRequestSchema,
@@ -67,10 +68,10 @@ let started: TestStore;
 let service: SearchService;
 
 async function insert(rows: readonly Row[], sequence: number): Promise<void> {
-  const lines = rows.map(({ at, ...columns }, index) => {
+  const records = rows.map(({ at, ...columns }, index) => {
     const nanos = at ?? BASE + BigInt(index) * SECOND;
     const time = `${nanos / SECOND}.${String(nanos % SECOND).padStart(9, '0')}`;
-    return JSON.stringify({
+    return {
       Timestamp: time,
       ObservedTimestamp: `${BASE / SECOND}.000000000`,
       AgentId: 'agent.one',
@@ -78,9 +79,13 @@ async function insert(rows: readonly Row[], sequence: number): Promise<void> {
       BlockSequence: sequence,
       RecordNumber: index,
       ...columns,
-    });
+    };
   });
-  await started.client.command(`INSERT INTO ${LOG_TABLE} FORMAT JSONEachRow\n${lines.join('\n')}`);
+  const columns = [...new Set(records.flatMap(Object.keys))];
+  await textOf(started.directory, records.map((record) => JSON.stringify(record)).join('\n'), {
+    write: true,
+    parameters: { query: `INSERT INTO ${LOG_TABLE} (${columns.join(', ')}) FORMAT JSONEachRow` },
+  });
 }
 
 beforeAll(async () => {

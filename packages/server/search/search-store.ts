@@ -114,7 +114,8 @@ export function searchError(error: unknown, isLate = false): SluiceError {
     });
   }
   // Any other complaint about the SQL is ours, not the person's: the language makes all SQL that runs here.
-  return known.code === 'query_invalid'
+  // So is a store that does not let this server in: the reader's own token has nothing to do with it.
+  return known.code === 'query_invalid' || known.code === 'unauthorized'
     ? new SluiceError('store_failed', known.message, { cause: known })
     : known;
 }

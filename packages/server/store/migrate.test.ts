@@ -12,7 +12,7 @@ import {
 
 let started: TestStore;
 beforeAll(async () => {
-  started = await startTestStore();
+  started = await startTestStore('open');
 });
 afterAll(async () => {
   await started.end();
@@ -56,7 +56,7 @@ test('tables of a newer program are refused and left alone', async () => {
 
 test('a later step runs on a table with data and keeps it', async () => {
   await migrate(started.client);
-  const zstdBody = await makeBatch(started.store.url, 0, 1000);
+  const zstdBody = await makeBatch(started.directory, 0, 1000);
   await started.client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'a' });
   const later = {
     version: newest + 1,

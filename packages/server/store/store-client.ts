@@ -11,6 +11,8 @@ import {
   createClient,
   type DataFormat,
 } from '@clickhouse/client';
+import { endpointText, readEndpoint, readSecret, StoreAgent } from '@sluice/store/endpoint';
+import { ACCESS_HEADER } from '@sluice/store/store-request';
 import { LOG_TABLE } from './schema.ts';
 import { type StoreOperation, storeError } from './store-error.ts';
 
@@ -31,13 +33,21 @@ const PRIORITY_HEADER = 'X-Sluice-Priority';
 const SEARCH_HEADER = 'X-Sluice-Search';
 /** How long such a query may wait for its turn, in ms. */
 const SEARCH_WAIT_HEADER = 'X-Sluice-Search-Wait-Ms';
+/** A statement without it may only read, at the embedded store. */
+const WRITE_HEADERS: Readonly<Record<string, string>> = { [ACCESS_HEADER]: 'write' };
 /** Larger than any batch, so that one batch becomes one part a partition, and its token is used the same each time. */
 const WHOLE_BATCH_ROWS = '16000000';
 const WHOLE_BATCH_BYTES = '2000000000';
 
+/** A store by its URL, or one on this computer by its data directory, where it keeps its address and its secret. */
+export type StorePlace =
+  | { readonly kind: 'url'; readonly url: string; readonly tlsCa?: string }
+  | { readonly kind: 'directory'; readonly directory: string };
+
 export interface StoreClientOptions {
-  readonly url: string;
+  readonly place: StorePlace;
   readonly user?: string;
+  /** Default: of a directory its secret, else none. */
   readonly password?: string;
   readonly database?: string;
 }
@@ -80,7 +90,8 @@ export type QueryParameters = Readonly<Record<string, unknown>>;
 export type StoreRow = Readonly<Record<string, unknown>>;
 
 export interface StoreClient {
-  readonly url: string;
+  /** For people: where the store is, or would be. */
+  readonly address: string;
   /**
    * Inserts blocks into the log table; resolves when they are durable.
    *
@@ -114,16 +125,45 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
 }
 
 class HttpStoreClient implements StoreClient {
-  readonly url: string;
-  private readonly client: ClickHouseClient;
+  private readonly options: StoreClientOptions;
+  private readonly agent: StoreAgent | undefined;
+  /** Made when it is first asked: the store of a directory may not have started yet, and then has no secret. */
+  private connected: ClickHouseClient | undefined;
 
   constructor(options: StoreClientOptions) {
-    this.url = options.url;
-    this.client = createClient({
-      url: options.url,
-      username: options.user ?? 'default',
-      password: options.password ?? '',
-      ...(options.database === undefined ? {} : { database: options.database }),
+    this.options = options;
+    const { place } = options;
+    if (place.kind === 'directory') this.agent = new StoreAgent(place.directory, MAX_CONNECTIONS);
+  }
+
+  get address(): string {
+    const { place } = this.options;
+    if (place.kind === 'url') return place.url;
+    try {
+      return endpointText(readEndpoint(place.directory));
+    } catch {
+      return place.directory; // No store has ever started there.
+    }
+  }
+
+  /** @throws SluiceError `not_reachable` when no store has started in the directory */
+  private get client(): ClickHouseClient {
+    this.connected ??= this.connect();
+    return this.connected;
+  }
+
+  private connect(): ClickHouseClient {
+    const { place, user, password, database } = this.options;
+    const secret = place.kind === 'directory' && password === undefined ? readSecret(place.directory) : '';
+    const tlsCa = place.kind === 'url' ? place.tlsCa : undefined;
+    return createClient({
+      // Of a directory only the Host header comes from it; the agent knows where to connect.
+      url: place.kind === 'url' ? place.url : urlOfDirectory(place.directory),
+      username: user ?? 'default',
+      password: password ?? secret,
+      ...(database === undefined ? {} : { database }),
+      ...(this.agent === undefined ? {} : { http_agent: this.agent }),
+      ...(tlsCa === undefined ? {} : { tls: { ca_cert: Buffer.from(tlsCa) } }),
       application: 'sluice',
       request_timeout: INSERT_TIMEOUT_MS + ANSWER_GRACE_MS,
       max_open_connections: MAX_CONNECTIONS,
@@ -142,6 +182,7 @@ class HttpStoreClient implements StoreClient {
         query: `INSERT INTO ${LOG_TABLE} (${request.columns.join(', ')}) FORMAT Native`,
         values: body,
         http_headers: {
+          ...WRITE_HEADERS,
           'Content-Encoding': 'zstd',
           ...(request.priority === undefined ? {} : { [PRIORITY_HEADER]: String(request.priority) }),
         },
@@ -188,7 +229,7 @@ class HttpStoreClient implements StoreClient {
         result.close();
       }
     } catch (error) {
-      throw storeError(error, 'query', this.url);
+      throw storeError(error, 'query', this.address);
     }
   }
 
@@ -208,17 +249,18 @@ class HttpStoreClient implements StoreClient {
 
   async command(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<void> {
     await this.attempt('query', async () => {
-      await this.client.command(this.request(sql, parameters, options));
+      await this.client.command({ ...this.request(sql, parameters, options), http_headers: WRITE_HEADERS });
     });
   }
 
   async ping(): Promise<void> {
-    const result = await this.client.ping();
-    if (!result.success) throw storeError(result.error, 'query', this.url);
+    const result = await this.attempt('query', () => this.client.ping());
+    if (!result.success) throw storeError(result.error, 'query', this.address);
   }
 
   async close(): Promise<void> {
-    await this.client.close();
+    await this.connected?.close();
+    this.agent?.destroy();
   }
 
   private request(
@@ -255,9 +297,14 @@ class HttpStoreClient implements StoreClient {
     try {
       return await work();
     } catch (error) {
-      throw storeError(error, operation, this.url);
+      throw storeError(error, operation, this.address);
     }
   }
+}
+
+function urlOfDirectory(directory: string): string {
+  const endpoint = readEndpoint(directory);
+  return endpoint.kind === 'socket' ? 'http://localhost' : endpointText(endpoint);
 }
 
 async function drain(stream: Readable): Promise<void> {

@@ -12,7 +12,7 @@ const BATCH_ROWS = 20_000;
 let started: TestStore;
 
 beforeAll(async () => {
-  started = await startTestStore();
+  started = await startTestStore('open');
   await migrate(started.client);
   for (let batch = 0; batch < BATCHES; batch += 1) await insert(batch);
 });
@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 async function insert(batch: number): Promise<void> {
-  const zstdBody = await makeBatch(started.store.url, batch * BATCH_ROWS, BATCH_ROWS);
+  const zstdBody = await makeBatch(started.directory, batch * BATCH_ROWS, BATCH_ROWS);
   await started.client.insertBlocks({
     columns: BLOCK_COLUMNS,
     zstdBody,
