@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'query_invalid',
   'busy', // has too much to do now; the same request may be answered later
   'store_failed', // the store answered with an error
+  'insert_refused', // the store says no to an insert, and that may be the data's fault or its own
   'disk_full',
   'state_corrupt', // our own durable state cannot be read
   'state_newer', // durable state written by a newer program

@@ -330,10 +330,13 @@ export class Journal {
     return batch;
   }
 
-  /** Replaces a batch by one batch for each of its blocks, each with a new token. */
+  /** Replaces a batch of several blocks by two of a half of them each, with new tokens. */
   async splitBatch(batch: JournalBatch): Promise<readonly JournalBatch[]> {
     this.#checkOpen();
-    const parts = batch.blocks.map((block) => this.#newBatch(batch.lane, batch.serverId, [block]));
+    const half = Math.ceil(batch.blocks.length / 2);
+    const parts = [batch.blocks.slice(0, half), batch.blocks.slice(half)].map((blocks) =>
+      this.#newBatch(batch.lane, batch.serverId, blocks),
+    );
     await this.#submit(batch.lane, () => {
       this.#store.removeBatch(batch);
       for (const part of parts) this.#store.putBatch(part, this.#nextBatch);

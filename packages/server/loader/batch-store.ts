@@ -9,9 +9,10 @@
  * - The same body under the same token is always cut into the same parts (one insert thread, block limits above
  *   MAX_BATCH_RECORDS and MAX_BATCH_RAW_BYTES), because the engine derives one token a part from ours.
  * - A rejection with SluiceError `block_malformed` says that the data itself is refused, nothing of it was applied, and
- *   the same bytes will be refused again. Any other rejection says nothing about whether it was applied.
+ *   the same bytes will be refused again. `insert_refused` says that the store spoke and said no, for a reason that may be
+ *   the data's or its own. Any other rejection says nothing about whether it was applied.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import type { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader } from '@sluice/protocol/model';
 
 export interface InsertRequest {
@@ -42,7 +43,18 @@ export type FindStoredBlocks = (
   blocks: readonly WantedBlock[],
 ) => Promise<ReadonlyMap<string, readonly string[]>>;
 
-/** True when the store refused the data itself, by the contract's code. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === 'block_malformed';
+/** What the store says against a batch. */
+export interface Refusal {
+  readonly reason: string;
+  /** It is the data; otherwise it may be the store itself. */
+  readonly isCertain: boolean;
+}
+
+/** The refusal in an error, by the contract's codes; undefined when it is none, and the same may be tried again. */
+export function refusalOf(error: SluiceError): Refusal | undefined {
+  const { code, message } = error;
+  // What cannot be read back from the journal will never be, and a block of a newer program not by this one.
+  if (code === 'block_malformed' || code === 'state_corrupt' || code === 'protocol_mismatch')
+    return { reason: message, isCertain: true };
+  return code === 'insert_refused' ? { reason: message, isCertain: false } : undefined;
 }

@@ -27,6 +27,8 @@ export class FakeStore implements BatchStore {
   readonly breaches: string[] = [];
   /** Blocks whose data is refused. */
   readonly refused: Set<string> = new Set();
+  /** Blocks that are refused without saying whose fault it is. */
+  readonly doubted: Set<string> = new Set();
   /** Decides on each attempt, by default that all goes well. */
   fate: (request: InsertRequest) => Fate = () => 'apply';
   readonly #contents = new Map<string, string>();
@@ -82,6 +84,8 @@ export class FakeStore implements BatchStore {
   #apply(token: string, names: readonly string[]): void {
     const refused = names.filter((name) => this.refused.has(name));
     if (refused.length > 0) throw new SluiceError('block_malformed', `cannot read ${refused.join()}`);
+    const doubted = names.filter((name) => this.doubted.has(name));
+    if (doubted.length > 0) throw new SluiceError('insert_refused', `says no to ${doubted.join()}`);
     if (this.#applied.has(token)) return;
     this.#applied.add(token);
     // A token begins with the id of its server.

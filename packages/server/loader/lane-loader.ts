@@ -7,14 +7,16 @@
  *   the next attempt has the same content under the same token, and the store applies it once.
  * - A batch leaves the journal only after the store has confirmed it, or, block by block, after the store refused the
  *   block itself; both in one transaction.
- * - A batch is only taken apart after a refusal, which says that nothing of it was applied.
+ * - A batch is only taken apart after a refusal; after one that says nothing of what was applied, the store is asked.
+ * - A block that the store refuses holds up no other; it is set aside only when the store takes others.
  * - A block that came marked is inserted only while the store hides this server's copy of it, and shown after (U14).
  */
 import { SluiceError } from '@sluice/protocol/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';
-import { type BatchStore, isRefusal } from './batch-store.ts';
+import { type BatchStore, type Refusal, refusalOf } from './batch-store.ts';
+import { DoubtedBatches } from './doubted-batches.ts';
 import { INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
 import { SETTLE_AFTER_MS } from './moved-decisions.ts';
 import { copiesOf, MovedGate, type OtherServers } from './moved-gate.ts';
@@ -29,6 +31,8 @@ export const INSERT_TIMEOUT_MS = 120_000;
  * a batch apart that an earlier, unanswered attempt has stored would show its records twice.
  */
 export const REFUSALS_TO_BELIEVE = 2;
+/** Of refusals that may be the store's own fault: with the growing pauses between them, what passes by itself is over. */
+export const DOUBTFUL_REFUSALS_TO_BELIEVE = 5;
 
 /**
  * When a batch has been tried for so long, the store is asked whether it has it before each further attempt: it remembers
@@ -60,6 +64,8 @@ export interface LaneOptions {
   /** The body of a batch, always the same for the same batch. */
   readonly bodyOf: (batch: JournalBatch) => Buffer;
   readonly events: LaneEvents;
+  /** Of all lanes: what the store has taken. */
+  readonly confirmed: { inserts: number };
   readonly insertTimeoutMs: number;
   readonly firstRetryMs: number;
   readonly recheckAfterMs: number;
@@ -71,6 +77,7 @@ export class LaneLoader {
   #insert: AbortController | undefined;
   readonly #retrying: Retrying;
   readonly #gate: MovedGate | undefined;
+  readonly #doubted: DoubtedBatches;
   #wake: (() => void) | undefined;
   /** Of the blocks that may be loaded. */
   #waitingRawBytes = 0;
@@ -86,13 +93,18 @@ export class LaneLoader {
       maxRetryMs: options.policy.maxRetryMs,
       attemptFailed: (problem) => events.attemptFailed(problem),
     });
+    this.#doubted = new DoubtedBatches({
+      confirmations: () => options.confirmed.inserts,
+      attempt: (batch) => this.#retryDoubted(batch),
+      setAside: (batch, reason) => this.#setAside(batch, reason),
+    });
     if (others === undefined) return;
     const onPassed = (block: JournaledBlock): void => this.#mayLoad(block);
     this.#gate = new MovedGate({ journal, others, serverId, lane, retrying: this.#retrying, onPassed });
   }
 
   get problem(): LoaderProblem | undefined {
-    return this.#retrying.problem;
+    return this.#retrying.problem ?? this.#doubted.problem;
   }
 
   start(): void {
@@ -130,6 +142,7 @@ export class LaneLoader {
         await this.#gather();
         const blocks = await this.#selectBlocks();
         if (blocks.length > 0) await this.#load(await this.#createBatch(blocks));
+        await this.#doubted.retry();
       }
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
@@ -150,6 +163,7 @@ export class LaneLoader {
   /** Returns when it is time for the next batch; throws Stopped. */
   async #gather(): Promise<void> {
     const { policy } = this.#options;
+    if (!this.#hasLoadable && !this.#doubted.isEmpty) return await this.#pause(policy.maxRetryMs);
     while (!this.#hasLoadable) await this.#pause(undefined);
     const intervalMs = Math.min(this.#lastInsertMs * INTERVAL_PER_INSERT, policy.maxIntervalMs);
     const dueMs = Math.max(
@@ -232,14 +246,20 @@ export class LaneLoader {
     const startMs = performance.now();
     let attempts = 0;
     let content: JournalBatch | undefined = left;
-    const attempt = async (): Promise<string | undefined> => {
+    let doubts = 0;
+    const attempt = async (): Promise<Refusal | undefined> => {
       attempts += 1;
       const isOld = attempts > 1 && performance.now() - startMs >= this.#options.recheckAfterMs;
       if (isOld && others !== undefined) content = await this.#leftToInsert(batch);
-      return content === undefined ? undefined : await this.#insertOnce(content);
+      const refused = content === undefined ? undefined : await this.#insertOnce(content);
+      if (refused !== undefined && !refused.isCertain) {
+        doubts += 1;
+        if (doubts < DOUBTFUL_REFUSALS_TO_BELIEVE) throw new SluiceError('insert_refused', refused.reason);
+      }
+      return refused;
     };
     let refusal = await this.#untilDone(attempt);
-    for (let refusals = 1; refusal !== undefined && refusals < REFUSALS_TO_BELIEVE; refusals += 1) {
+    for (let refusals = 1; refusal?.isCertain === true && refusals < REFUSALS_TO_BELIEVE; refusals += 1) {
       refusal = await this.#untilDone(attempt);
     }
     const insertMs = performance.now() - startMs;
@@ -250,10 +270,23 @@ export class LaneLoader {
       events.loaded(batch, insertMs);
     } else if (batch.blocks.length > 1) {
       const parts = await this.#untilDone(() => this.#options.journal.splitBatch(batch));
-      for (const part of parts) await (content === batch ? this.#load(part) : this.#resume(part));
+      const isWhole = refusal.isCertain && content === batch;
+      for (const part of parts) await (isWhole ? this.#load(part) : this.#resume(part));
+    } else if (refusal.isCertain) {
+      await this.#setAside(batch, refusal.reason);
     } else {
-      await this.#setAside(batch, refusal);
+      this.#doubted.add(batch, refusal.reason);
     }
+  }
+
+  /** One attempt of a batch that was refused before. */
+  async #retryDoubted(batch: JournalBatch): Promise<Refusal | undefined> {
+    const left = await this.#leftToInsert(batch);
+    const refusal = left === undefined ? undefined : await this.#insertOnce(left);
+    if (refusal !== undefined) return refusal;
+    await this.#finish(batch);
+    this.#options.events.loaded(batch, this.#lastInsertMs);
+    return undefined;
   }
 
   /** The store has all blocks of the batch, this server's copies of the marked ones too. */
@@ -289,9 +322,9 @@ export class LaneLoader {
     await this.#untilDone(async () => await others?.moved.deleteCopies(copiesOf(second, batch.serverId)));
   }
 
-  /** One attempt. Returns why the data was refused, or undefined when it is in the store; throws to be called again. */
-  async #insertOnce(batch: JournalBatch): Promise<string | undefined> {
-    const { store, columns, bodyOf, insertTimeoutMs } = this.#options;
+  /** One attempt. Returns why it was refused, or undefined when it is in the store; throws to be called again. */
+  async #insertOnce(batch: JournalBatch): Promise<Refusal | undefined> {
+    const { store, columns, bodyOf, insertTimeoutMs, confirmed } = this.#options;
     const attempt = new AbortController();
     this.#insert = attempt;
     const timer = setTimeout(() => attempt.abort(), insertTimeoutMs);
@@ -312,11 +345,13 @@ export class LaneLoader {
         signal: attempt.signal,
       };
       await Promise.race([store.insertBlocks(request), ended]);
+      confirmed.inserts += 1;
       return undefined;
     } catch (error) {
       const typed = SluiceError.from(error, 'store_failed');
-      if (isRefusal(error) || typed.code === 'state_corrupt') return typed.message;
-      throw typed;
+      const refusal = refusalOf(typed);
+      if (refusal === undefined) throw typed;
+      return refusal;
     } finally {
       clearTimeout(timer);
       this.#insert = undefined;

@@ -191,6 +191,42 @@ describe('loader', () => {
   });
 });
 
+describe('a block that the store refuses for a reason that may be its own', () => {
+  it('holds up no other, and is set aside once the store has taken others', async () => {
+    using directory = temporaryDirectory();
+    const journal = await Journal.open({ directory: directory.path });
+    const store = new FakeStore();
+    store.doubted.add('agent/3');
+    await appendAll(journal, sequences);
+    const loader = start({ journal, store });
+    await drained(journal);
+    await loader.stop();
+    expect(store.rows).toEqual(onceEach([1, 2, 4, 5]));
+    expect(journal.setAsideBlocks()).toMatchObject([
+      { header: { id: { sequence: 3 } }, reason: expect.stringContaining('agent/3') },
+    ]);
+    await journal.close();
+  });
+
+  it('waits, and is told, while the store takes nothing at all; then it is loaded with the others', async () => {
+    using directory = temporaryDirectory();
+    const journal = await Journal.open({ directory: directory.path });
+    const store = new FakeStore();
+    for (const sequence of sequences) store.doubted.add(`agent/${sequence}`);
+    await appendAll(journal, sequences);
+    const loader = start({ journal, store });
+    await attempted(store, 60);
+    expect(loader.problems()).toMatchObject([{ error: { code: 'insert_refused' } }]);
+    expect(journal.setAsideBlocks()).toEqual([]);
+    store.doubted.clear();
+    await drained(journal);
+    await loader.stop();
+    expect(store.rows).toEqual(onceEach(sequences));
+    expect(store.breaches).toEqual([]);
+    await journal.close();
+  });
+});
+
 it('does not take a batch apart for one refusal that does not come again', async () => {
   using directory = temporaryDirectory();
   const journal = await Journal.open({ directory: directory.path });
@@ -360,14 +396,14 @@ describe('loader, crash points', () => {
     store.refused.add('agent/4');
     const journal = await Journal.open({ directory: first.path });
     await appendAll(journal, sequences);
-    // Attempts 1 and 2 are the whole batch, 3 and 4 are blocks 1 and 2: crash when 2 is applied and not yet forgotten.
+    // Attempts 1 and 2 are the whole batch, 3 is its first half: crash when that is applied and not yet forgotten.
     store.fate = (): Fate => {
-      if (store.attempts.length !== 4) return 'apply';
+      if (store.attempts.length !== 3) return 'apply';
       crashInto(first.path, second.path);
       return 'apply_then_fail';
     };
     const loader = start({ journal, store });
-    await attempted(store, 4);
+    await attempted(store, 3);
     store.fate = () => 'apply';
     const survivor = await Journal.open({ directory: second.path });
     expect(survivor.openBatches(2).length).toBeGreaterThan(1);

@@ -95,6 +95,7 @@ export function startLoader(options: LoaderOptions): Loader {
       );
     },
   };
+  const confirmed = { inserts: 0 };
   const lanes = LANES.map(
     (lane) =>
       new LaneLoader({
@@ -107,6 +108,7 @@ export function startLoader(options: LoaderOptions): Loader {
         columns: BATCH_COLUMNS,
         bodyOf: options.bodyOf ?? ((batch) => batchBody(batch, (block) => journal.readPayload(block))),
         events,
+        confirmed,
         insertTimeoutMs: options.insertTimeoutMs ?? INSERT_TIMEOUT_MS,
         firstRetryMs: options.firstRetryMs ?? FIRST_RETRY_MS,
         recheckAfterMs: options.recheckAfterMs ?? RECHECK_AFTER_MS,

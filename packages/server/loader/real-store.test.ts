@@ -1,5 +1,6 @@
 /** The loader against the real engine in its own process: exactly once, also when the store is killed meanwhile. */
 import { join } from 'node:path';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { AgentId, ServerId, UrgencyClass } from '@sluice/protocol/model';
 import { superviseStore } from '@sluice/store/supervisor';
 import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
@@ -14,6 +15,7 @@ import { startLoader } from './loader.ts';
 import { findStoredBlocks } from './stored-blocks.ts';
 
 const RECORDS_PER_BLOCK = 50;
+const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const logger = pino({ level: 'silent' });
 const serverId = 's1' as ServerId;
 
@@ -29,6 +31,18 @@ async function realBlock(sequence: number, urgency: UrgencyClass): Promise<Accep
   }
   const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
   return { header: sealed.header, payload: await compressBlock(sealed), priority: 2, receivedMs: Date.now() };
+}
+
+/** A block whose description of a column is no description: the engine answers with a syntax error, not with one of the data. */
+async function unspeakable(sequence: number): Promise<AcceptedBlock> {
+  const block = await realBlock(sequence, 'normal');
+  // Before the frame of the columns stands one that names the format.
+  const start = Buffer.from(block.payload).indexOf(ZSTD_MAGIC);
+  const raw = zstdDecompressSync(block.payload.subarray(start));
+  const at = raw.indexOf('LowCardinality(String)');
+  if (at < 0) throw new Error('no column of that type');
+  raw.write('LowCardinality(String(', at);
+  return { ...block, payload: Buffer.concat([block.payload.subarray(0, start), zstdCompressSync(raw)]) };
 }
 
 it('loads blocks of every class once each, over a kill of the store and a lost answer', async () => {
@@ -61,6 +75,7 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
     };
     const good = await realBlock(1000, 'normal');
     await journal.append({ ...good, payload: good.payload.subarray(0, good.payload.length - 20) });
+    await journal.append(await unspeakable(1001));
     await append(1, 40);
     const pid = store.pid;
     if (pid === undefined) throw new Error('the store has no process');
@@ -91,7 +106,8 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
     const missing = (await realBlock(7777, 'bulk')).header;
     const partial = { ...(await realBlock(8, 'urgent')).header, recordCount: RECORDS_PER_BLOCK + 1 };
     expect(await find([stored, missing, partial])).toEqual(new Map([['agent/3/7', ['s1']]]));
-    expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000]);
+    expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000, 1001]);
+    expect(journal.setAsideBlocks()[1]?.reason).toMatch(/SYNTAX_ERROR/);
   } finally {
     await journal.close();
     await client.close();

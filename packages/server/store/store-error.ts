@@ -21,6 +21,47 @@ const DATA_ERRORS: ReadonlySet<string> = new Set([
   'ZSTD_DECODER_FAILED',
 ]);
 
+/**
+ * The store is away, busy, out of something, or not as it should be: whatever is inserted is refused, and the same may be
+ * taken later.
+ */
+const CONDITION_ERRORS: ReadonlySet<string> = new Set([
+  'ABORTED',
+  'ALL_CONNECTION_TRIES_FAILED',
+  'CANNOT_ALLOCATE_MEMORY',
+  'CANNOT_CREATE_DIRECTORY',
+  'CANNOT_FSYNC',
+  'CANNOT_OPEN_FILE',
+  'CANNOT_SCHEDULE_TASK',
+  'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
+  'DISTRIBUTED_TOO_MANY_PENDING_BYTES',
+  'FILE_DOESNT_EXIST',
+  'KEEPER_EXCEPTION',
+  'LIMIT_EXCEEDED',
+  'MEMORY_LIMIT_EXCEEDED',
+  'NETWORK_ERROR',
+  'NOT_ENOUGH_SPACE',
+  'NO_REPLICA_HAS_PART',
+  'NO_SUCH_COLUMN_IN_TABLE',
+  'NO_ZOOKEEPER',
+  'QUERY_WAS_CANCELLED',
+  'QUOTA_EXCEEDED',
+  'READONLY',
+  'S3_ERROR',
+  'SOCKET_TIMEOUT',
+  'TABLE_IS_DROPPED',
+  'TABLE_IS_READ_ONLY',
+  'TIMEOUT_EXCEEDED',
+  'TOO_FEW_LIVE_REPLICAS',
+  'TOO_MANY_PARTS',
+  'TOO_MANY_PARTITIONS',
+  'TOO_MANY_SIMULTANEOUS_QUERIES',
+  'UNKNOWN_DATABASE',
+  'UNKNOWN_STATUS_OF_INSERT',
+  'UNKNOWN_TABLE',
+  'UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE',
+]);
+
 /** The text or the parameters of a query are wrong, or ask for too much. */
 const QUERY_ERRORS: ReadonlySet<string> = new Set([
   'BAD_ARGUMENTS',
@@ -60,7 +101,8 @@ export type StoreOperation = 'insert' | 'query';
 /**
  * @param url for the reader: where the store was looked for
  * @returns `block_malformed` (of an insert: the data is refused and will be again), `query_invalid`, `unauthorized`,
- *   `not_reachable` (no answer came: nothing is known of the outcome), or `store_failed` with the engine's code
+ *   `not_reachable` (no answer came: nothing is known of the outcome), `insert_refused` (of an insert: the engine says no,
+ *   and not for its own condition as far as is known), or `store_failed` with the engine's code
  */
 export function storeError(error: unknown, operation: StoreOperation, url: string): SluiceError {
   if (error instanceof SluiceError) return error;
@@ -86,6 +128,8 @@ export function storeError(error: unknown, operation: StoreOperation, url: strin
       cause: error,
       hint: 'Search a shorter time, or give the store more memory.',
     });
+  if (operation === 'insert' && !CONDITION_ERRORS.has(type))
+    return new SluiceError('insert_refused', message, { cause: error });
   return new SluiceError('store_failed', message, { cause: error });
 }
 
