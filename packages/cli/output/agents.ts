@@ -4,12 +4,14 @@ import { type AgentIdentity, type IdentityProblem, IdentityStanding } from '@slu
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
 import { printable, styled } from './terminal.ts';
 
-const STANDINGS: ReadonlyMap<IdentityStanding, string> = new Map([
-  [IdentityStanding.UNPROVEN, 'unproven'],
-  [IdentityStanding.PROVEN, 'proven'],
-  [IdentityStanding.OTHER_KEY, 'another key'],
-  [IdentityStanding.NO_KEY, 'without its key'],
+/** As `--json` has them, and for people. */
+const STANDINGS: ReadonlyMap<IdentityStanding, readonly [word: string, text: string]> = new Map([
+  [IdentityStanding.UNPROVEN, ['unproven', 'unproven']],
+  [IdentityStanding.PROVEN, ['proven', 'proven']],
+  [IdentityStanding.OTHER_KEY, ['other_key', 'another key']],
+  [IdentityStanding.NO_KEY, ['no_key', 'without its key']],
 ]);
+const UNKNOWN = ['unknown', 'unknown'] as const;
 
 const KINDS: ReadonlyMap<IdentityProblemKind, string> = new Map([
   [IdentityProblemKind.TWINS, 'twins'],
@@ -92,7 +94,7 @@ export function jsonAgents(answer: ListAgentsResponse): JsonAgents {
 
 export function jsonIdentity(identity: AgentIdentity): JsonIdentity {
   return {
-    standing: standingText(identity.standing),
+    standing: (STANDINGS.get(identity.standing) ?? UNKNOWN)[0],
     shown: identity.shown,
     host: identity.hostName,
     address: identity.address,
@@ -126,7 +128,7 @@ export function agentsLines(answer: ListAgentsResponse): string[] {
 export function identityLine(identity: AgentIdentity): string {
   const { standing, shown, hostName, address, epoch, connectedSinceMs } = identity;
   const text =
-    `${standingText(standing)}: ${shown}; ${hostName} (${address}), run ${epoch}, ` +
+    `${(STANDINGS.get(standing) ?? UNKNOWN)[1]}: ${shown}; ${hostName} (${address}), run ${epoch}, ` +
     `since ${isoTime(connectedSinceMs)}`;
   const isWrong = standing === IdentityStanding.OTHER_KEY || standing === IdentityStanding.NO_KEY;
   return isWrong ? styled('yellow', printable(text)) : printable(text);
@@ -147,10 +149,6 @@ function agentLines(agent: KnownAgent): string[] {
     lines.push(`  other: ${printable(`${other.shown}, last ${isoTime(other.lastSeenMs)}${from}`)}`);
   }
   return lines;
-}
-
-function standingText(standing: IdentityStanding): string {
-  return STANDINGS.get(standing) ?? 'unknown';
 }
 
 function isoTime(atMs: bigint): string {

@@ -8,7 +8,7 @@
  */
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
@@ -121,7 +121,8 @@ export class PeerConnection {
 
 /** The identity in a certificate that the TLS layer has checked against the operator's authority. */
 function certificateOf(socket: Socket | TLSSocket): string | undefined {
-  if (!('getPeerX509Certificate' in socket) || !socket.authorized) return undefined;
+  // The socket of an HTTP/2 session is a proxy: it has the prototype of the real one, and not its members.
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
   return certificate === undefined ? undefined : certificateIdentity(certificate.subject, certificate.issuer);
 }

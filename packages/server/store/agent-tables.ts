@@ -116,7 +116,7 @@ ORDER BY Changed LIMIT ${MAX_PINS_READ}`,
   min(toUnixTimestamp64Milli(SeenAt) - ConnectedMs) AS sinceMs, max(toUnixTimestamp64Milli(SeenAt) - SilentMs) AS aliveMs
 FROM ${AGENT_RUNS_TABLE} WHERE ${recent} AND AgentId IN
   (SELECT AgentId FROM ${AGENT_RUNS_TABLE} WHERE ${recent} GROUP BY AgentId HAVING uniqExact(Epoch) > 1)
-GROUP BY AgentId, ServerId, Epoch, Identity ORDER BY AgentId LIMIT ${MAX_RUNS_READ}`,
+GROUP BY AgentId, ServerId, Epoch, Identity ORDER BY AgentId, ServerId, Epoch LIMIT ${MAX_RUNS_READ}`,
       );
       return rows.map(readRun);
     },
