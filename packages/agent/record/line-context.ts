@@ -23,7 +23,9 @@ export class LineContext {
   host = '';
   /** Why the line could not be read as what it seems to be; undefined when it could, or seems to be nothing. */
   unparsed: string | undefined;
-  #latestEventSeconds = 0;
+  #observedSeconds = 0;
+  #observedNanos = 0;
+  #latestEventSeconds = latestEventSeconds(0);
 
   constructor(calendar: Calendar) {
     this.calendar = calendar;
@@ -34,7 +36,7 @@ export class LineContext {
     this.buffer = buffer;
     this.start = start;
     this.end = end;
-    this.observedMs = observedMs;
+    if (observedMs !== this.observedMs) this.#observe(observedMs);
     this.host = '';
     this.unparsed = undefined;
     const fields = this.fields;
@@ -47,19 +49,19 @@ export class LineContext {
     fields.spanId = '';
     fields.traceFlags = 0;
     fields.attributes.clear();
-    this.forget();
-  }
-
-  /** Forgets what a notation that did not fit has left. */
-  forget(): void {
-    const fields = this.fields;
-    const seconds = Math.floor(this.observedMs / 1000);
-    this.#latestEventSeconds = latestEventSeconds(seconds);
-    fields.timestampSeconds = seconds;
-    fields.timestampNanos = (this.observedMs - seconds * 1000) * 1_000_000;
+    fields.timestampSeconds = this.#observedSeconds;
+    fields.timestampNanos = this.#observedNanos;
     fields.severityNumber = 0;
     fields.severityText = '';
     fields.serviceName = '';
+  }
+
+  /** All lines of a piece are read at one moment: what follows from it is worked out once. */
+  #observe(observedMs: number): void {
+    this.observedMs = observedMs;
+    this.#observedSeconds = Math.floor(observedMs / 1000);
+    this.#observedNanos = (observedMs - this.#observedSeconds * 1000) * 1_000_000;
+    this.#latestEventSeconds = latestEventSeconds(this.#observedSeconds);
   }
 
   /** Whether an event can have happened then; see event-time.ts. */

@@ -23,7 +23,27 @@ const FOREIGN_PREFIX = 'line.';
  * @returns the name to keep it under
  */
 export function foreignKey(key: string, ownKeys: readonly string[]): string {
-  const isOwn =
-    key === FILE_PATH || key === DROPPED_COUNT || key.startsWith(OWN_PREFIX) || ownKeys.includes(key);
-  return isOwn ? `${FOREIGN_PREFIX}${key}` : key;
+  return isOwn(key, ownKeys) ? `${FOREIGN_PREFIX}${key}` : key;
 }
+
+/** Most names differ in their first letter from all of the agent's, and no more is looked at. */
+function isOwn(key: string, ownKeys: readonly string[]): boolean {
+  switch (key.charCodeAt(0)) {
+    case S:
+      if (key.startsWith(OWN_PREFIX)) return true;
+      break;
+    case L:
+      if (key === FILE_PATH) return true;
+      break;
+    case D:
+      if (key === DROPPED_COUNT) return true;
+      break;
+    default:
+  }
+  // The first one is the file's path.
+  return ownKeys.length > 1 && ownKeys.includes(key);
+}
+
+const S = OWN_PREFIX.charCodeAt(0);
+const L = FILE_PATH.charCodeAt(0);
+const D = DROPPED_COUNT.charCodeAt(0);
