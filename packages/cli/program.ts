@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { endRequested, isSupervised, tellReady } from '@sluice/host/child-process';
+import { logLibraryOutput } from '@sluice/host/library-output';
 import { type Logger, pino } from 'pino';
 import { printLine } from './output/terminal.ts';
 
@@ -16,12 +17,14 @@ export interface Running {
 /** @returns a logger to stderr (stdout is for results); SLUICE_LOG_LEVEL sets its level */
 export function createLogger(name: string): Logger {
   const level = process.env.SLUICE_LOG_LEVEL ?? 'info';
-  return pino(
+  const logger = pino(
     { name, level: level in pino.levels.values || level === 'silent' ? level : 'info' },
     // Written at once: a destination that writes behind would, at the end of the process, try for ever to write to a pipe
     // that nobody reads any more, and the agent of a parent that was killed would stay.
     pino.destination({ dest: 2, sync: true }),
   );
+  logLibraryOutput(logger);
+  return logger;
 }
 
 /**

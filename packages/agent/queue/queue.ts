@@ -11,6 +11,7 @@
  */
 
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
+import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
@@ -26,6 +27,8 @@ export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
 /** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
 export const MAX_SET_ASIDE_BLOCKS = 1000;
 export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
+/** Beside the ballast, which is kept for removals: some pages for read positions. */
+const DISK_RESERVE_BYTES: number = 128 * 1024;
 /** In `meta`; older programs do not look at it. */
 const BLOCK_FORMAT_KEY = 'blockFormat';
 
@@ -86,11 +89,14 @@ export class DurableQueue {
   readonly #environment: Environment;
   readonly #origin: QueueOrigin;
   readonly #mark: QueueMarkKeeper;
+  readonly #space: DiskSpace;
   /** Payload size by sequence, in ascending sequence. */
   readonly #payloadBytes = new Map<number, number>();
   readonly #roomWaiters = new Set<() => void>();
   #blockFormat: BlockFormat;
   #usedBytes = 0;
+  /** Of the payloads set aside. */
+  #asideBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
   #ballastDropped = false;
@@ -112,6 +118,15 @@ export class DurableQueue {
       this.#payloadBytes.set(key, stored.payloadBytes);
       this.#usedBytes += stored.payloadBytes;
     }
+    for (const { value } of environment.asideHeaders.getRange())
+      this.#asideBytes += parseStoredAside(value, environment.file).header.payloadBytes;
+    this.#space = new DiskSpace({
+      what: 'the queue',
+      reserveBytes: DISK_RESERVE_BYTES,
+      file: environment.file,
+      heldBytes: () => this.#usedBytes + this.#asideBytes,
+      onChanged: () => undefined,
+    });
     this.#mark = new QueueMarkKeeper(mark, {
       ...{ agentId: this.agentId, epoch: this.epoch },
       nextSequence: () => this.#committedSequence + 1,
@@ -150,7 +165,6 @@ export class DurableQueue {
    * @throws SluiceError `disk_full` or `internal`; nothing is kept then, and the same cut may be committed again.
    */
   async commitCut(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<void> {
-    const { headers, payloads, meta, checkpoints: positions } = this.#environment;
     let last = this.#committedSequence;
     for (const { header } of blocks) {
       const { agentId, epoch, sequence } = header.id;
@@ -159,6 +173,26 @@ export class DurableQueue {
       }
       last = sequence;
     }
+    const bytes = blocks.reduce((sum, { payload }) => sum + payload.length, 0);
+    // LMDB itself would be told only afterwards, print what the system said, and not survive it many times.
+    this.#space.reserve(bytes);
+    try {
+      await this.#commitCut(blocks, checkpoints);
+    } finally {
+      this.#space.written(bytes);
+    }
+    this.#committedSequence = last;
+    for (const { header, payload } of blocks) {
+      this.#payloadBytes.set(header.id.sequence, payload.length);
+      this.#usedBytes += payload.length;
+    }
+    this.#restoreBallast();
+    this.#mark.changed();
+  }
+
+  async #commitCut(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<void> {
+    const { headers, payloads, meta, checkpoints: positions } = this.#environment;
+    const last = blocks.at(-1)?.header.id.sequence;
     await commit(this.#environment, (write) => {
       for (const { header, payload } of blocks) {
         write.put(payloads, header.id.sequence, asBuffer(payload));
@@ -168,15 +202,8 @@ export class DurableQueue {
         if (value === undefined) write.remove(positions, key);
         else write.put(positions, key, value);
       }
-      if (blocks.length > 0) write.put(meta, 'nextSequence', last + 1);
+      if (last !== undefined) write.put(meta, 'nextSequence', last + 1);
     });
-    this.#committedSequence = last;
-    for (const { header, payload } of blocks) {
-      this.#payloadBytes.set(header.id.sequence, payload.length);
-      this.#usedBytes += payload.length;
-    }
-    this.#restoreBallast();
-    this.#mark.changed();
   }
 
   /** All blocks in the queue, in ascending sequence: what the uplink is told at start. Read on demand, so removing
@@ -238,7 +265,7 @@ export class DurableQueue {
     const payload = this.readPayload(id);
     if (payload === undefined) return;
     const header = parseStoredHeader(headers.get(id.sequence), file);
-    const dropped = this.#setAsideToDrop(payload.length);
+    const { dropped, droppedBytes } = this.#setAsideToDrop(payload.length);
     await this.#write((write) => {
       for (const sequence of dropped) {
         write.remove(asideHeaders, sequence);
@@ -248,6 +275,7 @@ export class DurableQueue {
       write.put(asideHeaders, id.sequence, { header, reason, atMs: Date.now() });
       this.#removeStored(write, id.sequence);
     });
+    this.#asideBytes += payload.length - droppedBytes;
     this.#mark.droppedSetAside += dropped.length;
     this.#forget([id.sequence]);
   }
@@ -336,6 +364,7 @@ export class DurableQueue {
     if (this.#closed) return;
     this.#closed = true;
     this.#wakeRoomWaiters();
+    this.#space.stop();
     this.#mark.stop();
     await this.#environment.root.close();
     this.#mark.ended();
@@ -391,7 +420,7 @@ export class DurableQueue {
   }
 
   /** The oldest blocks set aside that must go so that one more of `bytes` fits. */
-  #setAsideToDrop(bytes: number): number[] {
+  #setAsideToDrop(bytes: number): { readonly dropped: readonly number[]; readonly droppedBytes: number } {
     const kept: { sequence: number; bytes: number }[] = [];
     let total = bytes;
     for (const { key, value } of this.#environment.asideHeaders.getRange()) {
@@ -400,13 +429,15 @@ export class DurableQueue {
       total += size;
     }
     const dropped: number[] = [];
+    let droppedBytes = 0;
     for (const block of kept) {
       const count = kept.length - dropped.length + 1;
       if (count <= MAX_SET_ASIDE_BLOCKS && total <= MAX_SET_ASIDE_BYTES) break;
       dropped.push(block.sequence);
       total -= block.bytes;
+      droppedBytes += block.bytes;
     }
-    return dropped;
+    return { dropped, droppedBytes };
   }
 }
 

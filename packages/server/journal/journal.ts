@@ -13,10 +13,10 @@
  */
 import path from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
+import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
-import { DiskSpace } from './disk-space.ts';
 import { GroupCommit } from './group-commit.ts';
 import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
@@ -119,6 +119,7 @@ export class Journal {
   private constructor(options: JournalOptions, lock: DirectoryLock, store: JournalStore) {
     this.#lock = lock;
     this.#space = new DiskSpace({
+      what: 'the journal',
       file: path.join(options.directory, JOURNAL_FILE_NAME),
       heldBytes: () => this.#held.payloadBytes + this.#setAside.payloadBytes,
       onChanged: () => this.#tellRoom(),

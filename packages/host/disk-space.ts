@@ -2,7 +2,7 @@
  * Tells before a write whether the disk will take it.
  *
  * LMDB can be told only afterwards that the disk was full, and its native code does not survive many such failures (the
- * heap was seen damaged after some hundred). So the journal asks first and leaves a reserve for what must always be
+ * heap was seen damaged after some hundred). So journal and queue ask first and leave a reserve for what must always be
  * possible: removing blocks and noting batches.
  *
  * Invariant: no write that adds a block is begun unless it fits into pages that the file has already, or on the disk
@@ -27,8 +27,12 @@ export const DISK_LOOK_INTERVAL_MS = 500;
 const FREE_AGAIN_BYTES: number = MAX_BLOCK_RAW_BYTES / 4;
 
 export interface DiskSpaceOptions {
+  /** For the reader: "the journal". */
+  readonly what: string;
   /** The environment's data file. */
   readonly file: string;
+  /** Never used for what is added. Default {@link DISK_RESERVE_BYTES}. */
+  readonly reserveBytes?: number;
   /** Payload bytes that the file holds. */
   readonly heldBytes: () => number;
   /** Told when the disk became full or free again. */
@@ -60,9 +64,13 @@ export class DiskSpace {
     this.#look(bytes);
     if (this.isFull) {
       const directory = path.dirname(this.#options.file);
-      throw new SluiceError('disk_full', `no space left for the journal in ${directory}`, {
-        hint: 'Free space on the disk of the data directory.',
-      });
+      throw new SluiceError(
+        'disk_full',
+        `no space left for ${this.#options.what} in ${directory}: the disk is full`,
+        {
+          hint: 'Free space on the disk of the data directory.',
+        },
+      );
     }
     this.#writingBytes += bytes;
   }
@@ -95,7 +103,7 @@ export class DiskSpace {
   #fits(bytes: number): boolean {
     const neededBytes = bytes * WRITE_FACTOR;
     const { bavail, bsize } = statfsSync(path.dirname(this.#options.file));
-    const freeOnDiskBytes = bavail * bsize - DISK_RESERVE_BYTES;
+    const freeOnDiskBytes = bavail * bsize - (this.#options.reserveBytes ?? DISK_RESERVE_BYTES);
     if (freeOnDiskBytes >= neededBytes) return true;
     const heldBytes = this.#options.heldBytes();
     const fileBytes = statSync(this.#options.file, { throwIfNoEntry: false })?.size ?? 0;

@@ -26,6 +26,7 @@ rootTest('an empty journal goes on with what fits, however small the disk is', a
   let heldBytes = 1.5 * MEBIBYTE;
   const changed: boolean[] = [];
   const space = new DiskSpace({
+    what: 'the journal',
     file,
     heldBytes: () => heldBytes,
     onChanged: () => changed.push(space.isFull),
