@@ -208,10 +208,10 @@ describe('DurableQueue', () => {
         expect(String(error)).toContain('ENOSPC');
       }
       expect([...queue.checkpoints()]).toEqual([{ key: 'file', value: taken.at(-1)?.header.id.sequence }]);
-      await queue.remove(taken.slice(0, 10).map((one) => one.header.id));
+      await queue.remove(taken.slice(0, 15).map((one) => one.header.id));
       rmSync(path.join(directory, 'other'), { force: true });
       await queue.commitCut([refused], [{ key: 'file', value: 'again' }]);
-      const left = [...taken.slice(10), refused];
+      const left = [...taken.slice(15), refused];
       expect([...queue.blocks()].map((one) => one.header)).toEqual(left.map((one) => one.header));
       for (const one of left) expect(queue.readPayload(one.header.id)?.compare(one.payload)).toBe(0);
     },
