@@ -104,13 +104,30 @@ export interface Client {
   status(): Promise<StatusJson>;
 }
 
+/** How it stands, in `status --json`. */
+export interface Health {
+  status: string;
+  problems: {
+    code: string;
+    severity: string;
+    since: string;
+    subject: { kind: string; name: string };
+    summary: string;
+    action: string;
+  }[];
+  problemsTotal: number;
+  oldestUnsearchableMs: number;
+}
+
 /** What the tests look at in `status --json`. */
 interface StatusJson {
+  health: Health;
   servers: {
     id: string;
     state: string;
     channels: { priority: number; quotaBytes: number; usedBytes: number }[];
     violations: number;
+    journal: { diskFreeBytes: number; diskSizeBytes: number } | null;
     notices: {
       priority: number;
       outrankedBy: { server: string; highestPriority: number; heldPriorities: number[] }[];
@@ -119,6 +136,7 @@ interface StatusJson {
   agents: {
     id: string;
     connected: boolean;
+    lagMs: number;
     unreadBytes: number;
     recordsAcknowledged: number;
     backlog: Record<string, { records: number; rawBytes: number }>;
