@@ -35,6 +35,8 @@ interface Pattern {
   readonly literal: boolean;
   readonly depth: number;
   readonly matches: (file: string) => boolean;
+  /** Names that directories must have, level by level below the base; deeper ones may have any. */
+  readonly levels: readonly ((name: string) => boolean)[];
 }
 
 export class GlobWalker {
@@ -69,7 +71,7 @@ export class GlobWalker {
 
     const enter = async (
       directory: string,
-      depth: number,
+      level: number,
       pattern: Pattern,
       visited: Set<string>,
     ): Promise<void> => {
@@ -97,7 +99,8 @@ export class GlobWalker {
         const mayBeDirectory = entry.isDirectory() || entry.isSymbolicLink();
         if (!entry.isDirectory() && !entry.isSymbolicLink() && !entry.isFile()) continue;
         if (!entry.isDirectory() && pattern.matches(file)) candidates.add(file);
-        else if (mayBeDirectory && depth > 1) await enter(file, depth - 1, pattern, visited);
+        else if (mayBeDirectory && level + 1 < pattern.depth && mayLead(pattern, level, entry.name))
+          await enter(file, level + 1, pattern, visited);
       }
     };
 
@@ -106,7 +109,7 @@ export class GlobWalker {
         if (this.#excluded(pattern.base)) continue;
         candidates.add(pattern.base);
         literals.add(pattern.base);
-      } else await enter(pattern.base, pattern.depth, pattern, new Set());
+      } else await enter(pattern.base, 0, pattern, new Set());
     }
 
     const files: FoundFile[] = [];
@@ -134,7 +137,8 @@ function anchor(pattern: string): string {
 function compile(pattern: string): Pattern {
   const absolute = path.resolve(pattern);
   const { base, glob, isGlob } = picomatch.scan(absolute);
-  if (!isGlob) return { base: absolute, literal: true, depth: 0, matches: (file) => file === absolute };
+  if (!isGlob)
+    return { base: absolute, literal: true, depth: 0, matches: (file) => file === absolute, levels: [] };
   // A group may hold a separator; then the depth is not the number of segments.
   const bounded = !glob.includes('**') && !/[{(]/.test(glob);
   return {
@@ -142,7 +146,28 @@ function compile(pattern: string): Pattern {
     literal: false,
     depth: bounded ? glob.split('/').length : MAX_DEPTH,
     matches: picomatch(absolute, { dot: true }),
+    levels: levelsOf(glob),
   };
+}
+
+/**
+ * What the directories on the way are called, as far as the pattern says it: one that no file can match under is not
+ * entered, however large it is.
+ */
+function levelsOf(glob: string): ((name: string) => boolean)[] {
+  // A group or an escape may hold a separator.
+  if (/[{(\\]/.test(glob)) return [];
+  const levels: ((name: string) => boolean)[] = [];
+  for (const segment of glob.split('/').slice(0, -1)) {
+    if (segment.includes('**')) break;
+    levels.push(picomatch(segment, { dot: true }));
+  }
+  return levels;
+}
+
+/** Whether files under the directory of this name, so many levels below the base, may match. */
+function mayLead(pattern: Pattern, level: number, name: string): boolean {
+  return pattern.levels[level]?.(name) ?? true;
 }
 
 async function look(file: string, problems: Map<string, string>): Promise<Stats | undefined> {
