@@ -192,6 +192,25 @@ test('U20: a block that a server of 1.0 would call malformed waits, its agent sa
   expect(uplink.view().problems).toEqual([]);
 });
 
+test('U20: a block of another epoch than Hello names is not sent to a server of 1.0, which would end the channel', async () => {
+  const { server, port } = await oldServer();
+  const queue = new MemoryQueue();
+  const header = queue.seal(1000);
+  queue.headers.set(1, { ...header, id: { ...header.id, epoch: queue.epoch - 1 } });
+  const uplink = startAgent(queue, [port]);
+  stops.push(() => uplink.stop(100));
+  await poll(() =>
+    uplink.view().problems.some((problem) => problem.includes('it takes blocks of one epoch')),
+  );
+  await poll(() => server.report !== undefined);
+  expect([server.blocks.length, server.refusals, queue.aside.size, queue.headers.size]).toEqual([
+    0,
+    [],
+    0,
+    1,
+  ]);
+});
+
 test('U20: a block that one server does not take goes to another one, and then both are used', async () => {
   const { server, port } = await oldServer();
   const journal = new MemoryJournal();

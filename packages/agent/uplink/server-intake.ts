@@ -2,7 +2,7 @@
  * Which blocks one server takes (SPEC U20), by what its latest Welcome named, and the block that it was about to be sent and
  * does not take. While that block waits, the server is sent nothing: another one may take it, or this one after an update.
  *
- * Invariant: a block goes only to a server that takes its format. One that does not would call it malformed.
+ * Invariant: a block goes only to a server that takes its format and its epoch. One that does not would call it malformed.
  */
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
@@ -31,27 +31,28 @@ export class ServerIntake {
   /** Why a block must not be sent to the server, which is remembered; undefined when it may. */
   problemOf(header: BlockHeader, payload: Uint8Array): string | undefined {
     const { formatNumber } = splitPayload(payload);
-    if (this.#takes(formatNumber)) return undefined;
-    this.#untaken = { id: header.id, formatNumber };
-    return this.#describe(header.id, formatNumber);
+    const problem = this.#problem(header.id, formatNumber);
+    if (problem !== undefined) this.#untaken = { id: header.id, formatNumber };
+    return problem;
   }
 
   /** Why nothing may be sent to the server now: the block that it does not take still waits. */
   async heldProblem(): Promise<string | undefined> {
     if (this.#untaken === undefined) return undefined;
     const { id, formatNumber } = this.#untaken;
-    if (!this.#takes(formatNumber) && (await this.#queue.readPayload(id)) !== undefined)
-      return this.#describe(id, formatNumber);
+    const problem = this.#problem(id, formatNumber);
+    if (problem !== undefined && (await this.#queue.readPayload(id)) !== undefined) return problem;
     this.#untaken = undefined;
     return undefined;
   }
 
-  #takes(formatNumber: number): boolean {
-    return (this.#shared ?? FIRST_CAPABILITIES).blockFormats.includes(formatNumber);
-  }
-
-  #describe(id: BlockId, formatNumber: number): string {
-    const taken = (this.#shared ?? FIRST_CAPABILITIES).blockFormats.join(', ');
-    return `it takes block formats ${taken}, and block ${blockKey(id)} is of format ${formatNumber}: it gets nothing until it is updated or another server has the block`;
+  #problem(id: BlockId, formatNumber: number): string | undefined {
+    const { blockFormats, digestKinds } = this.#shared ?? FIRST_CAPABILITIES;
+    let taken: string;
+    if (!blockFormats.includes(formatNumber)) taken = `block formats ${blockFormats.join(', ')}`;
+    // Servers of 1.0 end a channel on which a block of another epoch comes than Hello named.
+    else if (digestKinds.length === 0 && id.epoch !== this.#queue.epoch) taken = 'blocks of one epoch';
+    else return undefined;
+    return `it takes ${taken}, and block ${blockKey(id)} is of format ${formatNumber}: it gets nothing until it is updated or another server has the block`;
   }
 }

@@ -1,3 +1,4 @@
+import { SluiceError } from '@sluice/protocol/error';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../journal/journal.ts';
@@ -22,6 +23,8 @@ const quick: LanePolicy = {
 const policies: Record<Lane, LanePolicy> = { 0: quick, 1: quick, 2: quick, 3: quick };
 
 interface Setup {
+  /** Default {@link fakeBody}. */
+  readonly bodyOf?: typeof fakeBody;
   readonly journal: Journal;
   readonly store: FakeStore;
   readonly serverId?: string;
@@ -34,7 +37,17 @@ interface Setup {
   readonly client?: BatchStore;
 }
 
-function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, moved, client }: Setup): Loader {
+function start({
+  journal,
+  store,
+  serverId,
+  metrics,
+  insertTimeoutMs,
+  asks,
+  moved,
+  client,
+  bodyOf,
+}: Setup): Loader {
   return startLoader({
     journal,
     storeClient: client ?? store,
@@ -43,7 +56,7 @@ function start({ journal, store, serverId, metrics, insertTimeoutMs, asks, moved
     policies,
     firstRetryMs: 1,
     stopGraceMs: 1,
-    bodyOf: fakeBody,
+    bodyOf: bodyOf ?? fakeBody,
     insertTimeoutMs: insertTimeoutMs ?? 10_000,
     ...(metrics === undefined ? {} : { metrics }),
     ...(asks
@@ -165,6 +178,26 @@ describe('loader', () => {
     // Those that hang are given up; what they were to load stays.
     await loader.stop();
     expect(journal.statistics.heldRawBytes).toBeGreaterThan(0);
+    await journal.close();
+  });
+
+  it('U20: sets a block aside that a newer program took into the journal, and loads the others', async () => {
+    using directory = temporaryDirectory();
+    const journal = await Journal.open({ directory: directory.path });
+    const store = new FakeStore();
+    await appendAll(journal, sequences);
+    const bodyOf: typeof fakeBody = (batch) => {
+      if (batch.blocks.some(({ header }) => header.id.sequence === 3))
+        throw new SluiceError('protocol_mismatch', 'block format 900 is not known here');
+      return fakeBody(batch);
+    };
+    const loader = start({ journal, store, bodyOf });
+    await drained(journal);
+    await loader.stop();
+    expect(store.rows).toEqual(onceEach([1, 2, 4, 5]));
+    expect(journal.setAsideBlocks()).toMatchObject([
+      { header: { id: { sequence: 3 } }, reason: 'block format 900 is not known here' },
+    ]);
     await journal.close();
   });
 
