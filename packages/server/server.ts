@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { createSteadyClock } from '@sluice/host/steady-clock';
@@ -44,6 +45,8 @@ import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 
 /** What lies in a data directory that a server used before. */
 const DATA_MARKS: readonly string[] = ['journal', 'store'];
+/** How long a start waits for the first answer of its store. */
+const FIRST_LOOK_MS = 5_000;
 /** Of the embedded store, in the server's data directory. */
 const STORE_DIRECTORY = 'store';
 
@@ -159,6 +162,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const monitor = startStoreMonitor(client, logger);
   parts.defer(() => monitor.stop());
   const now = createSteadyClock();
+  await refuseNewerStore(monitor);
   const loading = startLoadingWhenReady(monitor, { journal, client, options, metrics, now });
   parts.defer(() => loading.stop());
 
@@ -249,6 +253,23 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     stop: () => running.disposeAsync(),
   };
+}
+
+/**
+ * A store that a newer program made can never be used: better no server than one that takes logs that nobody finds. One
+ * that does not answer at once may still come, so that this waits for a moment only.
+ *
+ * @throws SluiceError `state_newer`
+ */
+async function refuseNewerStore(monitor: StoreMonitor): Promise<void> {
+  const moment = new AbortController();
+  const looked = monitor.looked.then(() => moment.abort());
+  await Promise.race([
+    looked,
+    sleep(FIRST_LOOK_MS, undefined, { signal: moment.signal }).catch(() => undefined),
+  ]);
+  moment.abort();
+  if (monitor.state.errorCode === 'state_newer') await monitor.ready;
 }
 
 /** A store on this computer shares its cores with intake and gets few threads; another may use all that it has. */

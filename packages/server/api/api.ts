@@ -16,6 +16,7 @@ import type { AgentService } from '../identity/agent-service.ts';
 import type { SearchService } from '../search/search-service.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { serveConsole } from './console-files.ts';
+import { isFromOtherSite } from './cross-site.ts';
 import { isAllowedHost } from './host-header.ts';
 import {
   MAX_REQUEST_BYTES,
@@ -142,6 +143,13 @@ async function admit(
     return;
   }
   if (OPEN_ROUTES.has(request.routeOptions.url)) return;
+  if (isFromOtherSite(request.headers, options.hostNames ?? [])) {
+    await reply.code(403).send({
+      code: 'permission_denied',
+      message: 'This server does not answer pages of other sites.',
+    });
+    return;
+  }
   if (guard.allows(request.headers.authorization ?? null)) return;
   await reply
     .code(401)

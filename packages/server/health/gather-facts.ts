@@ -31,7 +31,12 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     .map(({ lane, ...held }) => ({ ...held, urgency: URGENCY_CLASSES[lane] }));
   return {
     serverId,
-    store: { available: store.available, error: store.error, errorCode: store.errorCode },
+    store: {
+      available: store.available,
+      error: store.error,
+      errorCode: store.errorCode,
+      ...(store.tablesLost === undefined ? {} : { tablesLost: store.tablesLost }),
+    },
     journal: {
       directory: sources.journalDirectory,
       diskFull: journal.isDiskFull,

@@ -9,6 +9,8 @@ export interface StoreFacts {
   readonly error: string;
   /** The code of the error; undefined while nobody asked yet. */
   readonly errorCode: ErrorCode | undefined;
+  /** What is known of tables that somebody removed; absent when nothing is. */
+  readonly tablesLost?: string;
 }
 
 export interface JournalFacts {

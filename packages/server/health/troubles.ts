@@ -71,10 +71,10 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
   },
   store_table_missing: {
     ...{ severity: 'error', ...STEADY },
-    meaning: 'A table that the server made is not in the store any more.',
-    summary: 'A table is missing in the store: {reason}',
+    meaning: 'A table that the server made was removed from the store.',
+    summary: 'A table was removed from the store: {reason}',
     action:
-      'Find out who removed it. What is in the journal is safe; restart the server to have the tables made again.',
+      'Find out who removed it. The server makes it again by itself; what was in it is lost, what is in the journal is safe. Told until the server is restarted.',
   },
   store_away: {
     ...{ severity: 'error', ...OUTAGE },

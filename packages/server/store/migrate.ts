@@ -8,9 +8,11 @@ import { SluiceError } from '@sluice/protocol/error';
 import {
   type ClusterOptions,
   createMigrationTable,
+  LOG_TABLE,
   MIGRATION_TABLE,
   MIGRATIONS,
   type Migration,
+  MOVED_TABLE,
 } from './schema.ts';
 import type { StoreClient } from './store-client.ts';
 
@@ -22,6 +24,8 @@ export interface MigrateOptions {
   readonly cluster?: string;
   /** Default: this program's own steps. */
   readonly migrations?: readonly Migration[];
+  /** Tables are gone that were made before: all steps run again, and make what is missing. */
+  readonly repair?: boolean;
 }
 
 export interface MigrateResult {
@@ -29,6 +33,11 @@ export interface MigrateResult {
   readonly from: number;
   readonly to: number;
 }
+
+/** Answers nothing but that the tables are there; the engine reads none of them. @throws SluiceError when one is not */
+export const TABLES_PROBE: string = `SELECT ${[LOG_TABLE, MOVED_TABLE, MIGRATION_TABLE]
+  .map((table) => `(SELECT count() FROM ${table} WHERE false)`)
+  .join(' + ')} AS probed, version() AS version`;
 
 /**
  * @throws SluiceError `state_newer` when a newer program has written the tables; store-client.ts's errors
@@ -47,8 +56,10 @@ export async function migrate(store: MigrationStore, options: MigrateOptions = {
       { hint: 'Run the newer version of Sluice, or give this one a store of its own.' },
     );
   for (const migration of migrations) {
-    if (migration.version <= from) continue;
+    const isApplied = migration.version <= from;
+    if (isApplied && options.repair !== true) continue;
     for (const statement of migration.statements(cluster)) await store.command(statement);
+    if (isApplied) continue;
     await store.command(
       `INSERT INTO ${MIGRATION_TABLE} (Version, Name) SELECT {version:UInt32}, {name:String}`,
       {

@@ -4,11 +4,14 @@
  */
 import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
-import { migrate } from './migrate.ts';
+import { migrate, TABLES_PROBE } from './migrate.ts';
 import type { StoreClient } from './store-client.ts';
+import { exceptionCodeOf } from './store-error.ts';
 
 /** Between two looks at the store; a person who started it waits no longer than this. */
 export const LOOK_INTERVAL_MS = 2_000;
+/** The engine's code for a table that is not there. */
+const UNKNOWN_TABLE = 60;
 /** While the tables are not ready, logs wait: look more often. */
 export const FIRST_LOOKS_INTERVAL_MS = 250;
 
@@ -20,12 +23,16 @@ export interface StoreState {
   readonly errorCode?: ErrorCode;
   /** The engine's version. */
   readonly version: string;
+  /** What is known of tables that somebody removed while this server ran; absent when nothing is. */
+  readonly tablesLost?: string;
 }
 
 export interface StoreMonitor {
   readonly state: StoreState;
   /** Resolves when the tables are up to date for the first time; rejects when they never can be. */
   readonly ready: Promise<void>;
+  /** Resolves after the first look, whatever it found. */
+  readonly looked: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,6 +43,7 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
   ready.promise.catch(() => undefined);
   let state: StoreState = { available: false, error: 'not asked yet', version: '' };
   let migrated = false;
+  let tablesLost: string | undefined;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -47,14 +55,26 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
         if (from !== to) logger.info({ from, to }, 'the tables of the store are up to date');
         ready.resolve();
       }
-      const [row] = await client.query('SELECT version() AS version', {}, { timeoutMs: LOOK_INTERVAL_MS });
-      state = { available: true, error: '', version: String(row?.version ?? '') };
+      const [row] = await client.query(TABLES_PROBE, {}, { timeoutMs: LOOK_INTERVAL_MS });
+      state = {
+        available: true,
+        error: '',
+        version: String(row?.version ?? ''),
+        ...(tablesLost === undefined ? {} : { tablesLost }),
+      };
     } catch (error) {
       const problem = SluiceError.from(error, 'store_failed');
+      if (exceptionCodeOf(problem) === UNKNOWN_TABLE) await repair(problem);
       if (state.error !== problem.message && !stopped) {
         logger.warn({ code: problem.code }, `the store is not available: ${problem.message}`);
       }
-      state = { ...state, available: false, error: problem.message, errorCode: problem.code };
+      state = {
+        ...state,
+        available: false,
+        error: problem.message,
+        errorCode: problem.code,
+        ...(tablesLost === undefined ? {} : { tablesLost }),
+      };
       if (problem.code === 'state_newer') {
         ready.reject(problem);
         return;
@@ -62,7 +82,23 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
     }
     if (!stopped) schedule();
   }
+  /** Somebody removed a table. What was in it is lost; what comes from now on needs it back. */
+  async function repair(problem: SluiceError): Promise<void> {
+    const at = new Date().toISOString();
+    tablesLost = `${problem.message}, found at ${at}`;
+    state = { ...state, tablesLost };
+    logger.error({ code: problem.code }, `a table was removed from the store: ${problem.message}`);
+    try {
+      await migrate(client, { repair: true });
+      tablesLost = `${problem.message}, found at ${at}; it was made again, empty`;
+      logger.warn('the tables of the store were made again; what was in a removed one is lost');
+    } catch (error) {
+      const reason = SluiceError.from(error, 'store_failed').message;
+      logger.error(`the tables of the store cannot be made again yet: ${reason}`);
+    }
+  }
   let looking: Promise<void> = look();
+  const looked = looking;
   function schedule(): void {
     timer = setTimeout(
       () => {
@@ -76,6 +112,7 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
       return state;
     },
     ready: ready.promise,
+    looked,
     stop: async () => {
       stopped = true;
       clearTimeout(timer);

@@ -13,8 +13,9 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       action: '请用更新版本的程序启动此服务器，或为它配置单独的存储。',
     },
     store_table_missing: {
-      summary: '存储中缺少数据表：{reason}',
-      action: '请查明是谁删除了它。日志缓存里的内容是安全的；重启服务器会重新建表。',
+      summary: '存储中的数据表被删除：{reason}',
+      action:
+        '请查明是谁删除了它。服务器会自行重新建表；表中原有的内容已丢失，日志缓存里的内容是安全的。此提示保留到服务器重启。',
     },
     store_away: {
       summary: '存储不可用：{reason}',
