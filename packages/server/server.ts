@@ -18,8 +18,9 @@ import { checkBlock } from '@sluice/wire/block-validator';
 import type { Logger } from 'pino';
 import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
-import { healthFacts } from './health/gather-facts.ts';
-import { HealthWatch } from './health/health-watch.ts';
+import { healthFacts, REFUSED_WINDOW_MS, searchFacts } from './health/gather-facts.ts';
+import { HealthWatch, LOOK_INTERVAL_MS } from './health/health-watch.ts';
+import { RecentIncrease } from './health/recent-increase.ts';
 import { createAgentService } from './identity/agent-service.ts';
 import { openIdentities } from './identity/identity-file.ts';
 import { startIdentitySync } from './identity/identity-sync.ts';
@@ -182,21 +183,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     identities: identities.book,
   });
   parts.defer(() => ingest.stop());
-  const health = new HealthWatch({
-    facts: () =>
-      healthFacts({
-        serverId: options.serverId,
-        journalDirectory,
-        journal,
-        loading,
-        ingest,
-        store: monitor.state,
-      }),
-    journalDirectory,
-    now,
-  });
-  parts.defer(() => health.stop());
-  metrics.showHealth(health);
   const sync = startIdentitySync({
     serverId: options.serverId,
     book: identities.book,
@@ -211,6 +197,25 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...{ serverId: options.serverId, book: identities.book, ingest, logger },
     share: () => sync.look(),
   });
+
+  const refused = new RecentIncrease(REFUSED_WINDOW_MS, LOOK_INTERVAL_MS);
+  const health = new HealthWatch({
+    facts: () =>
+      healthFacts({
+        serverId: options.serverId,
+        journalDirectory,
+        journal,
+        loading,
+        ingest,
+        store: monitor.state,
+        identities: () => agents.problems(),
+        searches: searchFacts(searches.statistics, refused, now()),
+      }),
+    journalDirectory,
+    now,
+  });
+  parts.defer(() => health.stop());
+  metrics.showHealth(health);
 
   const api = await startApi({
     host: options.api.host,

@@ -1,12 +1,20 @@
 /** Asks the parts of the server for the facts by which its health is judged. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
+import type { IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
+import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Journal } from '../journal/journal.ts';
 import { LANES, type Lane } from '../journal/journal-records.ts';
 import type { LoaderProblem } from '../loader/retrying.ts';
+import type { SearchStatistics } from '../search/search-turns.ts';
 import type { StoreState } from '../store/store-monitor.ts';
-import type { LaneFacts, UnsearchableFacts } from './health-facts.ts';
+import type { IdentityFacts, LaneFacts, SearchFacts, UnsearchableFacts } from './health-facts.ts';
 import type { HealthWatchOptions } from './health-watch.ts';
+import type { RecentIncrease } from './recent-increase.ts';
+
+/** Searches that were sent away are told of for so long. */
+export const REFUSED_WINDOW_MS = 60_000;
 
 export interface FactSources {
   readonly serverId: string;
@@ -19,6 +27,8 @@ export interface FactSources {
   };
   readonly ingest: Ingest;
   readonly store: StoreState;
+  readonly identities: () => readonly MessageInitShape<typeof IdentityProblemSchema>[];
+  readonly searches: SearchFacts;
 }
 
 /** @returns the facts of this moment */
@@ -46,6 +56,30 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     waiting,
     lanes: LANES.map((lane) => laneFacts(lane, waiting, sources.loading)),
     agents: ingest.reports(),
+    identities: sources.identities().map(identityFacts),
+    searches: sources.searches,
+  };
+}
+
+/** @param refused follows how many were sent away */
+export function searchFacts(
+  { runningCount, waitingCount, outcomes }: SearchStatistics,
+  refused: RecentIncrease,
+  nowMs: number,
+): SearchFacts {
+  return {
+    running: runningCount,
+    waiting: waitingCount,
+    refusedLately: refused.read(outcomes.busy, nowMs),
+  };
+}
+
+function identityFacts(problem: MessageInitShape<typeof IdentityProblemSchema>): IdentityFacts {
+  const { agentId = '', kind = IdentityProblemKind.UNSPECIFIED, sinceMs = 0n, count = 0n } = problem;
+  return {
+    ...{ agentId, kind },
+    sinceMs: Number(sinceMs),
+    count: Number(count),
   };
 }
 

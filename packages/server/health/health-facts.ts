@@ -2,7 +2,7 @@
 import type { DiskFacts } from '@sluice/host/disk-watch';
 import type { ErrorCode } from '@sluice/protocol/error';
 import type { UrgencyClass } from '@sluice/protocol/model';
-import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
+import type { AgentReport, IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
 
 export interface StoreFacts {
   readonly available: boolean;
@@ -59,6 +59,22 @@ export interface AgentFacts {
   readonly report: AgentReport | undefined;
 }
 
+/** What is wrong with who an agent is. */
+export interface IdentityFacts {
+  readonly agentId: string;
+  readonly kind: IdentityProblemKind;
+  readonly sinceMs: number;
+  /** Agents, connections, or times. */
+  readonly count: number;
+}
+
+export interface SearchFacts {
+  readonly running: number;
+  readonly waiting: number;
+  /** Sent away in the last minute. */
+  readonly refusedLately: number;
+}
+
 export interface HealthFacts {
   readonly serverId: string;
   readonly store: StoreFacts;
@@ -66,4 +82,6 @@ export interface HealthFacts {
   readonly waiting: readonly UnsearchableFacts[];
   readonly lanes: readonly LaneFacts[];
   readonly agents: readonly AgentFacts[];
+  readonly identities: readonly IdentityFacts[];
+  readonly searches: SearchFacts;
 }

@@ -26,6 +26,8 @@ export function wellFacts(changes: Partial<HealthFacts> = {}): HealthFacts {
     waiting: [],
     lanes: [],
     agents: [],
+    identities: [],
+    searches: { running: 0, waiting: 0, refusedLately: 0 },
     ...changes,
   };
 }

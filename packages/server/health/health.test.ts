@@ -1,4 +1,4 @@
-import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { IdentityProblemKind, SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { describe, expect, test } from 'vitest';
 import { findTroubles, Health, MAX_TOLD, MAX_TOLD_PER_CODE } from './health.ts';
 import type { HealthFacts } from './health-facts.ts';
@@ -197,6 +197,35 @@ describe('agents', () => {
       expect(summary.length).toBeLessThan(500);
     }
   });
+});
+
+test('who agents are: each trouble of an agent once, since it began', () => {
+  const fact = { agentId: 'a', sinceMs: NOW_MS - 9_000, count: 2 };
+  const facts = wellFacts({
+    identities: [
+      { ...fact, kind: IdentityProblemKind.TWINS },
+      { ...fact, kind: IdentityProblemKind.OTHER_KEY },
+      { ...fact, kind: IdentityProblemKind.OTHER_KEY, sinceMs: NOW_MS - 20_000, count: 1 },
+      { ...fact, kind: IdentityProblemKind.NO_KEY, count: 1 },
+      { ...fact, kind: IdentityProblemKind.ROLLED_BACK, count: 1 },
+      { ...fact, kind: IdentityProblemKind.UNSPECIFIED },
+    ],
+  });
+  expect(findTroubles(facts, NOW_MS).map(({ sinceMs }) => sinceMs)).toEqual(
+    [9_000, 20_000, 9_000, 9_000].map((agoMs) => NOW_MS - agoMs),
+  );
+  expect(told(facts)).toEqual([
+    'identity_twins: 2 agents run as a at once. All their logs are taken.',
+    'identity_other_key: Someone came as agent a with an unknown key (3 times). Those logs are taken.',
+    'identity_no_key: Someone came as agent a without its key (1 time). Those logs are taken.',
+    'agent_rolled_back: The data directory of agent a went back (1 time): lines may be there twice.',
+  ]);
+});
+
+test('searches that were sent away', () => {
+  expect(told({ searches: { running: 4, waiting: 60, refusedLately: 7 } })).toEqual([
+    'searches_refused: 7 searches were sent away in the last minute: 4 run and 60 wait.',
+  ]);
 });
 
 test('a common cause at thousands of agents is one thing to read, and counted whole', () => {

@@ -3,9 +3,11 @@ import type { UrgencyClass } from '@sluice/protocol/model';
 import { agentTroubles } from './agent-troubles.ts';
 import type { HealthFacts } from './health-facts.ts';
 import { HealthTracker } from './health-tracker.ts';
+import { identityTroubles } from './identity-troubles.ts';
 import { journalTroubles } from './journal-troubles.ts';
 import { loadingTroubles, stillForMs } from './loading-troubles.ts';
 import type { Finding, Problem } from './problem.ts';
+import { searchTroubles } from './search-troubles.ts';
 import { storeTroubles } from './store-troubles.ts';
 import type { TroubleCode } from './troubles.ts';
 import { type Unsearchable, unsearchable } from './unsearchable.ts';
@@ -34,6 +36,8 @@ export function findTroubles(facts: HealthFacts, nowMs: number): Finding[] {
     ...journalTroubles(facts.journal, facts.serverId),
     ...loadingTroubles(facts, nowMs),
     ...agentTroubles(facts.agents, nowMs),
+    ...identityTroubles(facts.identities),
+    ...searchTroubles(facts),
   ];
 }
 

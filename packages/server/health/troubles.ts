@@ -21,11 +21,16 @@ export const TROUBLE_CODES = [
   'agent_queue_unwritable',
   'set_aside_dropped',
   'source_stuck',
+  'identity_twins',
   'agent_set_aside_dropped',
   'blocks_set_aside',
   'agent_blocks_set_aside',
+  'identity_other_key',
+  'identity_no_key',
+  'agent_rolled_back',
   'agent_gone',
   'server_unreachable',
+  'searches_refused',
   'loading_slow',
   'agent_lagging',
   'agent_queue_full',
@@ -150,6 +155,13 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary: 'Source {source} of agent {agent} stands still with {unread} not read: {reason}',
     action: 'See the log of that agent. The lines wait in the file: they are lost when it is deleted before.',
   },
+  identity_twins: {
+    ...{ severity: 'error', raiseAfterMs: 5_000, endAfterMs: 5_000 },
+    meaning: 'Several agents of one identity run at once: a copied data directory, or a cloned machine.',
+    summary: '{count:agent} run as {subject} at once. All their logs are taken.',
+    action:
+      'Find them with `sluice agents list`. Stop the copy, and start it with an empty data directory of its own (`--data DIR`).',
+  },
   agent_set_aside_dropped: {
     ...{ severity: 'error', ...STEADY },
     meaning: 'So many blocks were set aside at an agent that the oldest were dropped.',
@@ -169,6 +181,25 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary: 'Set aside at agent {subject}: {blocks:block} that no server took.',
     action: 'Look at them on that machine with `sluice set-aside list`, then retry or drop them.',
   },
+  identity_other_key: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'Someone came under the name of an agent with another key or certificate than the pinned one.',
+    summary: 'Someone came as agent {subject} with an unknown key ({count:time}). Those logs are taken.',
+    action:
+      'See `sluice agents list`. If the machine was installed anew: `sluice agents accept {subject}`; else find who uses its name.',
+  },
+  identity_no_key: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'Someone came under the name of an agent without the key that is pinned to it.',
+    summary: 'Someone came as agent {subject} without its key ({count:time}). Those logs are taken.',
+    action: 'See `sluice agents list`: it is an older program on the same machine, or someone else.',
+  },
+  agent_rolled_back: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning: 'The data directory of an agent went back to an earlier state, so lines were read again.',
+    summary: 'The data directory of agent {subject} went back ({count:time}): lines may be there twice.',
+    action: 'Nothing is lost. Do not put copies of the directory back while the logs are there.',
+  },
   agent_gone: {
     ...{ severity: 'warning', raiseAfterMs: 60_000, endAfterMs: 0 },
     meaning: 'An agent that was connected since the server started is not connected any more.',
@@ -180,6 +211,12 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     meaning: 'Agents cannot reach one of their servers.',
     summary: 'Server {subject} cannot be reached by {missing} of {connected:agent} ({agents}): {reason}',
     action: 'Start that server or mend the way to it. Meanwhile logs go to the other servers.',
+  },
+  searches_refused: {
+    ...{ severity: 'warning', raiseAfterMs: 0, endAfterMs: 30_000 },
+    meaning: 'Searches were told in the last minute to come again later, because too many ran and waited.',
+    summary: '{refused} searches were sent away in the last minute: {running} run and {waiting} wait.',
+    action: 'See who searches so much; shorten the time ranges, or give the store more resources.',
   },
   loading_slow: {
     ...{ severity: 'warning', ...LOAD },

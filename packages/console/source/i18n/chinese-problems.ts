@@ -62,6 +62,10 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '代理 {agent} 的来源 {source} 停滞不前，尚有 {unread} 未读取：{reason}',
       action: '请查看该代理的日志。这些行在文件中等待；如果在此之前被删除，就会丢失。',
     },
+    identity_twins: {
+      summary: '有 {count} 个代理同时以 {subject} 的身份运行。它们的日志都被接收。',
+      action: '请用 `sluice agents list` 找到它们。停止副本，并用它自己的空数据目录启动（`--data DIR`）。',
+    },
     agent_set_aside_dropped: {
       summary:
         '代理 {subject} 丢弃了 {blocks} 个没有服务器接受的数据块：除非原文件还在，否则其中的行已丢失。',
@@ -75,6 +79,19 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '代理 {subject} 处搁置了 {blocks} 个没有服务器接受的数据块。',
       action: '请在该机器上用 `sluice set-aside list` 查看，然后重试或删除。',
     },
+    identity_other_key: {
+      summary: '有人以代理 {subject} 的名义用未知密钥连接（{count} 次）。那些日志被接收。',
+      action:
+        '请查看 `sluice agents list`。如果该机器是重新安装的：`sluice agents accept {subject}`；否则请查明是谁在使用它的名字。',
+    },
+    identity_no_key: {
+      summary: '有人以代理 {subject} 的名义但没有其密钥连接（{count} 次）。那些日志被接收。',
+      action: '请查看 `sluice agents list`：可能是同一机器上的旧程序，也可能是别人。',
+    },
+    agent_rolled_back: {
+      summary: '代理 {subject} 的数据目录回到了较早的状态（{count} 次）：有些行可能重复。',
+      action: '没有丢失任何内容。日志还在时，请不要把目录的副本放回去。',
+    },
     agent_gone: {
       summary: '代理 {subject} 已失联。最后一次看到时，那里有 {records} 条记录在等待。',
       action: '请查看该机器和代理是否在运行并能连到此服务器。其文件原地等待。',
@@ -82,6 +99,10 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
     server_unreachable: {
       summary: '{connected} 个代理中有 {missing} 个（{agents}）连不到服务器 {subject}：{reason}',
       action: '请启动该服务器或修复通往它的网络。其间日志会发往其他服务器。',
+    },
+    searches_refused: {
+      summary: '最近一分钟有 {refused} 个搜索被要求稍后再来：{running} 个在运行，{waiting} 个在等待。',
+      action: '请查看是谁搜索得这么多；缩短时间范围，或为存储增加资源。',
     },
     loading_slow: {
       summary: '写入存储滞后：日志缓存的 {records} 条记录中，最早的已等待 {age}。',

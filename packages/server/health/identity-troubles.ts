@@ -1,0 +1,32 @@
+/** Troubles of who agents are: several under one name, an unknown key, a data directory that came back older. */
+import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
+import type { IdentityFacts } from './health-facts.ts';
+import type { Finding } from './problem.ts';
+import type { TroubleCode } from './troubles.ts';
+
+const CODES: ReadonlyMap<IdentityProblemKind, TroubleCode> = new Map([
+  [IdentityProblemKind.TWINS, 'identity_twins'],
+  [IdentityProblemKind.OTHER_KEY, 'identity_other_key'],
+  [IdentityProblemKind.NO_KEY, 'identity_no_key'],
+  [IdentityProblemKind.ROLLED_BACK, 'agent_rolled_back'],
+]);
+
+/** @returns each trouble of an agent once, however many strangers came under its name */
+export function identityTroubles(identities: readonly IdentityFacts[]): Finding[] {
+  const found = new Map<string, { fact: IdentityFacts; sinceMs: number; count: number }>();
+  for (const fact of identities) {
+    const key = `${fact.kind} ${fact.agentId}`;
+    const before = found.get(key);
+    found.set(key, {
+      fact,
+      sinceMs: Math.min(before?.sinceMs ?? fact.sinceMs, fact.sinceMs),
+      count: (before?.count ?? 0) + fact.count,
+    });
+  }
+  return [...found.values()].flatMap(({ fact, sinceMs, count }): Finding[] => {
+    const code = CODES.get(fact.kind);
+    if (code === undefined) return [];
+    const values = { count: String(count) };
+    return [{ code, subject: { kind: 'agent', name: fact.agentId }, sinceMs, values }];
+  });
+}
