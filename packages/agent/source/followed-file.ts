@@ -92,6 +92,7 @@ export class FollowedFile {
   restart(): void {
     this.position.offsetBytes = 0;
     this.position.midLine = false;
+    this.position.inHole = false;
     this.endBytes = 0;
     this.fingerprint = EMPTY_FINGERPRINT;
     this.startBeforeBytes = undefined;

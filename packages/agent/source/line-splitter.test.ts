@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { flushLine, type LinePosition, MAX_LINE_BYTES, splitLines } from './line-splitter.ts';
+import {
+  flushLine,
+  LEAST_HOLE_BYTES,
+  type LinePosition,
+  MAX_LINE_BYTES,
+  splitLines,
+} from './line-splitter.ts';
 
 interface Collected {
   readonly lines: Buffer[];
@@ -54,6 +60,35 @@ describe('splitLines', () => {
       Buffer.from([0, 0xff, 0xfe, 0x80]),
       Buffer.from([0xc3]),
     ]);
+  });
+
+  it('skips holes where lines would begin, in any pieces, and keeps shorter runs of zeros', () => {
+    const hole = Buffer.alloc(3 * LEAST_HOLE_BYTES);
+    const short = Buffer.alloc(LEAST_HOLE_BYTES - 1);
+    const content = Buffer.concat([
+      hole,
+      Buffer.from('one\n'),
+      short,
+      Buffer.from('two\nthree'),
+      hole,
+      Buffer.from('\n'),
+      hole,
+    ]);
+    const expected = [
+      Buffer.from('one'),
+      Buffer.concat([short, Buffer.from('two')]),
+      Buffer.concat([Buffer.from('three'), hole]),
+    ];
+    expect(readInPieces(content, []).lines).toEqual(expected);
+    expect(readInPieces(content, []).position.offsetBytes).toBe(content.length);
+    const pieces = fc.array(fc.integer({ min: LEAST_HOLE_BYTES, max: 300 }), { maxLength: 20 });
+    fc.assert(
+      fc.property(pieces, (sizes) => {
+        const { lines, position } = readInPieces(content, sizes);
+        expect(lines).toEqual(expected);
+        expect(position.offsetBytes).toBe(content.length);
+      }),
+    );
   });
 
   it('hands a long line out in parts, between characters, and loses and repeats nothing', () => {

@@ -4,6 +4,9 @@
  * The unfinished line at the end of a piece is not carried over: the caller reads it again from its first byte, so a
  * followed file costs no memory beyond its position, and the position is always one that reading can resume from.
  *
+ * A hole (a run of zeros where a line would begin) is skipped: it is what a file has before the place where a writer goes
+ * on that does not know that the file was truncated, and what a crash leaves. It says nothing and may be gigabytes.
+ *
  * Invariants: every byte is handed out at most once; the position moves over whole lines, except for a line longer than
  * {@link MAX_LINE_BYTES} (handed out in parts) or one flushed without its end. After such a part the position stands
  * inside a line (`midLine`), and a terminator that comes next ends that line instead of making an empty one.
@@ -12,6 +15,9 @@ import type { LineConsumer } from './line-consumer.ts';
 
 /** Longer lines are handed out in parts: bounds what one record can be. Far above what a person would read. */
 export const MAX_LINE_BYTES: number = 256 * 1024;
+
+/** Shorter runs of zeros are a part of their line: some programs write them, text of two bytes a character has them. */
+export const LEAST_HOLE_BYTES = 64;
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
@@ -22,6 +28,8 @@ export interface LinePosition {
   offsetBytes: number;
   /** The byte before `offsetBytes` belongs to the same line. */
   midLine: boolean;
+  /** The byte before `offsetBytes` belongs to a hole; what follows of it is skipped too. */
+  inHole?: boolean;
 }
 
 /**
@@ -43,6 +51,16 @@ export function splitLines(
   let start = 0;
   while (start < length) {
     const lineStart = start;
+    if (piece[start] === 0 && !position.midLine) {
+      const behind = behindZeros(piece, start);
+      if (position.inHole === true || behind - start >= LEAST_HOLE_BYTES) {
+        start = behind;
+        position.inHole = true;
+        position.offsetBytes = base + start;
+        afterLine(start - lineStart);
+        continue;
+      }
+    }
     const feed = piece.indexOf(LINE_FEED, start);
     const lineEnd = feed === -1 ? length : feed;
     if (lineEnd - start > MAX_LINE_BYTES) {
@@ -59,9 +77,16 @@ export function splitLines(
       start = feed + 1;
       position.midLine = false;
     }
+    if (position.inHole === true) position.inHole = false;
     position.offsetBytes = base + start;
     afterLine(start - lineStart);
   }
+}
+
+function behindZeros(piece: Buffer, start: number): number {
+  let at = start;
+  while (at < piece.length && piece[at] === 0) at += 1;
+  return at;
 }
 
 /**
