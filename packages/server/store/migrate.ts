@@ -6,6 +6,8 @@
  */
 import { SluiceError } from '@sluice/protocol/error';
 import {
+  AGENT_PINS_TABLE,
+  AGENT_RUNS_TABLE,
   type ClusterOptions,
   createMigrationTable,
   LOG_TABLE,
@@ -35,7 +37,13 @@ export interface MigrateResult {
 }
 
 /** Answers nothing but that the tables are there; the engine reads none of them. @throws SluiceError when one is not */
-export const TABLES_PROBE: string = `SELECT ${[LOG_TABLE, MOVED_TABLE, MIGRATION_TABLE]
+export const TABLES_PROBE: string = `SELECT ${[
+  LOG_TABLE,
+  MOVED_TABLE,
+  MIGRATION_TABLE,
+  AGENT_PINS_TABLE,
+  AGENT_RUNS_TABLE,
+]
   .map((table) => `(SELECT count() FROM ${table} WHERE false)`)
   .join(' + ')} AS probed, version() AS version`;
 
