@@ -13,12 +13,14 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import { checkExposure, TokenGuard } from '../access.ts';
 import type { AgentService } from '../identity/agent-service.ts';
+import { requestFaultInterceptor, tellRequestFaults } from '../request-faults.ts';
 import type { SearchService } from '../search/search-service.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { serveConsole } from './console-files.ts';
 import { isFromOtherSite } from './cross-site.ts';
 import { isAllowedHost } from './host-header.ts';
 import {
+  HANG_UP_AFTER_MS,
   MAX_REQUEST_BYTES,
   MAX_REQUEST_TIMEOUT_MS,
   REQUEST_RECEIVE_TIMEOUT_MS,
@@ -77,11 +79,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     ...(tls === undefined ? {} : { https: secureContext(tls) }),
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
   server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
+  server.addHook('onResponse', async (request) => hangUpOnSender(request));
   await server.register(fastifyConnectPlugin, {
     routes: (router) => {
       queryRoutes(options)(router);
       if (options.agents !== undefined) agentRoutes(options.agents)(router);
+      tellRequestFaults(router);
     },
+    interceptors: [requestFaultInterceptor],
     maxTimeoutMs: MAX_REQUEST_TIMEOUT_MS,
     readMaxBytes: MAX_REQUEST_BYTES,
     shutdownTimeoutMs: STOP_GRACE_MS,
@@ -101,6 +106,17 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     },
     stop: async () => await server.close(),
   };
+}
+
+/**
+ * Who was answered before its body was read may go on sending: for a moment it is let, so that it reads its answer
+ * instead of a reset connection, and then hung up on.
+ */
+function hangUpOnSender({ raw }: FastifyRequest): void {
+  if (raw.complete || raw.destroyed) return;
+  raw.resume();
+  const timer = setTimeout(() => raw.destroy(), HANG_UP_AFTER_MS);
+  raw.once('close', () => clearTimeout(timer));
 }
 
 function secureContext({ key, cert }: ApiTls): SecureContextOptions {

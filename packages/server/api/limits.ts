@@ -8,3 +8,5 @@ export const STOP_GRACE_MS = 5_000;
 export const REQUEST_RECEIVE_TIMEOUT_MS = 30_000;
 /** Largest deadline that a client can ask for; searches have their own, shorter one. */
 export const MAX_REQUEST_TIMEOUT_MS = 120_000;
+/** How long a client that has its answer may go on sending its request. */
+export const HANG_UP_AFTER_MS = 1_000;

@@ -15,6 +15,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { certificateIdentity } from '../identity/agent-identity.ts';
+import { requestFaultInterceptor } from '../request-faults.ts';
 import { HandshakeComplaints } from './handshake-complaints.ts';
 import {
   CONNECTION_WINDOW_BYTES,
@@ -240,7 +241,11 @@ function requestHandler(
   options: ListenerOptions,
   peers: ReadonlyMap<http2.Http2Session, PeerConnection>,
 ): (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void {
-  const router = createConnectRouter({ grpcWeb: false, acceptCompression: [] });
+  const router = createConnectRouter({
+    grpcWeb: false,
+    acceptCompression: [],
+    interceptors: [requestFaultInterceptor],
+  });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
