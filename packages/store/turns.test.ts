@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { heavyShareOf, readSearchMark, SearchShare } from './search-share.ts';
 import { Turns } from './turns.ts';
 
 const signal = new AbortController().signal;
@@ -42,4 +43,45 @@ test('only the urgent use the turns beyond the limit, and the others keep theirs
   plain[0]?.();
   await new Promise(setImmediate);
   expect([admitted, turns.runningCount]).toEqual([[1, 4], 3]);
+});
+
+test('who is gone before it asks takes no turn and keeps no place', async () => {
+  const turns = new Turns({ limit: 1, maxWaiting: 16, maxWaitMs: 60_000 });
+  const release = await turns.take(signal);
+  await expect(turns.take(AbortSignal.abort())).rejects.toMatchObject({ exceptionCode: 394 });
+  release();
+  expect(turns.runningCount).toBe(0);
+});
+
+test('a light query of a search passes heavy ones, and who may not wait is told at once', async () => {
+  const share = new SearchShare(2);
+  const heavy = readSearchMark('heavy', '0');
+  const light = readSearchMark('light', undefined);
+  if (heavy === undefined || light === undefined) throw new Error('no marks');
+  const release = await share.take(heavy, signal);
+  await expect(share.take(heavy, signal)).rejects.toMatchObject({ exceptionCode: 202 });
+  (await share.take(light, signal))();
+  release();
+  (await share.take(heavy, signal))();
+});
+
+test.each([
+  [undefined, '5', undefined],
+  ['odd', '5', undefined],
+  ['light', '5', { weight: 'light', waitMs: 5 }],
+  ['heavy', 'soon', { weight: 'heavy', waitMs: 60_000 }],
+  ['heavy', '99999999', { weight: 'heavy', waitMs: 60_000 }],
+])('the headers %j and %j', (weight, waitMs, mark) => {
+  expect(readSearchMark(weight, waitMs)).toEqual(mark);
+});
+
+test('heavy searches have half the cores, and one at least', () => {
+  expect([1, 2, 4, 8, 16, 64].map((cores) => heavyShareOf(cores))).toEqual([
+    { turns: 1, threads: 1 },
+    { turns: 1, threads: 1 },
+    { turns: 1, threads: 2 },
+    { turns: 2, threads: 2 },
+    { turns: 4, threads: 2 },
+    { turns: 4, threads: 8 },
+  ]);
 });

@@ -68,3 +68,21 @@ describe('addresses to listen on', () => {
     expect(() => parseListen(text)).toThrow(/not an address/);
   });
 });
+
+test.each([
+  '2026-02-30',
+  '2026-02-29',
+  '2026-04-31T12:00:00Z',
+  '2026-02-30 10:00',
+  '2026-13-01',
+  '2026-00-10',
+  '2026-01-00',
+])('%s is no day', (text) => {
+  expect(() => parseMomentNanos(text, 0)).toThrow(`'${text}' is not a time`);
+});
+
+test('the last days of months are days', () => {
+  for (const text of ['2028-02-29T00:00:00Z', '2026-02-28', '2026-12-31T23:59:59.999Z', '2000-02-29']) {
+    expect(parseMomentNanos(text, 0)).toBeGreaterThan(0n);
+  }
+});

@@ -92,15 +92,24 @@ export function parseMomentNanos(text: string, nowMs: number): bigint {
   }
   // An ISO date without a time is midnight in the local zone here, unlike in Date.parse.
   const iso = /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00` : text;
-  const parsedMs = /^\d{4}-\d{2}-\d{2}T/.test(iso.replace(' ', 'T'))
-    ? Date.parse(iso.replace(' ', 'T'))
-    : Number.NaN;
+  const parsedMs =
+    /^\d{4}-\d{2}-\d{2}T/.test(iso.replace(' ', 'T')) && isDay(iso)
+      ? Date.parse(iso.replace(' ', 'T'))
+      : Number.NaN;
   if (Number.isNaN(parsedMs)) {
     throw new SluiceError('usage', `'${text}' is not a time`, {
       hint: 'Write a duration before now such as 1h or 7d, or a time such as 2026-01-31T12:00:00Z.',
     });
   }
   return BigInt(parsedMs) * 1_000_000n;
+}
+
+/** Whether the calendar has the day that the text begins with: `Date.parse` takes the 30th of February for 2 March. */
+function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(text) ?? [];
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  return date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day);
 }
 
 /**

@@ -9,7 +9,7 @@ import { parseQuery } from '@sluice/query/parse';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SearchTimeout } from '../search/search-errors.ts';
+import { SearchBusy, SearchTimeout } from '../search/search-errors.ts';
 import type { SearchService } from '../search/search-service.ts';
 import { type Api, type ApiOptions, startApi } from './api.ts';
 
@@ -17,6 +17,7 @@ const logger = pino({ level: 'silent' });
 const search: SearchService = {
   search: async (request, signal) => {
     if (request.query === 'down') throw new SluiceError('not_reachable', 'the store does not answer');
+    if (request.query === 'busy') throw new SearchBusy(6_400);
     if (request.query === 'slow') throw new SearchTimeout();
     if (request.query === 'wait') {
       waiting();
@@ -198,4 +199,19 @@ test('a request that is too large is refused', async () => {
   });
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(await answer.text()).not.toContain('records');
+});
+
+test('a busy server says so, and when to come again, as HTTP does', async () => {
+  const api = await start();
+  const answer = await fetch(`${api.url}/sluice.v1.QueryService/Search`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: 'busy' }),
+  });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '7']);
+  expect(answer.headers.get('sluice-error-code')).toBe('busy');
+  expect(await answer.json()).toMatchObject({
+    code: 'resource_exhausted',
+    message: expect.stringMatching(/^busy with other searches, try again in 7 s/),
+  });
 });

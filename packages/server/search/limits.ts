@@ -34,8 +34,10 @@ export const MAX_BUCKETS = 500;
  * still have the feeling of an answer at once.
  */
 export const LIGHT_MS = 300;
-/** A light turn is over after this long: five times what was expected, since other work shares the cores. */
+/** A light turn that was given on a guess is over after this long: five times what was hoped for. */
 export const LIGHT_BUDGET_MS = 1_500;
+/** One that the engine's estimate says is enough: on a machine that is busy otherwise all takes ten times as long. */
+export const LIGHT_TIMEOUT_MS = 5_000;
 /** Light searches that run at once: two cores serve two, and one that was guessed wrong does not hold up the next. */
 export const LIGHT_TURNS = 2;
 /** Light searches that wait: more than can begin in MAX_WAIT_MS when each takes LIGHT_MS are waiting for nothing. */
@@ -70,6 +72,7 @@ export function searchTurnsLimits(cores: number = availableParallelism()): Searc
     maxEstimating: MAX_ESTIMATING,
     maxWaitMs: MAX_WAIT_MS,
     lightBudgetMs: LIGHT_BUDGET_MS,
+    lightTimeoutMs: LIGHT_TIMEOUT_MS,
     timeoutMs: SEARCH_TIMEOUT_MS,
     maxRequestsOfSearch: MAX_REQUESTS_OF_SEARCH,
   };

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { LOG_TABLE } from '../store/schema.ts';
+import type { StoreClient } from '../store/store-client.ts';
 import { createSearchService, type SearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
 
@@ -307,4 +308,32 @@ test('a caller that went away ends the search', async () => {
   await expect(service.count(create(CountRequestSchema, {}), gone)).rejects.toMatchObject({
     message: expect.stringContaining('cancelled'),
   });
+});
+
+test('the SQL of a page is the text that was run: run again, it gives the same records', async () => {
+  const query = 'agent:agent.one timed';
+  const statements: string[] = [];
+  const recording: Pick<StoreClient, 'queryText'> = {
+    queryText: (sql, parameters, options) => {
+      statements.push(sql);
+      return started.client.queryText(sql, parameters, options);
+    },
+  };
+  const recorded = createSearchService({ store: createSearchStore(recording, 1) });
+  const found = await recorded.search(create(SearchRequestSchema, { query, limit: 5 }), signal);
+  const shown = (found.sql ?? '').split(';\n');
+  expect(shown.map((text) => text.replace(/ SETTINGS [^']*$/, ''))).toEqual(statements);
+  expect(shown.every((text) => / SETTINGS max_execution_time = \d/.test(text))).toBe(true);
+  const bodies: string[] = [];
+  for (const text of shown) {
+    const answer = await started.client.queryText(text, {}, { format: 'JSONCompactEachRow' });
+    bodies.push(answer);
+  }
+  for (const record of found.records ?? []) expect(bodies.join('\n')).toContain(JSON.stringify(record.body));
+  expect(found.records).toHaveLength(2);
+});
+
+test('a search id is bounded', async () => {
+  const asked = service.count(create(CountRequestSchema, { searchId: 'x'.repeat(65) }), signal);
+  await expect(asked).rejects.toMatchObject({ code: 'query_invalid' });
 });

@@ -11,6 +11,7 @@ const LIMITS = {
   maxEstimating: 8,
   maxWaitMs: 9_000,
   lightBudgetMs: 1_500,
+  lightTimeoutMs: 5_000,
   timeoutMs: 30_000,
   maxRequestsOfSearch: 3,
 };
@@ -118,6 +119,17 @@ test('a light turn that is too short is followed by a heavy one', async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await fate).toBe('heavy after 6500');
   expect(turns.statistics.outcomes).toMatchObject({ answered: 1, timeout: 0 });
+});
+
+test('what the engine says is light has a longer light turn on a slow machine, and a heavy one only after it', async () => {
+  const light: Estimate = { weight: 'light', expectedMs: 20 };
+  const asked = asking({ guess: 'light', estimate: async () => light });
+  const slow = fateOf(turns.run(asked, lasting(3_000)));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await slow).toBe('light after 4500');
+  const wrong = fateOf(turns.run(asked, lasting(6_000)));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await wrong).toBe('heavy after 12500');
 });
 
 test('a failed estimate leaves it at the guess', async () => {

@@ -3,8 +3,9 @@
  * decided in search-queue.ts.
  *
  * What a search costs is not known before it ran. Where it would have to wait, the engine is asked how many rows it would
- * have to read (which takes some milliseconds); where nothing waits it begins at once on a guess. Either may be wrong, so
- * a light turn is short: a search that has not ended by then gives it back and begins again with a heavy one.
+ * have to read (which takes some milliseconds); where nothing waits it begins at once on a guess. A guess may be wrong, so
+ * its light turn is short: a search that has not ended by then gives it back, is estimated, and begins again. So may an
+ * estimate, and the machine may be slow: a light turn by estimate is longer, and after it comes a heavy one.
  *
  * Invariants:
  * - Requests with one search id are one search: one place in the queue, one turn, one deadline; they run one after the
@@ -20,8 +21,10 @@ export interface SearchTurnsLimits extends SearchQueueLimits {
   readonly estimateTurns: number;
   readonly maxEstimating: number;
   readonly maxWaitMs: number;
-  /** How long a light turn lasts at most. */
+  /** How long a light turn lasts at most that was given on a guess. */
   readonly lightBudgetMs: number;
+  /** The same of one that the engine's estimate says is enough. */
+  readonly lightTimeoutMs: number;
   /** How long a heavy turn lasts at most. */
   readonly timeoutMs: number;
   /** Requests of one search at most; further ones are searches of their own. */
@@ -82,6 +85,7 @@ interface Search {
   /** All that ever joined. */
   memberCount: number;
   weight: Weight;
+  isEstimated: boolean;
   state: 'estimating' | 'waiting' | 'running' | 'over';
   timer: NodeJS.Timeout | undefined;
 }
@@ -165,6 +169,7 @@ export class SearchTurns {
       members: [],
       memberCount: 0,
       weight: ask.guess,
+      isEstimated: false,
       dropped: new AbortController(),
       state: 'estimating',
       timer: undefined,
@@ -180,7 +185,14 @@ export class SearchTurns {
     this.#waitAtMost(search);
     if (this.#queue.hasRoom(guess) && (guess === 'light' || this.#toEstimate.size === 0)) {
       this.#enqueue(search, { weight: guess, expectedMs: 0 });
-    } else if (this.#toEstimate.size >= this.#limits.maxEstimating) {
+    } else {
+      this.#estimate(search);
+    }
+  }
+
+  #estimate(search: Search): void {
+    search.state = 'estimating';
+    if (this.#toEstimate.size >= this.#limits.maxEstimating) {
       this.#refuse(search);
     } else {
       this.#toEstimate.add(search);
@@ -202,6 +214,7 @@ export class SearchTurns {
         .catch(() => unknown)
         .then((estimate) => {
           this.#estimatesRunning -= 1;
+          next.isEstimated = true;
           if (next.state === 'estimating') this.#enqueue(next, estimate);
           this.#estimateNext();
         });
@@ -220,7 +233,9 @@ export class SearchTurns {
   #start(search: Search): void {
     clearTimeout(search.timer);
     search.state = 'running';
-    const lengthMs = search.weight === 'light' ? this.#limits.lightBudgetMs : this.#limits.timeoutMs;
+    const { lightBudgetMs, lightTimeoutMs, timeoutMs } = this.#limits;
+    const lightMs = search.isEstimated ? lightTimeoutMs : lightBudgetMs;
+    const lengthMs = search.weight === 'light' ? lightMs : timeoutMs;
     const endMs = this.#now() + lengthMs;
     const patienceEndMs = search.arrivedMs + this.#limits.maxWaitMs;
     void this.#serve(search, {
@@ -247,10 +262,12 @@ export class SearchTurns {
     }
   }
 
-  /** A light turn was too short: the search waits for a heavy one, as long as it may still wait in all. */
+  /** A light turn was too short: the search waits for another, as long as it may still wait in all. */
   #again(search: Search): void {
     this.#waitAtMost(search);
-    this.#enqueue(search, { weight: 'heavy', expectedMs: this.#limits.lightBudgetMs });
+    if (search.isEstimated)
+      this.#enqueue(search, { weight: 'heavy', expectedMs: this.#limits.lightTimeoutMs });
+    else this.#estimate(search);
     // Its caller may have left between the two turns.
     for (const member of search.members.filter(({ signal }) => signal.aborted)) this.#leave(search, member);
   }

@@ -44,10 +44,21 @@ export function parseRange(text: string): TimeRange | undefined {
   }
   const sides = text.split('..');
   if (sides.length !== 2) return undefined;
-  const startMs = Date.parse(sides[0] ?? '');
-  const endMs = Date.parse(sides[1] ?? '');
+  const startMs = parseMoment(sides[0] ?? '');
+  const endMs = parseMoment(sides[1] ?? '');
   if (!Number.isFinite(startMs) || !Number.isFinite(endMs) || endMs <= startMs) return undefined;
   return { kind: 'absolute', startMs, endMs };
+}
+
+/** Milliseconds since 1970, NaN for what is no time: `Date.parse` takes the 30th of February for 2 March. */
+function parseMoment(text: string): number {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(text) ?? [];
+  if (day !== undefined) {
+    const date = new Date(0);
+    date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+    if (date.getUTCMonth() + 1 !== Number(month) || date.getUTCDate() !== Number(day)) return Number.NaN;
+  }
+  return Date.parse(text);
 }
 
 /** The text of a range for the address; {@link parseRange} reads it. */
