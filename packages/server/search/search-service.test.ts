@@ -322,7 +322,8 @@ test('the SQL of a page is the text that was run: run again, it gives the same r
   const recorded = createSearchService({ store: createSearchStore(recording, 1) });
   const found = await recorded.search(create(SearchRequestSchema, { query, limit: 5 }), signal);
   const shown = (found.sql ?? '').split(';\n');
-  expect(shown.map((text) => text.replace(/ SETTINGS [^']*$/, ''))).toEqual(statements);
+  // On a slow machine the page may be made again in a second turn: what is shown gave the answer.
+  expect(shown.map((text) => text.replace(/ SETTINGS [^']*$/, ''))).toEqual(statements.slice(-shown.length));
   expect(shown.every((text) => / SETTINGS max_execution_time = \d/.test(text))).toBe(true);
   const bodies: string[] = [];
   for (const text of shown) {
