@@ -15,6 +15,7 @@ import { startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { LOG_TABLE } from '../store/schema.ts';
 import type { StoreClient } from '../store/store-client.ts';
+import { estimateSql, readEstimate } from './search-cost.ts';
 import { createSearchService, type SearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
 
@@ -323,8 +324,10 @@ test('the SQL of a page is the text that was run: run again, it gives the same r
   const found = await recorded.search(create(SearchRequestSchema, { query, limit: 5 }), signal);
   const shown = (found.sql ?? '').split(';\n');
   // On a slow machine the page may be made again in a second turn: what is shown gave the answer.
-  expect(shown.map((text) => text.replace(/ SETTINGS [^']*$/, ''))).toEqual(statements.slice(-shown.length));
-  expect(shown.every((text) => / SETTINGS max_execution_time = \d/.test(text))).toBe(true);
+  expect(shown.map((text) => text.replace(/ \/\* SETTINGS .*$/, ''))).toEqual(
+    statements.slice(-shown.length),
+  );
+  expect(shown.every((text) => / \/\* SETTINGS max_execution_time = \d.* \*\/$/.test(text))).toBe(true);
   const bodies: string[] = [];
   for (const text of shown) {
     const answer = await started.client.queryText(text, {}, { format: 'JSONCompactEachRow' });
@@ -337,4 +340,13 @@ test('the SQL of a page is the text that was run: run again, it gives the same r
 test('a search id is bounded', async () => {
   const asked = service.count(create(CountRequestSchema, { searchId: 'x'.repeat(65) }), signal);
   await expect(asked).rejects.toMatchObject({ code: 'query_invalid' });
+});
+
+test('the store says how many rows a search would read, also for a heavy turn', async () => {
+  const store = createSearchStore(started.client, 1);
+  const options = { timeoutMs: 10_000, waitMs: 10_000, weight: 'heavy', signal } as const;
+  const rows = await store.rows(estimateSql(LOG_TABLE, "Body LIKE '%timed%'"), options);
+  expect(readEstimate(rows, 'scan').expectedMs).toBeGreaterThan(0);
+  const none = await store.rows(estimateSql(LOG_TABLE, "Timestamp < toDateTime64('1990-01-01', 9)"), options);
+  expect(readEstimate(none, 'scan')).toEqual({ weight: 'light', expectedMs: 0 });
 });

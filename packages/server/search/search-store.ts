@@ -65,13 +65,13 @@ export function createSearchStore(
   };
 }
 
-/** The statement with the settings that go beside it, which mean the same as a clause of it. */
+/** The statement with the settings that go beside it, as a comment: the embedded store takes none in the text. */
 function statementText(sql: string, settings: ClickHouseSettings): string {
   const assignments = Object.entries(settings).map(([name, value]) => {
     const isNumber = /^\d+(\.\d+)?$/.test(String(value));
     return `${name} = ${isNumber ? String(value) : sqlString(String(value))}`;
   });
-  return `${sql} SETTINGS ${assignments.join(', ')}`;
+  return `${sql} /* SETTINGS ${assignments.join(', ')} */`;
 }
 
 function readLine(line: string): unknown[] {

@@ -102,8 +102,8 @@ export declare type SearchResponse = Message<"sluice.v1.SearchResponse"> & {
   nextCursor: string;
 
   /**
-   * The SQL that was run, statement by statement, each with the settings that it was run with as its SETTINGS clause. A
-   * statement of more than 32 KiB is named only.
+   * The SQL that was run, statement by statement, each with the settings that went beside it as a comment. A statement of
+   * more than 32 KiB is named only.
    *
    * @generated from field: string sql = 3;
    */
