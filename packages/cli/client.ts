@@ -8,6 +8,7 @@ import { tlsProblem } from '@sluice/host/tls-problem';
 import { SluiceError } from '@sluice/protocol/error';
 import { AgentService } from '@sluice/wire/gen/agents_pb';
 import { QueryService } from '@sluice/wire/gen/query_pb';
+import { SetAsideService } from '@sluice/wire/gen/set_aside_pb';
 import type { Command } from 'commander';
 import { readClientTls } from './config/tls.ts';
 
@@ -19,6 +20,7 @@ export const REQUEST_TIMEOUT_MS = 90_000;
 
 export type QueryClient = Client<typeof QueryService>;
 export type AgentsClient = Client<typeof AgentService>;
+export type SetAsideClient = Client<typeof SetAsideService>;
 
 /** Of each command that asks a server. */
 export interface ClientOptions {
@@ -47,6 +49,11 @@ export function addClientOptions(command: Command): Command {
  */
 export function clientOf(options: ClientOptions): QueryClient {
   return createQueryClient(options.server, accessOf(options));
+}
+
+/** The same of what the server has set aside. */
+export function setAsideClientOf(options: ClientOptions): SetAsideClient {
+  return createClient(SetAsideService, transportTo(options.server, accessOf(options)));
 }
 
 /** The same of who agents are. */

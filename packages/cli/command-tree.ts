@@ -5,6 +5,7 @@ import { addAgentsCommand } from './commands/agents.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addSearchCommand } from './commands/search.ts';
 import { addServerCommand } from './commands/server.ts';
+import { addSetAsideCommand } from './commands/set-aside.ts';
 import { addSimCommand } from './commands/sim.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStoreCommand } from './commands/store.ts';
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   addAgentsCommand(program);
   addAgentCommand(program);
   addServerCommand(program);
+  addSetAsideCommand(program);
   addStoreCommand(program);
   addConfigCommand(program);
   addSimCommand(program);

@@ -239,6 +239,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         identityProblems: agents.problems(),
       }),
     agents,
+    journal,
     metrics: () => metrics.registry.metrics(),
     logger,
     ...(options.tls === undefined ? {} : { tls: options.tls }),

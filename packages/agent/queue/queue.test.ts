@@ -7,7 +7,8 @@ import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openEnvironment } from './environment.ts';
-import { DurableQueue, MAX_SET_ASIDE_BYTES, type NewBlock } from './queue.ts';
+import { DurableQueue, type NewBlock } from './queue.ts';
+import { MAX_SET_ASIDE_BYTES } from './set-aside-shelf.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -135,6 +136,14 @@ describe('DurableQueue', () => {
     expect(again.statistics.droppedSetAsideTotal).toBe(1);
     expect([...again.blocks()]).toEqual([]);
     expect(again.settledBelowSequence).toBe(4);
+
+    expect(await again.retrySetAside(2)).toBe(true);
+    expect(await again.dropSetAside(3)).toBe(true);
+    expect([await again.retrySetAside(3), await again.dropSetAside(2)]).toEqual([false, false]);
+    const [back] = [...again.blocks()];
+    expect(back?.header.id.sequence).toBe(2);
+    expect(back === undefined ? undefined : again.readPayload(back.header.id)?.length).toBe(half.length);
+    expect(again.statistics.setAsideBlocks).toBe(0);
   });
 
   it('refuses blocks out of order or of another queue', async () => {

@@ -20,13 +20,11 @@ import { corruptState } from './corrupt-state.ts';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
 import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
 import { QueueMarkKeeper } from './queue-mark-keeper.ts';
-import { loadHeader, parseServerId, parseStoredAside, parseStoredHeader, storeHeader } from './stored.ts';
+import { type SetAsideBlock, SetAsideShelf } from './set-aside-shelf.ts';
+import { loadHeader, parseServerId, parseStoredHeader, storeHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
 export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
-/** Blocks set aside are for a person to look at: enough to see what is wrong, too little to fill a disk. */
-export const MAX_SET_ASIDE_BLOCKS = 1000;
-export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
 /** Beside the ballast, which is kept for removals: some pages for read positions. */
 const DISK_RESERVE_BYTES: number = 128 * 1024;
 /** In `meta`; older programs do not look at it. */
@@ -61,13 +59,6 @@ export interface CheckpointChange {
   readonly value: unknown;
 }
 
-/** A block that no server takes, kept for people. */
-export interface SetAsideBlock {
-  readonly header: BlockHeader;
-  readonly reason: string;
-  readonly atMs: number;
-}
-
 /** What of the queue a person should know. */
 export interface QueueStatistics {
   readonly origin: QueueOrigin;
@@ -90,13 +81,12 @@ export class DurableQueue {
   readonly #origin: QueueOrigin;
   readonly #mark: QueueMarkKeeper;
   readonly #space: DiskSpace;
+  readonly #shelf: SetAsideShelf;
   /** Payload size by sequence, in ascending sequence. */
   readonly #payloadBytes = new Map<number, number>();
   readonly #roomWaiters = new Set<() => void>();
   #blockFormat: BlockFormat;
   #usedBytes = 0;
-  /** Of the payloads set aside. */
-  #asideBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
   #ballastDropped = false;
@@ -118,13 +108,12 @@ export class DurableQueue {
       this.#payloadBytes.set(key, stored.payloadBytes);
       this.#usedBytes += stored.payloadBytes;
     }
-    for (const { value } of environment.asideHeaders.getRange())
-      this.#asideBytes += parseStoredAside(value, environment.file).header.payloadBytes;
+    this.#shelf = new SetAsideShelf(environment, (sequence) => this.#id(sequence));
     this.#space = new DiskSpace({
       what: 'the queue',
       reserveBytes: DISK_RESERVE_BYTES,
       file: environment.file,
-      heldBytes: () => this.#usedBytes + this.#asideBytes,
+      heldBytes: () => this.#usedBytes + this.#shelf.payloadBytes,
       onChanged: () => undefined,
     });
     this.#mark = new QueueMarkKeeper(mark, {
@@ -261,39 +250,61 @@ export class DurableQueue {
    */
   async setAside(id: BlockId, reason: string): Promise<void> {
     if (!this.#holds(id)) return;
-    const { headers, asideHeaders, asidePayloads, file } = this.#environment;
+    const { headers, file } = this.#environment;
+    const { sequence } = id;
     const payload = this.readPayload(id);
     if (payload === undefined) return;
-    const header = parseStoredHeader(headers.get(id.sequence), file);
-    const { dropped, droppedBytes } = this.#setAsideToDrop(payload.length);
+    const header = parseStoredHeader(headers.get(sequence), file);
+    const dropped = this.#shelf.toDrop(payload.length);
+    const droppedBytes = this.#shelf.bytesOf(dropped);
     await this.#write((write) => {
-      for (const sequence of dropped) {
-        write.remove(asideHeaders, sequence);
-        write.remove(asidePayloads, sequence);
-      }
-      write.put(asidePayloads, id.sequence, payload);
-      write.put(asideHeaders, id.sequence, { header, reason, atMs: Date.now() });
-      this.#removeStored(write, id.sequence);
+      this.#shelf.remove(write, dropped);
+      this.#shelf.put(write, sequence, { header, payload, reason });
+      this.#removeStored(write, sequence);
     });
-    this.#asideBytes += payload.length - droppedBytes;
+    this.#shelf.changed(payload.length - droppedBytes);
     this.#mark.droppedSetAside += dropped.length;
-    this.#forget([id.sequence]);
+    this.#forget([sequence]);
   }
 
   /** The blocks set aside, oldest first. */
   setAsideBlocks(): SetAsideBlock[] {
-    const { asideHeaders, file } = this.#environment;
-    const blocks: SetAsideBlock[] = [];
-    for (const { key, value } of asideHeaders.getRange()) {
-      const { header, reason, atMs } = parseStoredAside(value, file);
-      blocks.push({ header: loadHeader(this.#id(key), header), reason, atMs });
-    }
-    return blocks;
+    return this.#shelf.blocks();
+  }
+
+  /** The payload of a block set aside; undefined when there is none of that sequence. */
+  readSetAside(sequence: number): Buffer | undefined {
+    return this.#shelf.find(sequence)?.payload;
+  }
+
+  /** Puts a block set aside back into the queue, to be sent at the next start. Returns whether it was there. */
+  async retrySetAside(sequence: number): Promise<boolean> {
+    const found = this.#shelf.find(sequence);
+    if (found === undefined) return false;
+    const { header, payload } = found;
+    await this.#write((write) => {
+      this.#shelf.remove(write, [sequence]);
+      write.put(this.#environment.payloads, sequence, payload);
+      write.put(this.#environment.headers, sequence, header);
+    });
+    this.#shelf.changed(-payload.length);
+    this.#payloadBytes.set(sequence, payload.length);
+    this.#usedBytes += payload.length;
+    return true;
+  }
+
+  /** Deletes a block set aside. Returns whether it was there. */
+  async dropSetAside(sequence: number): Promise<boolean> {
+    const found = this.#shelf.find(sequence);
+    if (found === undefined) return false;
+    await this.#write((write) => this.#shelf.remove(write, [sequence]));
+    this.#shelf.changed(-found.payload.length);
+    return true;
   }
 
   get statistics(): QueueStatistics {
     const { losses, lossTotals, droppedSetAside } = this.#mark;
-    const setAsideBlocks = this.#environment.asideHeaders.getKeysCount();
+    const setAsideBlocks = this.#shelf.blockCount;
     return {
       origin: this.#origin,
       losses,
@@ -417,27 +428,6 @@ export class DurableQueue {
     const waiters = [...this.#roomWaiters];
     this.#roomWaiters.clear();
     for (const wake of waiters) wake();
-  }
-
-  /** The oldest blocks set aside that must go so that one more of `bytes` fits. */
-  #setAsideToDrop(bytes: number): { readonly dropped: readonly number[]; readonly droppedBytes: number } {
-    const kept: { sequence: number; bytes: number }[] = [];
-    let total = bytes;
-    for (const { key, value } of this.#environment.asideHeaders.getRange()) {
-      const size = parseStoredAside(value, this.#environment.file).header.payloadBytes;
-      kept.push({ sequence: key, bytes: size });
-      total += size;
-    }
-    const dropped: number[] = [];
-    let droppedBytes = 0;
-    for (const block of kept) {
-      const count = kept.length - dropped.length + 1;
-      if (count <= MAX_SET_ASIDE_BLOCKS && total <= MAX_SET_ASIDE_BYTES) break;
-      dropped.push(block.sequence);
-      total -= block.bytes;
-      droppedBytes += block.bytes;
-    }
-    return { dropped, droppedBytes };
   }
 }
 

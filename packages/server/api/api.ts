@@ -27,6 +27,7 @@ import {
   STOP_GRACE_MS,
 } from './limits.ts';
 import { queryRoutes, type StatusSource } from './routes.ts';
+import { type SetAsideJournal, setAsideRoutes } from './set-aside-routes.ts';
 
 export interface ApiOptions {
   readonly host: string;
@@ -38,6 +39,8 @@ export interface ApiOptions {
   readonly status: StatusSource;
   /** Who agents are; without it AgentService is not served. */
   readonly agents?: AgentService;
+  /** What was set aside; without it SetAsideService is not served. */
+  readonly journal?: SetAsideJournal;
   /** Text in Prometheus' format. */
   readonly metrics: () => Promise<string>;
   readonly logger: Logger;
@@ -84,6 +87,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     routes: (router) => {
       queryRoutes(options)(router);
       if (options.agents !== undefined) agentRoutes(options.agents)(router);
+      if (options.journal !== undefined) setAsideRoutes(options.journal, options.logger)(router);
       tellRequestFaults(router);
     },
     interceptors: [requestFaultInterceptor],

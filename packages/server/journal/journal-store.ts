@@ -99,6 +99,13 @@ export class JournalStore {
     write(this.#databases.setAside.put(key, { ...recordOf(block), setAsideReason: reason }));
   }
 
+  /** Back among those that wait; its payload stays where it is. */
+  moveBack(block: JournaledBlock): void {
+    const key: NumberedKey = [block.lane, block.number];
+    write(this.#databases.setAside.remove(key));
+    write(this.#databases.headers.put(key, recordOf(block)));
+  }
+
   removeSetAside(block: JournaledBlock): void {
     const key: NumberedKey = [block.lane, block.number];
     write(this.#databases.setAside.remove(key));

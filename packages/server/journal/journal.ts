@@ -386,6 +386,52 @@ export class Journal {
     return this.#setAside.blocks();
   }
 
+  /** Puts blocks that were set aside back among those that wait. Returns how many of the numbers name one. */
+  async retrySetAside(numbers: readonly number[]): Promise<number> {
+    this.#checkOpen();
+    const blocks = this.#takeSetAside(numbers);
+    await this.#changeSetAside(blocks, (block) => this.#store.moveBack(block));
+    for (const { reason: _reason, ...block } of blocks) {
+      this.#changeCost(costOf(block.header));
+      this.#held.add(block);
+      for (const listener of this.#listeners) listener.onAppended?.(block);
+    }
+    return blocks.length;
+  }
+
+  /** Deletes blocks that were set aside. Returns how many of the numbers name one. */
+  async dropSetAside(numbers: readonly number[]): Promise<number> {
+    this.#checkOpen();
+    const blocks = this.#takeSetAside(numbers);
+    await this.#changeSetAside(blocks, (block) => this.#store.removeSetAside(block));
+    return blocks.length;
+  }
+
+  /** Off the shelf at once: two that ask for the same block do not both get it. */
+  #takeSetAside(numbers: readonly number[]): SetAsideBlock[] {
+    const wanted = new Set(numbers);
+    const blocks = this.#setAside.blocks().filter(({ number }) => wanted.has(number));
+    for (const block of blocks) this.#setAside.drop(block);
+    return blocks;
+  }
+
+  async #changeSetAside(
+    blocks: readonly SetAsideBlock[],
+    change: (block: SetAsideBlock) => void,
+  ): Promise<void> {
+    if (blocks.length === 0) return;
+    await this.#group.submit({
+      rank: LOWEST_LANE,
+      bytes: 0,
+      apply: () => {
+        for (const block of blocks) change(block);
+      },
+      revert: () => {
+        for (const block of blocks) this.#setAside.put(block);
+      },
+    });
+  }
+
   /** A person knows what was lost: it is not told any more. @throws SluiceError `disk_full` */
   acknowledgeLosses(): void {
     this.#mark.acknowledgeLosses();
