@@ -33,7 +33,10 @@ describe('lockDirectory', () => {
     try {
       await once(child.stdout, 'data');
       expect(() => lockDirectory(directory.path)).toThrow(
-        expect.objectContaining({ code: 'already_running' }),
+        expect.objectContaining({
+          code: 'already_running',
+          message: expect.stringContaining(`process ${child.pid} `),
+        }),
       );
     } finally {
       child.kill('SIGKILL');

@@ -9,19 +9,26 @@
  * start at once.
  *
  * Invariants: at most one DirectoryLock per directory is held, in this process or any other on the same kernel; nothing
- * is ever written to the lock file.
+ * is ever written to the lock file. The file beside it only says who had the lock last, for the words of an error.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '@sluice/protocol/error';
+import { fileProblem } from './file-problem.ts';
 import { makePrivateDirectory, PRIVATE_FILE_MODE } from './private-directory.ts';
 
 /** Name of the lock file. It stays when the lock is released: removing it would race with the next holder. */
 export const LOCK_FILE_NAME = 'lock';
 
+/** Holds the process id of who has, or last had, the lock. */
+export const HOLDER_FILE_NAME = 'lock.pid';
+
 /** SQLITE_BUSY and SQLITE_LOCKED: the two codes that mean "held by someone else". */
 const HELD_CODES: readonly number[] = [5, 6];
+
+/** Kept from the collector, which would close, and so release, what a caller does not keep. */
+const heldDatabases = new Set<DatabaseSync>();
 
 export interface DirectoryLock {
   /** Gives the directory free. Calling it again does nothing. */
@@ -42,13 +49,16 @@ export function lockDirectory(directory: string, marks: readonly string[] = []):
     makeLockFile(file);
     database = new DatabaseSync(file, { timeout: 0 });
     database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+    noteHolder(directory);
   } catch (error) {
     database?.close();
     throw lockFailure(directory, error);
   }
   const held = database;
+  heldDatabases.add(held);
   return {
     release(): void {
+      heldDatabases.delete(held);
       if (held.isOpen) held.close();
     },
   };
@@ -66,19 +76,40 @@ function makeLockFile(file: string): void {
   }
 }
 
+/** A full disk keeps nobody out: then only the number is missing in the words of an error. */
+function noteHolder(directory: string): void {
+  try {
+    writeFileSync(path.join(directory, HOLDER_FILE_NAME), `${process.pid}\n`, { mode: PRIVATE_FILE_MODE });
+  } catch (error) {
+    const problem = fileProblem('the lock of', directory, error);
+    if (problem.code !== 'disk_full') throw problem;
+  }
+}
+
+/** Undefined when it cannot be read, or names nobody who lives (in this process's sight). */
+function holderOf(directory: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(path.join(directory, HOLDER_FILE_NAME), 'utf8'));
+    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    // The number only helps: without it the error says the same.
+    return undefined;
+  }
+}
+
 function lockFailure(directory: string, cause: unknown): SluiceError {
   if (cause instanceof SluiceError) return cause;
   if (isHeld(cause)) {
-    return new SluiceError('already_running', `another process uses the data directory ${directory}`, {
+    const holder = holderOf(directory);
+    const who = holder === undefined ? 'another process' : `the process ${holder}`;
+    return new SluiceError('already_running', `${who} uses the data directory ${directory}`, {
       cause,
-      hint: 'Stop the other process, or give this one a data directory of its own.',
+      hint: `Stop ${holder === undefined ? 'the other process' : 'it'}, or give this one a data directory of its own.`,
     });
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SluiceError('config_invalid', `the data directory ${directory} cannot be used: ${reason}`, {
-    cause,
-    hint: 'Choose a data directory on a local disk that this user can write to.',
-  });
+  return fileProblem('the data directory', directory, cause);
 }
 
 function isHeld(error: unknown): boolean {

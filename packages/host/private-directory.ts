@@ -8,6 +8,7 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
+import { fileProblem } from './file-problem.ts';
 
 export const PRIVATE_DIRECTORY_MODE = 0o700;
 export const PRIVATE_FILE_MODE = 0o600;
@@ -39,7 +40,7 @@ export function makePrivateDirectory(directory: string, options: PrivateDirector
     mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     found = statSync(directory);
   } catch (error) {
-    throw unusable(directory, error instanceof Error ? error.message : String(error), error);
+    throw fileProblem('the data directory', directory, error);
   }
   if (!found.isDirectory()) throw unusable(directory, 'it is no directory');
   const user = process.getuid?.();
@@ -64,7 +65,7 @@ export function makeFilesPrivate(directory: string): void {
       if (found?.isFile() === true && (found.mode & OTHERS_BITS) !== 0) chmodSync(file, PRIVATE_FILE_MODE);
     }
   } catch (error) {
-    throw unusable(directory, error instanceof Error ? error.message : String(error), error);
+    throw fileProblem('the data directory', directory, error);
   }
 }
 
@@ -92,7 +93,7 @@ function close(directory: string): void {
   try {
     chmodSync(directory, PRIVATE_DIRECTORY_MODE);
   } catch (error) {
-    throw unusable(directory, error instanceof Error ? error.message : String(error), error);
+    throw fileProblem('the data directory', directory, error);
   }
   const mode = statSync(directory).mode & PERMISSION_BITS;
   if (mode !== PRIVATE_DIRECTORY_MODE)
@@ -102,9 +103,8 @@ function close(directory: string): void {
     );
 }
 
-function unusable(directory: string, reason: string, cause?: unknown): SluiceError {
+function unusable(directory: string, reason: string): SluiceError {
   return new SluiceError('config_invalid', `the data directory ${directory} cannot be used: ${reason}`, {
-    ...(cause === undefined ? {} : { cause }),
     hint: 'Choose a data directory on a local disk that belongs to this user alone.',
   });
 }
