@@ -180,22 +180,18 @@ function lossOfSome(
   swept: Swept & { readonly identity: boolean },
   marked: QueueMarkState | undefined,
 ): (Loss & { readonly positions: number }) | undefined {
-  const expected = { blocks: 0, positions: 0, setAside: 0 };
+  const left = environment.headers.getKeysCount();
+  let { blocks, positions, setAside } = swept;
   if (state.kind === 'salvaged') {
     const { entries } = state.salvage;
-    const missing = (name: string, otherwise: number): number => {
-      const database = entries.get(name);
-      return Math.max(0, (database?.expected ?? otherwise) - (database?.found ?? 0));
-    };
-    expected.blocks = Math.max(missing('headers', marked?.blocks ?? 0), missing('payloads', 0));
-    expected.positions = missing('checkpoints', marked?.positions.length ?? 0);
-    expected.setAside = missing('aside-headers', 0);
+    const expected = (name: string, otherwise: number): number => entries.get(name)?.expected ?? otherwise;
+    // What the copy left out and what the sweep took out together.
+    blocks = Math.max(0, expected('headers', Math.max(marked?.blocks ?? 0, expected('payloads', 0))) - left);
+    positions =
+      expected('checkpoints', marked?.positions.length ?? 0) - environment.checkpoints.getKeysCount();
+    setAside = expected('aside-headers', 0) - environment.asideHeaders.getKeysCount();
   }
-  const blocks = Math.max(expected.blocks, swept.blocks);
-  const positions = expected.positions + swept.positions;
-  const setAside = Math.max(expected.setAside, swept.setAside);
   if (state.kind === 'sound' && blocks + positions + setAside === 0 && !swept.identity) return undefined;
-  const left = environment.headers.getKeysCount();
   const parts = [
     `the queue ${environment.file} was damaged${state.kind === 'salvaged' ? ` (${state.reason})` : ''}`,
     `${blocks} blocks that no server had acknowledged cannot be read, ${left} were saved`,

@@ -208,6 +208,8 @@ export class LmdbPageReader implements Disposable {
       return undefined;
     };
     if (pages !== wanted) return problem(`a value of ${sizeBytes} bytes has ${pages} pages`);
+    // Beyond this, numbers are too large to be counted up.
+    if (first >= this.pageCount) return problem(`page ${first} of a value is missing`);
     for (let page = first; page < first + pages; page += 1)
       if (!this.claim(page)) return problem(`page ${page} of a value is missing, or used twice`);
     const header = Buffer.allocUnsafe(PAGE_HEADER_BYTES);

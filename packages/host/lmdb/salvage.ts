@@ -121,9 +121,13 @@ class Copy {
     return copied;
   }
 
-  /** How many entries the tree says that it has. A number that its file has no room for was damaged. */
+  /**
+   * How many entries the tree says that it has. A number that its file has no room for was damaged; and beside a damaged
+   * header page the other one may be of the transaction before.
+   */
   expected(tree: Tree | undefined): number | undefined {
-    return tree === undefined || tree.entries > this.#reader.sizeBytes ? undefined : tree.entries;
+    const isKnown = tree !== undefined && this.#reader.hasBothMetas && tree.entries <= this.#reader.sizeBytes;
+    return isKnown ? tree.entries : undefined;
   }
 
   *#entriesOf(tree: Tree): Generator<Entry & { readonly isTree: boolean }> {

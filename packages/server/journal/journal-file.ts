@@ -172,13 +172,18 @@ function countMissing(
   swept: Swept | undefined,
   marked: number,
 ): { blocks: number; others: number; left: number } {
-  const entries = state.kind === 'salvaged' ? state.salvage.entries : undefined;
-  const missing = (name: string, otherwise: number): number => {
-    if (entries === undefined) return 0;
+  const left = swept?.left ?? 0;
+  if (state.kind !== 'salvaged') return { blocks: swept?.blocks ?? 0, others: swept?.others ?? 0, left };
+  const { entries } = state.salvage;
+  const missing = (name: string): number => {
     const database = entries.get(name);
-    return Math.max(0, (database?.expected ?? otherwise) - (database?.found ?? 0));
+    return database?.expected === undefined ? 1 : Math.max(0, database.expected - database.found);
   };
-  const blocks = Math.max(missing('headers', marked) + missing('set_aside', 0), missing('payloads', 0));
-  const others = missing('agents', 1) + missing('known', 1) + (swept?.others ?? 0);
-  return { blocks: blocks + (swept?.blocks ?? 0), others, left: swept?.left ?? 0 };
+  // What the copy left out and what the sweep took out together.
+  const expected = (name: string): number | undefined => entries.get(name)?.expected;
+  const headers = expected('headers');
+  const accepted = headers === undefined ? marked : headers + (expected('set_aside') ?? 0);
+  const kept = left + (swept?.leftAside ?? 0);
+  const others = missing('agents') + missing('known') + (swept?.others ?? 0);
+  return { blocks: Math.max(0, Math.max(accepted, expected('payloads') ?? 0) - kept), others, left };
 }

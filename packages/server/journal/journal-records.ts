@@ -181,7 +181,7 @@ export function decodeChunk(
 export function corrupt(what: string, cause?: unknown): SluiceError {
   return new SluiceError('state_corrupt', `the journal is damaged: ${what} cannot be read`, {
     cause,
-    hint: 'Check the disk; then restore the journal directory from a backup or move it away to begin an empty one.',
+    hint: 'Check the disk. At its next start the server saves what can be read, says what was lost, and keeps the damaged file.',
   });
 }
 

@@ -26,6 +26,8 @@ export interface Swept {
   readonly others: number;
   /** Blocks that wait. */
   readonly left: number;
+  /** Blocks set aside that are left. */
+  readonly leftAside: number;
 }
 
 type Raw = Database<Buffer, Buffer>;
@@ -66,7 +68,8 @@ export async function sweepDamaged(root: RootDatabase, databases: Databases): Pr
     await root.batch(() => {
       for (const { database, key } of removals) write(database.remove(key));
     });
-  return { blocks, others, left: left.size };
+  const leftAside = aside.sound.length - lonely(aside.sound, withPayload).length;
+  return { blocks, others, left: left.size, leftAside };
 }
 
 /** What is known of the agents. Their keys are bytes already. */
