@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DurableQueue } from '@sluice/agent/queue/queue';
-import type { AgentId, BlockId } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
 import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
+import { withDigest } from '@sluice/wire/block-digest';
 import { RecordFields } from '@sluice/wire/block-record';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RunningUp, sluice, startUp } from './support/programs.ts';
@@ -25,9 +26,7 @@ afterEach(async () => {
 });
 
 /** A block of {@link RECORDS} records as an agent makes it. */
-async function sealed(
-  id: BlockId,
-): Promise<{ header: ReturnType<BlockBuilder['seal']>['header']; payload: Buffer }> {
+async function sealed(position: BlockPosition): Promise<{ header: BlockHeader; payload: Buffer }> {
   const builder = new BlockBuilder('normal');
   const fields = new RecordFields();
   for (let record = 0; record < RECORDS; record += 1) {
@@ -37,14 +36,15 @@ async function sealed(
     fields.observedMs = Date.now();
     builder.append(fields);
   }
-  const block = builder.seal(id);
-  return { header: block.header, payload: Buffer.from(await compressBlock(block)) };
+  const block = builder.seal(position);
+  const payload = Buffer.from(await compressBlock(block));
+  return { header: withDigest(block.header, payload), payload };
 }
 
 test('a block set aside by an agent is shown, tried again, and found', { timeout: 240_000 }, async () => {
   const directory = path.join(data, 'agent');
   const queue = await DurableQueue.open({ directory });
-  const blocks = [await sealed(queue.nextId()), await sealed(queue.nextId())];
+  const blocks = [await sealed(queue.nextPosition()), await sealed(queue.nextPosition())];
   await queue.commitCut(blocks, []);
   for (const { header } of blocks) await queue.setAside(header.id, 'a server did not like it');
   await queue.close();
@@ -83,7 +83,12 @@ test("a block that the store refuses lies aside in a server's journal until it i
   const journal = await Journal.open({ directory });
   const { header, payload } = await sealed({ agentId: 'web-1' as AgentId, epoch: 5, sequence: 3 });
   const cut = payload.subarray(0, payload.length - 9);
-  await journal.append({ header, payload: cut, priority: 1, receivedMs: Date.now() });
+  await journal.append({
+    header: withDigest(header, cut),
+    payload: cut,
+    priority: 1,
+    receivedMs: Date.now(),
+  });
   await journal.close();
 
   up = await startUp({ data, arguments: ['--watch', path.join(data, 'nothing', '*.log')] });

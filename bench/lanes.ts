@@ -19,6 +19,7 @@ import { type Loader, startLoader } from '@sluice/server/loader/loader';
 import { migrate } from '@sluice/server/store/migrate';
 import { createStoreClient, type StoreClient } from '@sluice/server/store/store-client';
 import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
+import { withDigest } from '@sluice/wire/block-digest';
 import { RecordFields } from '@sluice/wire/block-record';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { startProgram } from '../apptest/support/programs.ts';
@@ -181,7 +182,8 @@ class RunningServer {
     const sequence = this.#sequence;
     const variant = variants[sequence % variants.length];
     if (variant === undefined) throw new Error(`no payload of ${urgency}`);
-    const header = { ...variant.header, id: { agentId: this.#agentId, epoch: 1, sequence } };
+    const draft = { ...variant.header, id: { agentId: this.#agentId, epoch: 1, sequence } };
+    const header = withDigest(draft, variant.payload);
     const receivedMs = performance.now();
     this.#receivedMs.set(sequence, receivedMs);
     await this.#journal.append({ header, payload: variant.payload, priority: 1, receivedMs: Date.now() });
@@ -206,7 +208,8 @@ async function makePayloads(): Promise<ReadonlyMap<UrgencyClass, readonly Payloa
         builder.append(fields);
       }
       const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 1, sequence: variant });
-      variants.push({ header: sealed.header, payload: await compressBlock(sealed) });
+      const payload = await compressBlock(sealed);
+      variants.push({ header: withDigest(sealed.header, payload), payload });
     }
     payloads.set(urgency, variants);
   }

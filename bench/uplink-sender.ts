@@ -8,7 +8,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockQueue, WaitingBlock } from '@sluice/agent/uplink/block-queue';
 import { startUplink } from '@sluice/agent/uplink/uplink';
-import type { AgentId, BlockHeader, BlockId, TimeMs } from '@sluice/protocol/model';
+import type { AgentId, BlockId, TimeMs } from '@sluice/protocol/model';
+import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { pino } from 'pino';
 import { startPlainSender } from './uplink-plain.ts';
 
@@ -172,14 +173,14 @@ async function connect(
   while (!uplink.view().connections.every(({ connected }) => connected)) await sleep(5);
   return (sequence) => {
     const isUrgent = urgentSequences.has(sequence);
-    const header: BlockHeader = {
+    const draft: DraftHeader = {
       id: { agentId: queue.agentId, epoch: queue.epoch, sequence },
       urgency: isUrgent ? 'urgent' : 'normal',
       rawBytes: isUrgent ? URGENT_RAW_BYTES : BLOCK_RAW_BYTES,
       recordCount: 1,
       oldestObservedMs: Date.now() as TimeMs,
     };
-    uplink.blocksSealed([header]);
+    uplink.blocksSealed([withDigest(draft, payloadOf(sequence))]);
   };
 }
 

@@ -11,6 +11,7 @@ import { blockKey } from '@sluice/protocol/model';
 import type { ArrivedBlock, BlockJournal } from '@sluice/server/ingest/block-journal';
 import type { Ingest, IngestOptions } from '@sluice/server/ingest/ingest';
 import { startIngest } from '@sluice/server/ingest/ingest';
+import { withDigest } from '@sluice/wire/block-digest';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 
@@ -37,17 +38,28 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
   }
 
   seal(payloadBytes: number, urgency: UrgencyClass = 'normal', rawBytes: number = payloadBytes): BlockHeader {
+    return this.sealPayload(new Uint8Array(payloadBytes).fill(this.#next % 251), urgency, rawBytes);
+  }
+
+  sealPayload(
+    payload: Uint8Array,
+    urgency: UrgencyClass = 'normal',
+    rawBytes: number = payload.length,
+  ): BlockHeader {
     const sequence = this.#next;
     this.#next += 1;
-    const header: BlockHeader = {
-      id: { agentId: this.agentId, epoch: this.epoch, sequence },
-      urgency,
-      rawBytes,
-      recordCount: 10,
-      oldestObservedMs: Date.now() as TimeMs,
-    };
+    const header = withDigest(
+      {
+        id: { agentId: this.agentId, epoch: this.epoch, sequence },
+        urgency,
+        rawBytes,
+        recordCount: 10,
+        oldestObservedMs: Date.now() as TimeMs,
+      },
+      payload,
+    );
     this.headers.set(sequence, header);
-    this.payloads.set(sequence, new Uint8Array(payloadBytes).fill(sequence % 251));
+    this.payloads.set(sequence, payload);
     return header;
   }
 

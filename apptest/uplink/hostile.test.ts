@@ -129,7 +129,7 @@ test.each([
 test.each([
   ['an unknown class', { urgency: 9 }],
   ['no sequence', { sequence: 0n }],
-  ['another epoch', { epoch: 2n }],
+  ['a digest of another length', { digest: new Uint8Array(15) }],
   ['too many raw bytes', { rawBytes: 2 ** 31 }],
   ['no records', { recordCount: 0 }],
   ['no payload', { payload: new Uint8Array(0) }],

@@ -161,8 +161,7 @@ test('U20: the agent of today serves a server of 1.0, and writes the latest form
 /** A queue with a block in the latest format, and an uplink of it. */
 function agentWithLatestBlock(ports: readonly number[]): { queue: MemoryQueue; uplink: Uplink } {
   const queue = new MemoryQueue();
-  const { id } = queue.seal(1000);
-  queue.payloads.set(id.sequence, Buffer.concat([formatMark(LATEST_BLOCK_FORMAT), Buffer.alloc(900, 1)]));
+  queue.sealPayload(Buffer.concat([formatMark(LATEST_BLOCK_FORMAT), Buffer.alloc(900, 1)]));
   const uplink = startAgent(queue, ports);
   stops.push(() => uplink.stop(100));
   return { queue, uplink };

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
-import type { BlockHeader, BlockId, TimeMs } from '@sluice/protocol/model';
+import type { BlockHeader, BlockPosition, TimeMs } from '@sluice/protocol/model';
 import type { SealedRawBlock } from '@sluice/wire/block-builder';
 import { FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
@@ -60,7 +60,7 @@ export class LineRecorder implements PipelineRecorder {
     return Math.max(this.#urgentBytes, this.#normalBytes);
   }
 
-  cut(nextId: () => BlockId): SealedRawBlock[] {
+  cut(nextPosition: () => BlockPosition): SealedRawBlock[] {
     const blocks: SealedRawBlock[] = [];
     for (const [urgency, lines] of [
       ['urgent', this.#urgent],
@@ -68,7 +68,7 @@ export class LineRecorder implements PipelineRecorder {
     ] as const) {
       if (lines.length === 0) continue;
       const raw = Buffer.from(lines.join(''), 'latin1');
-      const id = nextId();
+      const id = nextPosition();
       const oldestObservedMs = this.#oldestObservedMs as TimeMs;
       blocks.push({
         format: FIRST_BLOCK_FORMAT,

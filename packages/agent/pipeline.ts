@@ -10,8 +10,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader, BlockId } from '@sluice/protocol/model';
+import type { BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
+import { withDigest } from '@sluice/wire/block-digest';
 import type { BlockFormat } from '@sluice/wire/block-formats';
 import { releaseMemory } from '@sluice/wire/release-memory';
 import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
@@ -43,8 +44,8 @@ export interface PipelineRecorder extends LineConsumers {
   /** Whether an urgent record waits. */
   readonly urgentPending: boolean;
   readonly largestBuilderRawBytes: number;
-  /** Seals all builders that hold something. `nextId` is called once per block, in order. */
-  cut(nextId: () => BlockId, format: BlockFormat): SealedRawBlock[];
+  /** Seals all builders that hold something. `nextPosition` is called once per block, in order. */
+  cut(nextPosition: () => BlockPosition, format: BlockFormat): SealedRawBlock[];
 }
 
 /** The part of a logger that the pipeline uses. */
@@ -240,7 +241,7 @@ class RunningPipeline implements Pipeline {
     this.#cutOverdue = false;
     this.#linesUnchecked = 0;
     const { recorder, queue } = this.#options;
-    const blocks = recorder.cut(() => queue.nextId(), queue.blockFormat);
+    const blocks = recorder.cut(() => queue.nextPosition(), queue.blockFormat);
     const checkpoints = this.#source.takeCheckpoints();
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;
@@ -304,5 +305,5 @@ class RunningPipeline implements Pipeline {
 async function toNewBlock(block: SealedRawBlock): Promise<NewBlock> {
   const payload = await compressBlock(block);
   releaseMemory(block.raw);
-  return { header: block.header, payload };
+  return { header: withDigest(block.header, payload), payload };
 }

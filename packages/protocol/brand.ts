@@ -3,7 +3,7 @@
  *
  * Invariants of this module: pure; the only place of the machines where a brand is put on.
  */
-import type { ChannelNumber, GrantId, RequestId, TimeMs } from './model.ts';
+import type { BlockDigest, ChannelNumber, GrantId, RequestId, TimeMs } from './model.ts';
 
 /** A point in time computed from an event's time, in ms since 1970. */
 export function timeMs(value: number): TimeMs {
@@ -18,6 +18,11 @@ export function requestId(value: number): RequestId {
 /** A grant's name. */
 export function grantId(value: string): GrantId {
   return value as GrantId; // A brand has no other way on.
+}
+
+/** A digest of content that is not bytes: of simulated blocks. */
+export function contentDigest(value: string): BlockDigest {
+  return value as BlockDigest; // A brand has no other way on.
 }
 
 /** A channel's number within its grant, from 1. */

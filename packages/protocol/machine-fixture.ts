@@ -2,7 +2,7 @@
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
 import type { AgentMachine, AgentMachineOptions } from './agent-machine.ts';
 import { createAgentMachine } from './agent-machine.ts';
-import { channelNumber, grantId, timeMs } from './brand.ts';
+import { channelNumber, contentDigest, grantId, timeMs } from './brand.ts';
 import type {
   AgentId,
   BlockHeader,
@@ -28,7 +28,7 @@ export function block(
   urgency: UrgencyClass = 'normal',
   rawBytes: number = BLOCK_BYTES,
 ): BlockHeader {
-  const id: BlockId = { agentId: agent('a'), epoch: 1, sequence };
+  const id: BlockId = { agentId: agent('a'), epoch: 1, sequence, digest: contentDigest(`${sequence}`) };
   return { id, urgency, rawBytes, recordCount: 1, oldestObservedMs: timeMs(0) };
 }
 

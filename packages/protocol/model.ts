@@ -29,16 +29,26 @@ export const URGENCY_CLASSES = ['urgent', 'elevated', 'normal', 'bulk'] as const
 /** `urgent`: ERROR, FATAL. `elevated`: WARN. `normal`: INFO or unknown. `bulk`: DEBUG, TRACE. */
 export type UrgencyClass = (typeof URGENCY_CLASSES)[number];
 
+/** Names what a block holds: the same for equal content, and for no other. Opaque here (packages/wire/block-digest.ts). */
+export type BlockDigest = Branded<string, 'BlockDigest'>;
+
+/** The place of a block among all of its agent, drawn before its content is sealed. */
+export interface BlockPosition {
+  readonly agentId: AgentId;
+  /** One run of the agent: drawn anew at each start. A safe integer. */
+  readonly epoch: number;
+  /** Counts up from 1 over all runs on one data directory, and over all classes. A safe integer. */
+  readonly sequence: number;
+}
+
 /**
  * The permanent identity of a block. It never changes, whichever server the block goes to, so that each receiver can
- * tell a repetition from news.
+ * tell a repetition from news. The digest is a part of it: a position alone may be drawn twice (a virtual machine that
+ * goes back to a snapshot, two copies of one machine, somebody who takes the agent's name), and what stands at it the second
+ * time is another block.
  */
-export interface BlockId {
-  readonly agentId: AgentId;
-  /** Identity of the agent's queue: drawn once when the queue is created. A safe integer. */
-  readonly epoch: number;
-  /** Counts up from 1 within the epoch, over all classes. A safe integer. */
-  readonly sequence: number;
+export interface BlockId extends BlockPosition {
+  readonly digest: BlockDigest;
 }
 
 /** What the scheduler knows of a sealed block. The bytes stay in the queue. */
@@ -151,9 +161,14 @@ export type BlockRefusal =
   | { readonly kind: 'malformed'; readonly reason: string }
   | { readonly kind: 'retryable'; readonly reason: string };
 
-/** The block's identity as a key for maps and logs: `agent/epoch/sequence`. */
+/** The block's identity as a key for maps and logs: `agent/epoch/sequence/digest`. */
 export function blockKey(id: BlockId): string {
-  return `${id.agentId}/${id.epoch}/${id.sequence}`;
+  return `${positionKey(id)}/${id.digest}`;
+}
+
+/** The block's position as a key: `agent/epoch/sequence`. */
+export function positionKey(position: BlockPosition): string {
+  return `${position.agentId}/${position.epoch}/${position.sequence}`;
 }
 
 /** Rank of a class: 0 is the most urgent. */

@@ -8,7 +8,7 @@
 import { reconnectDelayMs } from '@sluice/agent/uplink/backoff';
 import type { AgentEvent } from '@sluice/protocol/agent-events';
 import { type AgentMachine, createAgentMachine } from '@sluice/protocol/agent-machine';
-import { timeMs } from '@sluice/protocol/brand';
+import { contentDigest, timeMs } from '@sluice/protocol/brand';
 import type { AgentId, BlockHeader, ServerId, UrgencyClass } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ServerEvent } from '@sluice/protocol/server-events';
@@ -437,7 +437,12 @@ class SimAgent {
     const isUrgent = this.random.chance(this.#world.options.urgentPart);
     this.#sequence += 1;
     const block: BlockHeader = {
-      id: { agentId: this.id, epoch: 1, sequence: this.#sequence },
+      id: {
+        agentId: this.id,
+        epoch: 1,
+        sequence: this.#sequence,
+        digest: contentDigest(`${this.#sequence}`),
+      },
       urgency: isUrgent ? 'urgent' : 'normal',
       rawBytes: isUrgent ? URGENT_BLOCK_BYTES : this.#world.options.blockBytes,
       recordCount: 1,

@@ -34,8 +34,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'an acknowledgement is dropped when a block came twice',
     rule: 'U12',
     file: 'server-machine.ts',
-    from: 'else if (writing !== undefined) writing.places.push(place);',
-    to: 'else if (writing !== undefined) writing.places.push();',
+    from: 'if (places.length < MAX_ANSWERS_PER_BLOCK) places.push(place);',
+    to: 'if (places.length < MAX_ANSWERS_PER_BLOCK) places.push();',
   },
   {
     name: 'a known block is journaled again',

@@ -5,7 +5,7 @@
  * Invariants: everything follows from the options, so a run is repeated exactly; the machines are those that were handed
  * in, nothing of them is changed or looked into.
  */
-import { timeMs } from '@sluice/protocol/brand';
+import { contentDigest, timeMs } from '@sluice/protocol/brand';
 import type { AgentId, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import { AgentProcess } from './agent-process.ts';
@@ -280,7 +280,12 @@ class Simulation implements World {
     const sequence = slot.nextSequence;
     slot.nextSequence += 1;
     return {
-      id: { agentId: slot.disk.agentId, epoch: slot.disk.epoch, sequence },
+      id: {
+        agentId: slot.disk.agentId,
+        epoch: slot.disk.epoch,
+        sequence,
+        digest: contentDigest(`${sequence}`),
+      },
       urgency: URGENCY_CLASSES[rank] ?? 'bulk',
       rawBytes:
         isContention || production.chance(0.2) ? mostBlockBytes : production.skewed(1, mostBlockBytes),

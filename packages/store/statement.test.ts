@@ -42,6 +42,7 @@ const WRITES = [
   'OPTIMIZE TABLE sluice_moved_blocks FINAL',
   "ALTER TABLE otel_logs DROP PARTITION '2026-03-02'",
   'ALTER TABLE otel_logs ADD COLUMN IF NOT EXISTS Added UInt8 DEFAULT 7 CODEC(ZSTD(1))',
+  'ALTER TABLE sluice_moved_blocks ADD COLUMN IF NOT EXISTS Added String, MODIFY ORDER BY (AgentId, Added)',
 ];
 
 test.each(WRITES)('a write may run with the access to write, and not without: %s', (sql) => {
@@ -140,6 +141,8 @@ test.each([
   'TRUNCATE TABLE otel_logs',
   "ALTER TABLE otel_logs ATTACH PARTITION '2026-01-01' FROM other",
   'ALTER TABLE otel_logs DELETE WHERE 1',
+  'ALTER TABLE otel_logs MODIFY ORDER BY (AgentId)',
+  "ALTER TABLE otel_logs ADD COLUMN IF NOT EXISTS a String, MODIFY ORDER BY (AgentId), DROP PARTITION '2026-01-01'",
   "ALTER TABLE otel_logs MODIFY TTL a TO DISK 'x'",
   'DELETE FROM otel_logs WHERE 1 IN (SELECT 1 FROM system.one)',
   'DELETE FROM system.one WHERE 1',

@@ -113,8 +113,14 @@ export class WriteGrammar {
     const { scanner, select } = this;
     this.table();
     if (scanner.maybeKeyword('ADD')) {
-      if (scanner.maybeKeyword('COLUMN', 'IF', 'NOT', 'EXISTS')) this.column();
-      else {
+      if (scanner.maybeKeyword('COLUMN', 'IF', 'NOT', 'EXISTS')) {
+        this.column();
+        // A sorting key may only grow by a column of the same statement.
+        if (scanner.maybeSymbol(',')) {
+          scanner.keywords('MODIFY', 'ORDER', 'BY');
+          select.expression();
+        }
+      } else {
         scanner.keywords('INDEX', 'IF', 'NOT', 'EXISTS');
         this.index();
       }

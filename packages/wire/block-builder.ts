@@ -7,7 +7,7 @@
  * - A sealed payload shares no memory with the builder, which is empty afterwards and keeps its memory for reuse.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader, BlockId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import type { BlockPosition, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, urgencyRank } from '@sluice/protocol/model';
 import {
   copyBytes,
@@ -25,6 +25,7 @@ import {
   MAX_TIMESTAMP_SECONDS,
 } from './block-columns.ts';
 import { compressFrame, compressFrameAsync } from './block-compression.ts';
+import type { DraftHeader } from './block-digest.ts';
 import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './block-formats.ts';
 import type { RecordFields } from './block-record.ts';
 
@@ -61,7 +62,7 @@ export interface RawBlock {
 
 /** The payload of a sealed block before compression. */
 export interface SealedRawBlock extends RawBlock {
-  readonly header: BlockHeader;
+  readonly header: DraftHeader;
 }
 
 export class BlockBuilder {
@@ -181,7 +182,7 @@ export class BlockBuilder {
    * @throws SluiceError `internal` when there is nothing to seal, `limit_exceeded` when the block is too large (the
    *   builder is left as it is).
    */
-  seal(id: BlockId, format: BlockFormat = LATEST_BLOCK_FORMAT): SealedRawBlock {
+  seal(id: BlockPosition, format: BlockFormat = LATEST_BLOCK_FORMAT): SealedRawBlock {
     const count = this.#count;
     if (count === 0) throw new SluiceError('internal', 'an empty block was to be sealed');
     const target = Buffer.allocUnsafeSlow(this.rawBytes);
@@ -191,7 +192,7 @@ export class BlockBuilder {
         hint: 'Seal blocks before they reach the limit.',
       });
     }
-    const header: BlockHeader = {
+    const header: DraftHeader = {
       id,
       urgency: this.urgency,
       rawBytes: end,
@@ -203,7 +204,7 @@ export class BlockBuilder {
     return { format, header, raw: target.subarray(0, end) };
   }
 
-  #write(target: Buffer, id: BlockId, format: BlockFormat): number {
+  #write(target: Buffer, id: BlockPosition, format: BlockFormat): number {
     let at = 0;
     if (format.countedServerColumns !== undefined) {
       at += encodeCounts(format.columns.length + format.countedServerColumns, this.#count).copy(target);
@@ -215,7 +216,7 @@ export class BlockBuilder {
     return at;
   }
 
-  #writeData({ name, encoding }: AgentColumn, target: Buffer, at: number, id: BlockId): number {
+  #writeData({ name, encoding }: AgentColumn, target: Buffer, at: number, id: BlockPosition): number {
     const count = this.#count;
     if (encoding.kind === 'record_numbers')
       return at + copyBytes(recordNumbers(count), 4 * count, target, at);

@@ -1,11 +1,12 @@
 /**
- * What a server adds to a block before the store gets it: the columns that only it knows, and, but for the first format,
- * the numbers of columns and records before them all (block-format.md). The payload itself is not touched.
+ * What a server adds to a block before the store gets it: the columns that only it knows, and the numbers of columns and
+ * records before them all (block-format.md). The payload is not touched, but for the first format: it counts the columns of
+ * the servers of its time, and is compressed again with today's number.
  */
-import type { ServerId } from '@sluice/protocol/model';
+import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import { encodeConstantDictionary } from './block-buffer.ts';
 import { type BlockColumn, columnHead, encodeCounts } from './block-columns.ts';
-import { compressFrame } from './block-compression.ts';
+import { compressFrame, decompressFrame } from './block-compression.ts';
 import {
   BLOCK_FORMATS,
   type BlockFormat,
@@ -23,30 +24,38 @@ export interface ServerFacts {
   readonly priority: number;
 }
 
+/** What is needed of a block's header. */
+export type CompletedHeader = Pick<BlockHeader, 'id' | 'rawBytes' | 'recordCount'>;
+
 interface ServerColumn extends BlockColumn {
-  /** The data of the column, the same value for `count` records. */
-  encode(facts: ServerFacts, count: number): Buffer;
+  /** The data of the column, the same value for all records. */
+  encode(facts: ServerFacts, header: CompletedHeader): Buffer;
 }
 
-/** In their order. The first format has only the first two. */
+/** In their order. */
 const SERVER_COLUMNS: readonly ServerColumn[] = [
   {
     name: 'ServerId',
     type: 'LowCardinality(String)',
-    encode: ({ serverId }, count) => encodeConstantDictionary(serverId, count),
+    encode: ({ serverId }, { recordCount }) => encodeConstantDictionary(serverId, recordCount),
   },
   {
     name: 'ChannelPriority',
     type: 'UInt32',
-    encode: ({ priority }, count) => {
+    encode: ({ priority }, { recordCount }) => {
       const one = Buffer.allocUnsafe(4);
       one.writeUInt32LE(priority);
-      return Buffer.alloc(4 * count, one);
+      return Buffer.alloc(4 * recordCount, one);
     },
+  },
+  {
+    name: 'BlockDigest',
+    type: 'LowCardinality(String)',
+    encode: (_, { id, recordCount }) => encodeConstantDictionary(id.digest, recordCount),
   },
 ];
 
-/** Names and types of all columns of a completed block; a block of an earlier format has only some of them. */
+/** Names and types of all columns of a completed block; a block of an earlier format has only some of the agent's. */
 export function completedColumns(format: BlockFormat = LATEST_BLOCK_FORMAT): readonly BlockColumn[] {
   return [...format.columns, ...SERVER_COLUMNS];
 }
@@ -54,22 +63,24 @@ export function completedColumns(format: BlockFormat = LATEST_BLOCK_FORMAT): rea
 /**
  * One block of ClickHouse's Native format as zstd frames, one after the other.
  *
- * @param payload a validated payload of so many records
+ * @param payload a validated payload of this header
  * @throws SluiceError `protocol_mismatch` for a format that is not among `formats`
  */
 export function completeBlock(
   payload: Uint8Array,
-  recordCount: number,
+  header: CompletedHeader,
   facts: ServerFacts,
   formats: BlockFormats = BLOCK_FORMATS,
 ): Buffer[] {
   const { formatNumber, frame } = splitPayload(payload);
   const format = formats.get(formatNumber);
   if (format === undefined) throw unknownFormat(formatNumber, formats);
-  const columns = SERVER_COLUMNS.slice(0, format.countedServerColumns ?? SERVER_COLUMNS.length);
   const added = compressFrame(
-    Buffer.concat(columns.flatMap((column) => [columnHead(column), column.encode(facts, recordCount)])),
+    Buffer.concat(SERVER_COLUMNS.flatMap((column) => [columnHead(column), column.encode(facts, header)])),
   );
-  if (format.countedServerColumns !== undefined) return [frame, added];
-  return [compressFrame(encodeCounts(format.columns.length + columns.length, recordCount)), frame, added];
+  const counts = encodeCounts(format.columns.length + SERVER_COLUMNS.length, header.recordCount);
+  if (format.countedServerColumns === undefined) return [compressFrame(counts), frame, added];
+  const raw = decompressFrame(frame, header.rawBytes);
+  const counted = encodeCounts(format.columns.length + format.countedServerColumns, header.recordCount);
+  return [compressFrame(Buffer.concat([counts, raw.subarray(counted.length)])), added];
 }

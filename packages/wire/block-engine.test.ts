@@ -9,11 +9,14 @@ import { Session } from 'chdb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './block-builder.ts';
 import { completeBlock, completedColumns } from './block-completion.ts';
+import { withDigest } from './block-digest.ts';
 import { prepareAttributes, RecordFields } from './block-record.ts';
 import { openBlock } from './block-validator.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'sluice-block-'));
 let session: Session;
+/** By sequence. */
+const digests = new Map<number, string>();
 
 beforeAll(() => {
   session = new Session(path.join(directory, 'store'));
@@ -60,12 +63,14 @@ async function loadedBlock(urgency: UrgencyClass, sequence: number, records: num
   const bound = builder.rawBytes;
   const id = { agentId: 'agent-1' as AgentId, epoch: 2 ** 50 + 7, sequence };
   const sealed = builder.seal(id);
-  const { header, raw } = sealed;
-  expect(header.rawBytes).toBe(raw.length);
+  const { raw } = sealed;
+  expect(sealed.header.rawBytes).toBe(raw.length);
   expect(raw.length).toBeLessThanOrEqual(bound);
   const payload = await compressBlock(sealed);
+  const header = withDigest(sealed.header, payload);
+  digests.set(sequence, header.id.digest);
   openBlock(payload, { ...header.id, urgency, rawBytes: raw.length, recordCount: records });
-  return Buffer.concat(completeBlock(payload, records, { serverId: 's1' as ServerId, priority: 3 }));
+  return Buffer.concat(completeBlock(payload, header, { serverId: 's1' as ServerId, priority: 3 }));
 }
 
 test('two concatenated blocks are inserted and selected back equal', async () => {
@@ -111,6 +116,7 @@ test('two concatenated blocks are inserted and selected back equal', async () =>
       RecordNumber: record,
       ServerId: 's1',
       ChannelPriority: 3,
+      BlockDigest: digests.get(position === 300 ? 2 : 1),
     });
   }
 });

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { BlockHeader, Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import type { Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import {
   MAX_BLOCK_RAW_BYTES,
   MAX_CHANNELS_PER_GRANT,
@@ -16,6 +16,7 @@ import {
 } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type DraftHeader, withDigest } from './block-digest.ts';
 import * as convert from './convert.ts';
 
 const id = fc.stringMatching(/^[a-z0-9._-]{1,128}$/);
@@ -126,7 +127,7 @@ describe('what was written is read again, over the wire', () => {
     const payload = fc.uint8Array({ minLength: 1, maxLength: 64 });
     fc.assert(
       fc.property(header, payload, fc.option(id, { nil: undefined }), (value, bytes, doubt) => {
-        const block = value as unknown as BlockHeader;
+        const block = withDigest(value as unknown as DraftHeader, bytes);
         const inDoubtAt = doubt === undefined ? undefined : convert.readServerId(doubt);
         const written = toBinary(BlockSchema, convert.writeBlock(block, bytes, inDoubtAt));
         const read = convert.readBlock(fromBinary(BlockSchema, written), block.id.agentId);

@@ -11,6 +11,7 @@ import type {
   AgentId,
   BlockHeader,
   BlockId,
+  BlockPosition,
   BlockRefusal,
   ChannelNumber,
   ClassBacklog,
@@ -47,6 +48,7 @@ import type {
   Revocation as WireRevocation,
 } from '@sluice/wire/gen/uplink_pb';
 import {
+  BlockAcknowledgementSchema,
   BlockRefusalSchema,
   BlockSchema,
   ClassBacklogSchema,
@@ -57,6 +59,8 @@ import {
   RefusalReason as WireRefusalReason,
   type UrgencyClass as WireUrgency,
 } from '@sluice/wire/gen/uplink_pb';
+
+import { type DraftHeader, digestBytes, digestProblem, readDigest, withDigest } from './block-digest.ts';
 
 /** Most servers named in one notice: an agent is configured with a handful; more is a peer gone wrong. */
 export const MAX_OUTRANKING_SERVERS = 64;
@@ -361,6 +365,7 @@ export function writeBlock(
     recordCount: header.recordCount,
     oldestObservedMs: BigInt(Math.max(0, Math.trunc(header.oldestObservedMs))),
     inDoubtAtServerId: inDoubtAt ?? '',
+    digest: digestBytes(header.id.digest),
     payload,
   });
 }
@@ -368,36 +373,58 @@ export function writeBlock(
 /** A block's checked head, and the payload still unchecked (it refers to the message's bytes). */
 export interface ReceivedBlock {
   readonly header: BlockHeader;
+  /** Set when header and payload are not what the digest that came with them was made of. */
+  readonly damage?: string;
   readonly inDoubtAt?: ServerId;
   readonly payload: Uint8Array;
 }
 
-/** The checked head of a block that `agentId` sent. Throws protocol_violation. */
+/**
+ * The checked head of a block that `agentId` sent, with the digest of what arrived. Throws protocol_violation.
+ *
+ * Hashes the payload: no digest is believed, and a peer that names none sends what it always sent.
+ */
 export function readBlock(block: WireBlock, agentId: AgentId): ReceivedBlock {
-  const header: BlockHeader = {
-    id: readBlockId(block, agentId),
+  const draft: DraftHeader = {
+    id: readPosition(block, agentId),
     urgency: readUrgency(block.urgency, 'block.urgency'),
     rawBytes: readInteger('block.raw_bytes', block.rawBytes, 1, MAX_BLOCK_RAW_BYTES),
     // A record takes at least one byte of the payload, so this also bounds what a validator allocates.
     recordCount: readInteger('block.record_count', block.recordCount, 1, MAX_BLOCK_RAW_BYTES),
     oldestObservedMs: readSafe('block.oldest_observed_ms', block.oldestObservedMs, 0) as TimeMs,
   };
-  if (block.payload.length === 0) violation('block.payload', 'is empty');
-  if (block.inDoubtAtServerId === '') return { header, payload: block.payload };
-  return {
-    header,
-    payload: block.payload,
-    inDoubtAt: readServerId(block.inDoubtAtServerId, 'block.in_doubt_at'),
-  };
+  const { payload } = block;
+  if (payload.length === 0) violation('block.payload', 'is empty');
+  const header = withDigest(draft, payload);
+  const named = block.digest.length === 0 ? header.id.digest : readDigest(block.digest);
+  const inDoubtAt =
+    block.inDoubtAtServerId === ''
+      ? {}
+      : { inDoubtAt: readServerId(block.inDoubtAtServerId, 'block.in_doubt_at') };
+  if (named === header.id.digest) return { header, payload, ...inDoubtAt };
+  const asNamed = { ...header, id: { ...header.id, digest: named } };
+  return { header: asNamed, damage: digestProblem(asNamed, payload) ?? '', payload, ...inDoubtAt };
 }
 
-/** The block that an acknowledgement or refusal names. Throws protocol_violation. */
-export function readBlockId(named: WireAcknowledgement | WireRefusal | WireBlock, agentId: AgentId): BlockId {
+/** The position of a block, and of the one that an acknowledgement or refusal names. Throws protocol_violation. */
+export function readPosition(
+  named: WireAcknowledgement | WireRefusal | WireBlock,
+  agentId: AgentId,
+): BlockPosition {
   return {
     agentId,
     epoch: readEpoch(named.epoch),
     sequence: readSafe('sequence', named.sequence, 1),
   };
+}
+
+/** The acknowledgement of a block as a message. */
+export function writeAcknowledgement(blockId: BlockId): WireAcknowledgement {
+  return create(BlockAcknowledgementSchema, {
+    epoch: BigInt(blockId.epoch),
+    sequence: BigInt(blockId.sequence),
+    digest: digestBytes(blockId.digest),
+  });
 }
 
 /** A refusal as a message. */
@@ -407,10 +434,11 @@ export function writeRefusal(blockId: BlockId, refusal: BlockRefusal): WireRefus
     sequence: BigInt(blockId.sequence),
     retryable: refusal.kind === 'retryable',
     reason: readText(refusal.reason),
+    digest: digestBytes(blockId.digest),
   });
 }
 
-/** What a refusal says (which block: {@link readBlockId}). */
+/** What a refusal says (which block: {@link readPosition}). */
 export function readRefusal(refusal: WireRefusal): BlockRefusal {
   return { kind: refusal.retryable ? 'retryable' : 'malformed', reason: readText(refusal.reason) };
 }

@@ -9,9 +9,10 @@ import type { AgentId, ServerId } from '@sluice/protocol/model';
 import { Session } from 'chdb';
 import { afterAll, expect, test } from 'vitest';
 import { writeUInt64 } from './block-buffer.ts';
-import { BlockBuilder, type ColumnData, compressBlockSync, type RawBlock } from './block-builder.ts';
+import { BlockBuilder, type ColumnData, compressBlockSync, type SealedRawBlock } from './block-builder.ts';
 import { type AgentColumn, RECORD_COLUMNS } from './block-columns.ts';
 import { completeBlock, completedColumns } from './block-completion.ts';
+import { withDigest } from './block-digest.ts';
 import { BLOCK_FORMATS, type BlockFormat, type BlockFormats, LATEST_BLOCK_FORMAT } from './block-formats.ts';
 import { RecordFields } from './block-record.ts';
 import { type ExpectedBlock, openBlock } from './block-validator.ts';
@@ -69,7 +70,7 @@ function sealed(
   format: BlockFormat,
   sequence: number,
   offsets: number[],
-): RawBlock & { expected: ExpectedBlock } {
+): SealedRawBlock & { expected: ExpectedBlock } {
   const builder = new OffsetBuilder();
   const fields = new RecordFields();
   for (const offset of offsets) {
@@ -81,7 +82,7 @@ function sealed(
   const { header, raw } = builder.seal(id, format);
   const { urgency, rawBytes, recordCount } = header;
   expect(rawBytes).toBeLessThanOrEqual(bound);
-  return { format, raw, expected: { ...id, urgency, rawBytes, recordCount } };
+  return { format, header, raw, expected: { ...id, urgency, rawBytes, recordCount } };
 }
 
 test('blocks of 1.0, of the latest format and of one with another column stand in one insert', () => {
@@ -101,16 +102,17 @@ test('blocks of 1.0, of the latest format and of one with another column stand i
 
   const old = oldBlock('bulk');
   const blocks = [sealed(COMING, 11, [0, 17, 2 ** 52]), sealed(LATEST_BLOCK_FORMAT, 12, [5])];
-  const frames = [completeBlock(old.payload, old.header.recordCount, FACTS, FORMATS)];
+  const frames = [completeBlock(old.payload, withDigest(old.header, old.payload), FACTS, FORMATS)];
   for (const block of blocks) {
     const payload = compressBlockSync(block);
     const opened = openBlock(payload, block.expected, FORMATS);
     expect(opened.format).toBe(block.format);
-    frames.push(completeBlock(payload, opened.recordCount, FACTS, FORMATS));
+    frames.push(completeBlock(payload, withDigest(block.header, payload), FACTS, FORMATS));
   }
   // A block with the column first and last: the engine goes by each block's own columns.
   const again = sealed(COMING, 13, [99]);
-  frames.push(completeBlock(compressBlockSync(again), 1, FACTS, FORMATS));
+  const payload = compressBlockSync(again);
+  frames.push(completeBlock(payload, withDigest(again.header, payload), FACTS, FORMATS));
   const file = path.join(directory, 'body.zst');
   writeFileSync(file, Buffer.concat(frames.flat()));
   const names = columns.map(({ name }) => name).join(', ');

@@ -1,7 +1,9 @@
 /**
- * Who the queue is: the agent id that names it and the epoch that tells it from every other queue of that agent.
+ * Who the queue is: the agent id that names it, drawn once when it is created, and the epoch that names one run of the
+ * agent.
  *
- * Invariant: both are drawn once, when the queue is created, and never change.
+ * Invariant: no block is sealed before its epoch is on disk, and no two runs have the same, also when the directory was
+ * copied or put back to an earlier state between them.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -13,7 +15,7 @@ import { asAgentId, metaSchema, QUEUE_FORMAT } from './stored.ts';
 
 /** Room for the random part in a generated agent id. */
 const MAX_HOST_PART_BYTES: number = MAX_ID_BYTES - 16;
-/** `randomInt` allows ranges up to this; far more than enough that two queues of one agent id never share an epoch. */
+/** `randomInt` allows ranges up to this; far more than enough that two runs of one agent id never share an epoch. */
 const MAX_EPOCH: number = 2 ** 48 - 1;
 
 export interface QueueIdentity {
@@ -66,7 +68,7 @@ export async function createIdentity(
       hint: 'Give a shorter agent id, or none to have one drawn from the host name.',
     });
   }
-  return await writeIdentity(environment, { agentId, epoch: randomInt(1, MAX_EPOCH), nextSequence: 1 });
+  return await writeIdentity(environment, { agentId, epoch: drawEpoch(), nextSequence: 1 });
 }
 
 /**
@@ -84,7 +86,7 @@ export async function restoreIdentity(
   return await writeIdentity(environment, {
     agentId: marked.agentId,
     // What was sent under the old one and is read again now has other blocks.
-    epoch: randomInt(1, MAX_EPOCH),
+    epoch: drawEpoch(),
     nextSequence: marked.nextSequence,
   });
 }
@@ -111,6 +113,19 @@ export function checkWanted(file: string, agentId: string, wantedAgentId: string
     `the queue in ${file} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
     { hint: `Name the agent "${agentId}", or give "${wantedAgentId}" a data directory of its own.` },
   );
+}
+
+/** Draws the epoch of a new run and makes it durable. Throws SluiceError `disk_full`. */
+export async function beginRun(environment: Environment, known: QueueIdentity): Promise<QueueIdentity> {
+  const epoch = drawEpoch();
+  await commit(environment, (write) => {
+    write.put(environment.meta, 'epoch', epoch);
+  });
+  return { ...known, epoch };
+}
+
+function drawEpoch(): number {
+  return randomInt(1, MAX_EPOCH);
 }
 
 function drawAgentId(): string {

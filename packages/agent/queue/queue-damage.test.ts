@@ -2,7 +2,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { BlockHeader, TimeMs } from '@sluice/protocol/model';
+import type { TimeMs } from '@sluice/protocol/model';
+import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
@@ -26,11 +27,12 @@ async function openQueue(agentId?: string): Promise<DurableQueue> {
 }
 
 function block(queue: DurableQueue, payloadBytes: number): NewBlock {
-  const header: BlockHeader = {
-    ...{ id: queue.nextId(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
+  const draft: DraftHeader = {
+    ...{ id: queue.nextPosition(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
     oldestObservedMs: 1_700_000_000_000 as TimeMs,
   };
-  return { header, payload: Buffer.alloc(payloadBytes, header.id.sequence) };
+  const payload = Buffer.alloc(payloadBytes, draft.id.sequence);
+  return { header: withDigest(draft, payload), payload };
 }
 
 /** A queue that held `count` blocks and one read position, closed. */
@@ -62,7 +64,7 @@ describe('a queue whose file is gone', () => {
       expect(lossTotals).toEqual({ losses: 1, blocks: 5 });
       expect(losses[0]?.message).toMatch(/held 5 blocks .*read again/);
       expect([...queue.checkpoints()]).toEqual([{ key: 'file', value: { offset: 1 } }]);
-      expect(queue.nextId().sequence).toBeGreaterThanOrEqual(7);
+      expect(queue.nextPosition().sequence).toBeGreaterThanOrEqual(7);
     },
   );
 

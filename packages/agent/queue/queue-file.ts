@@ -22,6 +22,7 @@ import {
   openEnvironment,
 } from './environment.ts';
 import {
+  beginRun,
   checkWanted,
   createIdentity,
   type QueueIdentity,
@@ -30,6 +31,7 @@ import {
 } from './identity.ts';
 import { MARK_FILE_NAME, openQueueMark, type QueueMark, type QueueMarkState } from './queue-mark.ts';
 import { type Swept, sweepDamaged } from './sweep.ts';
+import { upgradeFormat } from './upgrade.ts';
 
 export const QUEUE_FILE_NAME = 'queue.mdb';
 
@@ -108,14 +110,16 @@ async function identify(opened: Opened, agentId: string | undefined): Promise<Op
     mark.addLoss(lossOfAll(environment.file, marked, mark));
     return { environment, identity, mark, origin: 'lost' };
   }
+  await upgradeFormat(environment);
   // First: what a newer program wrote must not be taken for damage.
   const stored = storedIdentity(environment, agentId, marked);
   const swept = await sweepDamaged(environment);
   const identity =
-    stored ??
-    (marked === undefined
-      ? await createIdentity(environment, agentId)
-      : await restoreIdentity(environment, marked, agentId));
+    stored === undefined
+      ? marked === undefined
+        ? await createIdentity(environment, agentId)
+        : await restoreIdentity(environment, marked, agentId)
+      : await beginRun(environment, stored);
   const loss = lossOfSome(
     environment,
     state,

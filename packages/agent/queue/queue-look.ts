@@ -30,8 +30,7 @@ export function lookIntoQueue(directory: string): QueueLook {
   const environment = openEnvironment(file);
   const identity = readIdentity(environment);
   if (identity === undefined) throw corruptState(file, 'it does not say whose it is');
-  const { agentId, epoch } = identity;
-  const shelf = new SetAsideShelf(environment, (sequence) => ({ agentId, epoch, sequence }));
+  const shelf = new SetAsideShelf(environment, identity.agentId);
   return {
     setAside: shelf.blocks(),
     losses: openQueueMark(directory).losses.map(({ message }) => message),

@@ -6,7 +6,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DAMAGE_SEEDS, damageFile } from '@sluice/host/damage-fixture';
-import type { BlockHeader, TimeMs } from '@sluice/protocol/model';
+import type { TimeMs } from '@sluice/protocol/model';
+import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { expect, it } from 'vitest';
 import { DurableQueue, type NewBlock } from './queue.ts';
 
@@ -14,11 +15,12 @@ const CUTS = 60;
 const PAYLOAD_BYTES = [300, 9000];
 
 function block(queue: DurableQueue, payloadBytes: number): NewBlock {
-  const header: BlockHeader = {
-    ...{ id: queue.nextId(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
+  const draft: DraftHeader = {
+    ...{ id: queue.nextPosition(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
     oldestObservedMs: 1_700_000_000_000 as TimeMs,
   };
-  return { header, payload: Buffer.alloc(payloadBytes, header.id.sequence) };
+  const payload = Buffer.alloc(payloadBytes, draft.id.sequence);
+  return { header: withDigest(draft, payload), payload };
 }
 
 it('opens whatever happened to its file, and counts each block that is gone', {

@@ -1,14 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
+import type { ServerId, TimeMs } from '@sluice/protocol/model';
+import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openEnvironment } from './environment.ts';
+import { commit, openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
 import { MAX_SET_ASIDE_BYTES } from './set-aside-shelf.ts';
+import { QUEUE_FORMAT } from './stored.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -31,14 +33,14 @@ async function openQueue(
 }
 
 function block(queue: DurableQueue, payload: Uint8Array = Buffer.from('payload')): NewBlock {
-  const header: BlockHeader = {
-    id: queue.nextId(),
+  const draft: DraftHeader = {
+    id: queue.nextPosition(),
     urgency: 'normal',
     rawBytes: 1000,
     recordCount: 3,
     oldestObservedMs: 1_700_000_000_000 as TimeMs,
   };
-  return { header, payload };
+  return { header: withDigest(draft, payload), payload };
 }
 
 async function codeOf(action: () => Promise<unknown>): Promise<string> {
@@ -70,14 +72,14 @@ describe('DurableQueue', () => {
 
     const second = await openQueue(directory);
     expect(second.agentId).toBe(first.agentId);
-    expect(second.epoch).toBe(first.epoch);
+    expect(second.epoch).not.toBe(first.epoch);
     expect([...second.blocks()]).toEqual([{ header: two.header, inDoubtAt: 's1' }, { header: three.header }]);
     expect(second.readPayload(two.header.id)?.compare(two.payload)).toBe(0);
     expect(second.readPayload(one.header.id)).toBeUndefined();
     expect([...second.checkpoints()]).toEqual([{ key: 'a', value: { offset: 12 } }]);
     expect(second.usedBytes).toBe(100_000 + 'payload'.length);
     expect(second.settledBelowSequence).toBe(2);
-    expect(second.nextId().sequence).toBe(4);
+    expect(second.nextPosition().sequence).toBe(4);
   });
 
   it('never reuses the sequence of a block that is gone', async () => {
@@ -89,7 +91,55 @@ describe('DurableQueue', () => {
     await first.close();
     const second = await openQueue(directory);
     expect(second.settledBelowSequence).toBe(2);
-    expect(second.nextId().sequence).toBe(2);
+    expect(second.nextPosition().sequence).toBe(2);
+  });
+
+  it('draws a new epoch at each start; a copy that is put back draws no position a second time', async () => {
+    const directory = temporaryDirectory();
+    const copy = temporaryDirectory();
+    const first = await DurableQueue.open({ directory });
+    const kept = block(first);
+    await first.commitCut([kept], []);
+    await first.close();
+    cpSync(directory, copy, { recursive: true });
+    const epochs = new Set([first.epoch]);
+    for (const place of [directory, copy, directory]) {
+      const queue = await DurableQueue.open({ directory: place });
+      epochs.add(queue.epoch);
+      expect([...queue.blocks()][0]?.header).toEqual(kept.header);
+      expect(queue.nextPosition()).toEqual({ agentId: first.agentId, epoch: queue.epoch, sequence: 2 });
+      await queue.close();
+    }
+    expect(epochs.size).toBe(4);
+  });
+
+  it('brings a queue of format 1 to the present one: its blocks keep their epoch and get digests', async () => {
+    const directory = temporaryDirectory();
+    const first = await DurableQueue.open({ directory });
+    const [kept, aside] = [block(first), block(first, Buffer.from('aside'))];
+    await first.commitCut([kept, aside], [{ key: 'a', value: 7 }]);
+    await first.setAside(aside.header.id, 'a reason');
+    await first.close();
+    const environment = openEnvironment(path.join(directory, 'queue.mdb'));
+    const withoutIdentity = (value: unknown): object =>
+      Object.fromEntries(
+        Object.entries(value as object).filter(([name]) => !['digest', 'epoch'].includes(name)),
+      );
+    await commit(environment, (write) => {
+      for (const { key, value } of environment.headers.getRange())
+        write.put(environment.headers, key, withoutIdentity(value));
+      for (const { key, value } of environment.asideHeaders.getRange()) {
+        const stored = value as { header: object };
+        write.put(environment.asideHeaders, key, { ...stored, header: withoutIdentity(stored.header) });
+      }
+      write.put(environment.meta, 'format', 1);
+    });
+    await environment.root.close();
+
+    const second = await openQueue(directory);
+    expect([...second.blocks()]).toEqual([{ header: kept.header }]);
+    expect(second.setAsideBlocks()).toMatchObject([{ header: aside.header, reason: 'a reason' }]);
+    expect(second.epoch).not.toBe(first.epoch);
   });
 
   it('takes the agent id that it is given and refuses another one later', async () => {
@@ -183,7 +233,7 @@ describe('DurableQueue', () => {
     const directory = temporaryDirectory();
     await (await DurableQueue.open({ directory })).close();
     const environment = openEnvironment(path.join(directory, 'queue.mdb'));
-    await environment.meta.put('format', 2);
+    await environment.meta.put('format', QUEUE_FORMAT + 1);
     await environment.root.close();
     expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('state_newer');
   });

@@ -5,7 +5,8 @@
  * - Blocks, checkpoints and the sequence mark of a cut change in one transaction, so reading resumes exactly behind
  *   what is in blocks, wherever the process ended.
  * - What a promise of this module resolved for would survive a power cut.
- * - A sequence names one block for ever. A sequence that was drawn and not committed never left this process.
+ * - A sequence names one block of one run for ever. One that was drawn and not committed never left this process. Each
+ *   start draws a new epoch, so that a directory that comes back older draws no position a second time.
  * - Payloads stay on disk; memory holds a number per block.
  * - A write that fails has changed nothing and may be tried again.
  */
@@ -14,7 +15,7 @@ import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
-import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import { corruptState } from './corrupt-state.ts';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
@@ -108,7 +109,7 @@ export class DurableQueue {
       this.#payloadBytes.set(key, stored.payloadBytes);
       this.#usedBytes += stored.payloadBytes;
     }
-    this.#shelf = new SetAsideShelf(environment, (sequence) => this.#id(sequence));
+    this.#shelf = new SetAsideShelf(environment, this.agentId);
     this.#space = new DiskSpace({
       what: 'the queue',
       reserveBytes: DISK_RESERVE_BYTES,
@@ -142,9 +143,15 @@ export class DurableQueue {
     }
   }
 
-  /** Draws the identity of the next block. It counts only once {@link commitCut} has it. */
-  nextId(): BlockId {
-    return this.#id(this.#nextSequence++);
+  /** Draws the position of the next block. It counts only once {@link commitCut} has it. */
+  nextPosition(): BlockPosition {
+    const sequence = this.#nextSequence++;
+    return { agentId: this.agentId, epoch: this.epoch, sequence };
+  }
+
+  /** What is sealed from now on has this sequence or a higher one. */
+  get nextSequence(): number {
+    return this.#committedSequence + 1;
   }
 
   /**
@@ -200,7 +207,7 @@ export class DurableQueue {
   *blocks(): IterableIterator<QueuedBlock> {
     const { headers, inDoubt, file } = this.#environment;
     for (const sequence of this.#payloadBytes.keys()) {
-      const header = loadHeader(this.#id(sequence), parseStoredHeader(headers.get(sequence), file));
+      const header = loadHeader(this.agentId, sequence, parseStoredHeader(headers.get(sequence), file));
       const server = inDoubt.get(sequence);
       yield server === undefined ? { header } : { header, inDoubtAt: parseServerId(server, file) };
     }
@@ -382,12 +389,9 @@ export class DurableQueue {
     this.#lock.release();
   }
 
-  #id(sequence: number): BlockId {
-    return { agentId: this.agentId, epoch: this.epoch, sequence };
-  }
-
+  /** Sequences count on over all runs, so one of them is enough to find a block of this queue. */
   #holds(id: BlockId): boolean {
-    return id.agentId === this.agentId && id.epoch === this.epoch && this.#payloadBytes.has(id.sequence);
+    return id.agentId === this.agentId && this.#payloadBytes.has(id.sequence);
   }
 
   /** A write that makes the queue smaller or keeps its size: on a full disk it gets the ballast's room. */

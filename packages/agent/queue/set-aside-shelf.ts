@@ -4,7 +4,7 @@
  * Invariants: within {@link MAX_SET_ASIDE_BLOCKS} and {@link MAX_SET_ASIDE_BYTES}, the newest kept; what is on the shelf is
  * not in the queue, and the other way round (both change in one transaction).
  */
-import type { BlockHeader, BlockId } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader } from '@sluice/protocol/model';
 import type { Environment, Transaction } from './environment.ts';
 import { loadHeader, parseStoredAside, type StoredHeader } from './stored.ts';
 
@@ -21,12 +21,12 @@ export interface SetAsideBlock {
 
 export class SetAsideShelf {
   readonly #environment: Environment;
-  readonly #idOf: (sequence: number) => BlockId;
+  readonly #agentId: AgentId;
   #payloadBytes = 0;
 
-  constructor(environment: Environment, idOf: (sequence: number) => BlockId) {
+  constructor(environment: Environment, agentId: AgentId) {
     this.#environment = environment;
-    this.#idOf = idOf;
+    this.#agentId = agentId;
     for (const { value } of environment.asideHeaders.getRange())
       this.#payloadBytes += parseStoredAside(value, environment.file).header.payloadBytes;
   }
@@ -44,7 +44,7 @@ export class SetAsideShelf {
     const { asideHeaders, file } = this.#environment;
     return [...asideHeaders.getRange()].map(({ key, value }) => {
       const { header, reason, atMs } = parseStoredAside(value, file);
-      return { header: loadHeader(this.#idOf(key), header), reason, atMs };
+      return { header: loadHeader(this.#agentId, key, header), reason, atMs };
     });
   }
 

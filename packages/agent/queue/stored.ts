@@ -4,24 +4,31 @@
  *
  * Invariant: whatever is read passes a schema; nothing from disk is trusted to have a type.
  */
-import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
+import { parseDigest } from '@sluice/wire/block-digest';
 import { z } from 'zod';
 import { corruptState } from './corrupt-state.ts';
 
-/** Version of everything below. A higher one on disk belongs to a newer program. */
-export const QUEUE_FORMAT = 1;
+/**
+ * Version of everything below. A higher one on disk belongs to a newer program. Format 1 had one epoch for the whole queue
+ * and no digests (upgrade.ts).
+ */
+export const QUEUE_FORMAT = 2;
 
 /** What the queue says of itself. */
 export interface StoredMeta {
   readonly format: number;
   readonly agentId: string;
+  /** Of the latest run. */
   readonly epoch: number;
   readonly nextSequence: number;
 }
 
-/** A block header without its identity, which is the queue's and the key's. */
+/** A block header without agent and sequence, which are the queue's and the key's. */
 export interface StoredHeader {
+  readonly epoch: number;
+  readonly digest: string;
   readonly urgency: UrgencyClass;
   readonly rawBytes: number;
   readonly recordCount: number;
@@ -43,6 +50,8 @@ export const metaSchema: z.ZodType<StoredMeta> = z.object({
 });
 
 const headerSchema: z.ZodType<StoredHeader> = z.object({
+  epoch: z.int().min(1),
+  digest: z.string().regex(/^[0-9a-f]{32}$/),
   urgency: z.enum(URGENCY_CLASSES),
   rawBytes: z.int().min(0),
   recordCount: z.int().min(0),
@@ -58,8 +67,9 @@ const asideSchema: z.ZodType<StoredAside> = z.object({
 
 /** What the headers database keeps for a block. */
 export function storeHeader(header: BlockHeader, payloadBytes: number): StoredHeader {
-  const { urgency, rawBytes, recordCount, oldestObservedMs } = header;
-  return { urgency, rawBytes, recordCount, oldestObservedMs, payloadBytes };
+  const { id, urgency, rawBytes, recordCount, oldestObservedMs } = header;
+  const { epoch, digest } = id;
+  return { epoch, digest, urgency, rawBytes, recordCount, oldestObservedMs, payloadBytes };
 }
 
 /** Reads a stored header. Throws SluiceError `state_corrupt`. */
@@ -85,9 +95,9 @@ export function parseServerId(value: unknown, where: string): ServerId {
 }
 
 /** The header as the scheduler knows it. */
-export function loadHeader(id: BlockId, stored: StoredHeader): BlockHeader {
+export function loadHeader(agentId: AgentId, sequence: number, stored: StoredHeader): BlockHeader {
   return {
-    id,
+    id: { agentId, epoch: stored.epoch, sequence, digest: parseDigest(stored.digest) },
     urgency: stored.urgency,
     rawBytes: stored.rawBytes,
     recordCount: stored.recordCount,

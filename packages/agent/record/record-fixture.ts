@@ -1,5 +1,5 @@
 /** What the tests of records share: lines in, records out, by way of a sealed and validated block. */
-import type { AgentId, BlockId } from '@sluice/protocol/model';
+import type { AgentId, BlockPosition } from '@sluice/protocol/model';
 import { compressBlockSync, type SealedRawBlock } from '@sluice/wire/block-builder';
 import { type ReadRecord, readRecords } from '@sluice/wire/block-reader';
 import { openBlock } from '@sluice/wire/block-validator';
@@ -10,7 +10,7 @@ export const OBSERVED_MS: number = Date.UTC(2026, 5, 20, 12, 0, 0, 250);
 export const OPTIONS: RecorderOptions = { hostName: 'here', timeZone: 'UTC' };
 
 /** Names blocks one after the other. */
-export function blockIds(): () => BlockId {
+export function blockIds(): () => BlockPosition {
   let sequence = 0;
   return () => {
     sequence += 1;

@@ -11,7 +11,7 @@
  *   another takes its place. Within a class the order of reading is kept.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockId } from '@sluice/protocol/model';
+import type { BlockPosition } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
 import { BlockBuilder, type SealedRawBlock } from '@sluice/wire/block-builder';
 import type { BlockFormat } from '@sluice/wire/block-formats';
@@ -104,16 +104,16 @@ export class Recorder {
     return largest;
   }
 
-  /** Seals all builders that hold something, most urgent first. `nextId` is called once per block, in order. */
-  cut(nextId: () => BlockId, format?: BlockFormat): SealedRawBlock[] {
+  /** Seals all builders that hold something, most urgent first. `nextPosition` is called once per block, in order. */
+  cut(nextPosition: () => BlockPosition, format?: BlockFormat): SealedRawBlock[] {
     const full = this.#full;
     this.#full = [];
     const blocks: SealedRawBlock[] = [];
     for (const builder of this.#builders) {
       for (const earlier of full) {
-        if (earlier.urgency === builder.urgency) blocks.push(earlier.seal(nextId(), format));
+        if (earlier.urgency === builder.urgency) blocks.push(earlier.seal(nextPosition(), format));
       }
-      if (builder.recordCount > 0) blocks.push(builder.seal(nextId(), format));
+      if (builder.recordCount > 0) blocks.push(builder.seal(nextPosition(), format));
     }
     return blocks;
   }

@@ -14,14 +14,17 @@ export interface WaitingBlock {
 /** Durable store of sealed blocks, asked by the uplink alone once the agent runs. */
 export interface BlockQueue {
   readonly agentId: AgentId;
-  /** Drawn once when the queue was created. */
+  /** Of this run of the agent. */
   readonly epoch: number;
   /**
-   * Every block of the epoch with a smaller sequence has been answered, and its removal is durable: servers forget
-   * what they knew of such blocks, so one that came back after a crash would be taken as news.
+   * Every block of this and earlier runs with a smaller sequence has been answered, and its removal is durable: servers forget
+   * the digests of such blocks, and would have to look for one that came back in the store.
    */
   readonly settledBelowSequence: number;
-  /** The sequence that the next block gets. Servers see by it that an older copy of the queue came back. */
+  /**
+   * The sequence that the next block gets. Servers see by it that an older copy of the queue came back, and which blocks were
+   * sealed before they knew of this run.
+   */
   readonly nextSequence?: number;
   /** What waits, oldest first; asked once, at the start. */
   blocks(): Iterable<WaitingBlock>;

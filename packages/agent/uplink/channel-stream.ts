@@ -15,8 +15,9 @@ import type {
   GrantId,
   ServerId,
 } from '@sluice/protocol/model';
-import { blockKey } from '@sluice/protocol/model';
-import { readBlockId, readRefusal } from '@sluice/wire/convert';
+import { positionKey } from '@sluice/protocol/model';
+import { digestProblem, readDigest } from '@sluice/wire/block-digest';
+import { readPosition, readRefusal } from '@sluice/wire/convert';
 import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
 import type { BlockQueue } from './block-queue.ts';
@@ -52,8 +53,8 @@ export class ChannelStream {
   readonly #options: ChannelStreamOptions;
   readonly #outbox = new Outbox<OutgoingBlock>(MAX_BLOCKS_WAITING_PER_CHANNEL);
   readonly #abort = new AbortController();
-  /** Sequences; all blocks are of the queue's epoch. */
-  readonly #unanswered = new Set<number>();
+  /** By position: a server of an older version names no digest. */
+  readonly #unanswered = new Map<string, BlockId>();
   #closing = false;
 
   /** Opens the stream. */
@@ -69,7 +70,8 @@ export class ChannelStream {
 
   /** Hands in a block. Past the bound, or after the end, the stream breaks (and says so). */
   send(block: OutgoingBlock): void {
-    this.#unanswered.add(block.header.id.sequence);
+    const { id } = block.header;
+    this.#unanswered.set(positionKey(id), id);
     if (!this.#outbox.push(block)) {
       this.#abort.abort(new SluiceError('limit_exceeded', 'more blocks than one channel stream may hold'));
     }
@@ -122,16 +124,19 @@ export class ChannelStream {
     try {
       await block.gate;
       const payload = await this.#options.queue.readPayload(id);
-      const problem = payload === undefined ? undefined : this.#options.problemOf(block.header, payload);
-      if (payload !== undefined && problem === undefined) return payload;
-      refusal =
-        problem === undefined
-          ? { kind: 'malformed', reason: 'the queue does not hold the payload' }
-          : { kind: 'retryable', reason: problem };
+      const damage =
+        payload === undefined ? 'the queue does not hold the payload' : digestProblem(block.header, payload);
+      if (payload === undefined || damage !== undefined) {
+        refusal = { kind: 'malformed', reason: damage ?? '' };
+      } else {
+        const problem = this.#options.problemOf(block.header, payload);
+        if (problem === undefined) return payload;
+        refusal = { kind: 'retryable', reason: problem };
+      }
     } catch (error) {
       refusal = { kind: 'retryable', reason: `the queue failed: ${SluiceError.from(error).message}` };
     }
-    this.#unanswered.delete(id.sequence);
+    this.#unanswered.delete(positionKey(id));
     this.#options.refused(id, refusal);
     return undefined;
   }
@@ -139,13 +144,13 @@ export class ChannelStream {
   #answer(response: SendResponse): void {
     const { message } = response;
     if (message.case === undefined) return; // a kind of answer newer than this program
-    const id = readBlockId(message.value, this.#options.queue.agentId);
-    if (id.epoch !== this.#options.queue.epoch || !this.#unanswered.delete(id.sequence)) {
-      throw new SluiceError(
-        'protocol_violation',
-        `the server answered a block that it was not sent: ${blockKey(id)}`,
-      );
+    const key = positionKey(readPosition(message.value, this.#options.queue.agentId));
+    const id = this.#unanswered.get(key);
+    const { digest } = message.value;
+    if (id === undefined || (digest.length > 0 && readDigest(digest) !== id.digest)) {
+      throw new SluiceError('protocol_violation', `the server answered a block that it was not sent: ${key}`);
     }
+    this.#unanswered.delete(key);
     if (message.case === 'acknowledgement') this.#options.acknowledged(id);
     else this.#options.refused(id, readRefusal(message.value));
   }

@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import type { BlockHeader } from '@sluice/protocol/model';
+import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { readBlock, readServerId } from '@sluice/wire/convert';
 import { SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
@@ -7,14 +7,14 @@ import { expect, test } from 'vitest';
 import { MAX_SENT_MESSAGE_BYTES } from './limits.ts';
 import { encodeBlock, encodeOpenChannel } from './send-call.ts';
 
-const header = {
+const draft = {
   id: { agentId: 'a', epoch: 3, sequence: 9 },
   urgency: 'elevated',
   rawBytes: 70_000,
   recordCount: 12,
   oldestObservedMs: 1_700_000_000_000,
   // A header as the machine hands it out; the brands say no more than these values do.
-} as unknown as BlockHeader;
+} as unknown as DraftHeader;
 
 function decode(pieces: readonly Uint8Array[]): ReturnType<typeof readBlock> {
   const bytes = Buffer.concat(pieces);
@@ -22,7 +22,7 @@ function decode(pieces: readonly Uint8Array[]): ReturnType<typeof readBlock> {
   expect(bytes.readUInt32BE(1)).toBe(bytes.length - 5);
   const { message } = fromBinary(SendRequestSchema, bytes.subarray(5));
   if (message.case !== 'block') throw new Error(`not a block but ${message.case}`);
-  return readBlock(message.value, header.id.agentId);
+  return readBlock(message.value, draft.id.agentId);
 }
 
 test('a block written by hand is what the generated code reads, at every size of its length fields', () => {
@@ -34,11 +34,13 @@ test('a block written by hand is what the generated code reads, at every size of
   fc.assert(
     fc.property(sizes, fc.boolean(), (size, doubt) => {
       const payload = Buffer.alloc(size, size);
+      const header = withDigest(draft, payload);
       const inDoubtAt = doubt ? readServerId('s2') : undefined;
       const pieces = encodeBlock(header, payload, inDoubtAt);
       expect(pieces.at(-1)).toBe(payload);
       const read = decode(pieces);
       expect(read.header).toEqual(header);
+      expect(read.damage).toBeUndefined();
       expect(read.inDoubtAt).toBe(inDoubtAt);
       expect(Buffer.compare(read.payload, payload)).toBe(0);
     }),
@@ -54,7 +56,8 @@ test('OpenChannel is one envelope', () => {
 });
 
 test('U19: a payload that no server would take is not sent', () => {
-  expect(() => encodeBlock(header, Buffer.alloc(MAX_SENT_MESSAGE_BYTES), undefined)).toThrow(
+  const payload = Buffer.alloc(MAX_SENT_MESSAGE_BYTES);
+  expect(() => encodeBlock(withDigest(draft, payload), payload, undefined)).toThrow(
     expect.objectContaining({ code: 'limit_exceeded' }),
   );
 });

@@ -1,7 +1,7 @@
 /** Blocks that lie aside, for people and for programs. */
 import { formatBytes } from '@sluice/host/quantity-text';
 import { SluiceError } from '@sluice/protocol/error';
-import type { BlockHeader } from '@sluice/protocol/model';
+import type { DraftHeader } from '@sluice/wire/block-digest';
 import { readRecords } from '@sluice/wire/block-reader';
 import { openBlock } from '@sluice/wire/block-validator';
 import { printable, styled } from './terminal.ts';
@@ -10,7 +10,7 @@ import { printable, styled } from './terminal.ts';
 export interface AsideBlock {
   /** Names it on its shelf. */
   readonly number: number;
-  readonly header: Omit<BlockHeader, 'oldestObservedMs'>;
+  readonly header: Omit<DraftHeader, 'oldestObservedMs'>;
   readonly reason: string;
 }
 

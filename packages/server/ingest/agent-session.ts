@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } from '@sluice/protocol/model';
 import type { Revocation } from '@sluice/wire/convert';
-import { writeGrant, writeRefusal, writeRevocation } from '@sluice/wire/convert';
+import { writeAcknowledgement, writeGrant, writeRefusal, writeRevocation } from '@sluice/wire/convert';
 import type { ControlResponse, SendResponse } from '@sluice/wire/gen/uplink_pb';
 import {
   ControlResponseSchema,
@@ -32,7 +32,7 @@ export class ChannelInbox {
   }
 
   acknowledge(id: BlockId): void {
-    const value = { epoch: BigInt(id.epoch), sequence: BigInt(id.sequence) };
+    const value = writeAcknowledgement(id);
     this.#answer(create(SendResponseSchema, { message: { case: 'acknowledgement', value } }));
   }
 
@@ -76,6 +76,7 @@ export interface ToldProblem {
 
 export class AgentSession {
   readonly agentId: AgentId;
+  /** The run of the agent. Its blocks may be of earlier runs too. */
   readonly epoch: number;
   readonly hostName: string;
   /** Empty: anywhere. */

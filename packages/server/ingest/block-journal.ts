@@ -14,15 +14,17 @@ export interface ArrivedBlock {
   readonly receivedMs: TimeMs;
   /** It may be durable at this other server too (U14). */
   readonly inDoubtAt?: ServerId;
+  /** The agent had sealed all lower sequences before this connection; 0 when it does not say. */
+  readonly sealedBefore: number;
 }
 
 /** Durable store of blocks that were taken. */
 export interface BlockJournal {
   /** Resolves when the block would survive a power cut; rejects when it was not taken (then it may be sent again). */
   append(block: ArrivedBlock): Promise<void>;
-  /** True when the block was taken, in this life or an earlier one, whether or not it is loaded already. */
+  /** True when this very block was taken, in this life or an earlier one, whether or not it is loaded already. */
   knows(id: BlockId): boolean;
-  /** Every block of the epoch with a smaller sequence is settled: what is remembered of them may go. */
+  /** The agent holds no block of the epoch with a smaller sequence: what is remembered of them may go. */
   settleBelow(agentId: AgentId, epoch: number, sequence: number): void | Promise<void>;
   /** Uncompressed bytes that it can take when it is empty. */
   readonly maxRawBytes: number;

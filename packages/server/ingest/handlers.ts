@@ -221,12 +221,6 @@ async function readBlocks(
       if (message.case === 'openChannel')
         throw new SluiceError('protocol_violation', 'OpenChannel came twice');
       const block = readBlock(message.value, session.agentId);
-      if (block.header.id.epoch !== session.epoch) {
-        throw new SluiceError(
-          'protocol_violation',
-          `the block's epoch ${block.header.id.epoch} is not the session's`,
-        );
-      }
       inbox.arrived();
       await host.take(opened, block);
     }

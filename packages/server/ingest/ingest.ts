@@ -135,6 +135,7 @@ type UntimedServerEvent = ServerEvent extends infer E
 interface Arriving {
   readonly block: ReceivedBlock;
   readonly receivedMs: TimeMs;
+  readonly sealedBefore: number;
   readonly leave: () => void;
   journaled: boolean;
 }
@@ -316,6 +317,11 @@ class IngestRuntime implements HandlerHost {
     const leave = await this.#gate.enter(session.machineKey, payload.length);
     let kept = false;
     try {
+      if (block.damage !== undefined) {
+        // Whether it was damaged at the agent, its agent sees before it sends it again.
+        this.#refuse(channel, header, { kind: 'retryable', reason: block.damage });
+        return;
+      }
       let known = await this.#isKnown(key, header);
       if (!known) {
         const refusal = await this.#refusalOf(block);
@@ -328,7 +334,8 @@ class IngestRuntime implements HandlerHost {
       // Replaced or gone meanwhile: the agent will send the block again.
       if (!this.#isCurrent(session)) return;
       this.#options.metrics?.blockReceived?.(header, payload.length, known);
-      const arriving: Arriving = { block, receivedMs: now(), leave, journaled: false };
+      const { nextSequence: sealedBefore } = session.marks;
+      const arriving: Arriving = { block, receivedMs: now(), sealedBefore, leave, journaled: false };
       this.#arriving.set(key, arriving);
       session.nextSequence = Math.max(session.nextSequence, header.id.sequence + 1);
       const { machineKey: agentId } = session;
@@ -482,12 +489,12 @@ class IngestRuntime implements HandlerHost {
       throw new SluiceError('internal', `the machine journals a block that did not just arrive: ${key}`);
     }
     arriving.journaled = true;
-    const { block, receivedMs } = arriving;
+    const { block, receivedMs, sealedBefore } = arriving;
     const blockId = block.header.id;
     const append = async (): Promise<void> => {
       let failure: SluiceError | undefined;
       try {
-        await this.#options.journal.append({ ...block, priority, receivedMs });
+        await this.#options.journal.append({ ...block, priority, receivedMs, sealedBefore });
       } catch (error) {
         failure = SluiceError.from(error);
       }

@@ -6,7 +6,7 @@
  * No I/O.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import { type AgentId, type BlockHeader, blockKey } from '@sluice/protocol/model';
+import { type AgentId, type BlockHeader, type BlockId, blockKey } from '@sluice/protocol/model';
 import {
   type BatchRecord,
   type JournalBatch,
@@ -49,6 +49,8 @@ export class HeldBlocks {
   readonly #totals = LANES.map(() => ({ blockCount: 0, rawBytes: 0 }));
   /** Payload bytes of all blocks that are held. */
   #payloadBytes = 0;
+  /** Keys of all blocks that are held. */
+  readonly #keys = new Set<string>();
 
   get payloadBytes(): number {
     return this.#payloadBytes;
@@ -56,6 +58,11 @@ export class HeldBlocks {
 
   get laneStatistics(): readonly LaneStatistics[] {
     return this.#totals.map((totals) => ({ ...totals }));
+  }
+
+  /** Whether this very block waits, or is in a batch. */
+  has(id: BlockId): boolean {
+    return this.#keys.has(blockKey(id));
   }
 
   /** Blocks of the lane that wait and are in no batch, the oldest first. */
@@ -151,6 +158,8 @@ export class HeldBlocks {
     if (totals === undefined) return;
     totals.blockCount += sign;
     totals.rawBytes += sign * block.header.rawBytes;
+    if (sign > 0) this.#keys.add(blockKey(block.header.id));
+    else this.#keys.delete(blockKey(block.header.id));
     this.#payloadBytes += sign * block.payloadBytes;
   }
 }

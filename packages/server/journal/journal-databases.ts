@@ -15,6 +15,7 @@ export const DATABASE_NAMES: readonly string[] = [
 /** Those, and one for a later version. */
 export const MAX_DATABASES = 8;
 
+/** Lane, and number within it. */
 export type NumberedKey = [number, number];
 
 export interface Databases {

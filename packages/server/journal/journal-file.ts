@@ -19,6 +19,7 @@ import { translate } from './journal-errors.ts';
 import { type JournalMark, MARK_FILE_NAME, openJournalMark } from './journal-mark.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
 import { type Swept, sweepDamaged } from './journal-sweep.ts';
+import { upgradeJournal } from './journal-upgrade.ts';
 
 /** The file inside of the data directory. */
 export const JOURNAL_FILE_NAME = 'journal.lmdb';
@@ -63,6 +64,7 @@ export async function openJournalFile(directory: string, maxRawBytes: number): P
     }
     makeFilesPrivate(directory);
     const databases = openDatabases(root);
+    await upgradeJournal(root, databases);
     // First: what a newer program wrote must not be taken for damage.
     const named = storedMeta(databases.meta);
     const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root, databases);

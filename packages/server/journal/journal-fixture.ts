@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PRIVATE_DIRECTORY_MODE } from '@sluice/host/private-directory';
 import type { AgentId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import { withDigest } from '@sluice/wire/block-digest';
 import type { AcceptedBlock } from './journal.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 
@@ -22,14 +23,15 @@ export function acceptedBlock(shape: BlockShape): AcceptedBlock {
   const agentId = (shape.agentId ?? 'agent') as AgentId;
   const epoch = shape.epoch ?? 7;
   const payload = shape.payload ?? Buffer.from(`${agentId}/${epoch}/${shape.sequence}`);
+  const draft = {
+    id: { agentId, epoch, sequence: shape.sequence },
+    urgency: shape.urgency ?? 'normal',
+    rawBytes: shape.rawBytes ?? 10_000,
+    recordCount: 10,
+    oldestObservedMs: (shape.observedMs ?? 1_700_000_000_000) as TimeMs,
+  };
   return {
-    header: {
-      id: { agentId, epoch, sequence: shape.sequence },
-      urgency: shape.urgency ?? 'normal',
-      rawBytes: shape.rawBytes ?? 10_000,
-      recordCount: 10,
-      oldestObservedMs: (shape.observedMs ?? 1_700_000_000_000) as TimeMs,
-    },
+    header: withDigest(draft, payload),
     payload,
     priority: 1,
     receivedMs: Date.now(),

@@ -7,18 +7,19 @@
  *   batches   [lane, batch number]                    -> BatchRecord
  *   set_aside [lane, block number]                    -> BlockRecord with the reason
  *   agents    epoch, agent id                         -> AgentRecord
- *   known     epoch, chunk, agent id                  -> bitmap of accepted sequences
+ *   known     epoch, chunk, agent id                  -> digests of accepted blocks (known-blocks.ts)
  *
  * Invariant: what is read back is validated; anything unexpected is `state_corrupt`, never a wrong answer.
  */
 import { SluiceError } from '@sluice/protocol/error';
-import type { AgentId, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import type { AgentId, BlockDigest, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
+import { parseDigest } from '@sluice/wire/block-digest';
 import { z } from 'zod';
-import { BLOCKS_PER_CHUNK, CHUNK_BYTES } from './known-blocks.ts';
+import { KNOWN_ENTRY_BYTES, POSITIONS_PER_CHUNK } from './known-blocks.ts';
 
-/** Version of this layout. A program never touches a newer one. */
-export const JOURNAL_FORMAT = 1;
+/** Version of this layout. A program never touches a newer one. Format 1 had no digests (journal-upgrade.ts). */
+export const JOURNAL_FORMAT = 2;
 
 /** Loading lane: the rank of the urgency class, 0 is loaded first. */
 export type Lane = 0 | 1 | 2 | 3;
@@ -35,6 +36,7 @@ export interface BlockRecord {
   readonly agentId: string;
   readonly epoch: number;
   readonly sequence: number;
+  readonly digest: string;
   readonly urgency: UrgencyClass;
   readonly rawBytes: number;
   readonly recordCount: number;
@@ -43,12 +45,14 @@ export interface BlockRecord {
   readonly receivedMs: number;
   readonly payloadBytes: number;
   readonly inDoubtAt?: string | undefined;
+  readonly isUnsure?: boolean | undefined;
   readonly setAsideReason?: string | undefined;
 }
 const blockRecord: z.ZodType<BlockRecord> = z.object({
   agentId: z.string().min(1),
   epoch: count,
   sequence: count,
+  digest: z.string().regex(/^[0-9a-f]{32}$/),
   urgency: z.enum(URGENCY_CLASSES),
   rawBytes: count.max(MAX_BLOCK_RAW_BYTES),
   recordCount: count,
@@ -57,6 +61,7 @@ const blockRecord: z.ZodType<BlockRecord> = z.object({
   receivedMs: z.number(),
   payloadBytes: count,
   inDoubtAt: z.string().optional(),
+  isUnsure: z.boolean().optional(),
   setAsideReason: z.string().optional(),
 });
 
@@ -72,12 +77,12 @@ const batchRecord: z.ZodType<BatchRecord> = z.object({
   blockNumbers: z.array(count).min(1),
 });
 
-/** What is known of one (agent, epoch), but for the bitmaps. */
+/** What is known of one (agent, epoch), but for the digests. */
 export interface AgentRecord {
-  readonly settledBelow: number;
+  readonly rememberedFrom: number;
   readonly touchedMs: number;
 }
-const agentRecord: z.ZodType<AgentRecord> = z.object({ settledBelow: count, touchedMs: z.number() });
+const agentRecord: z.ZodType<AgentRecord> = z.object({ rememberedFrom: count, touchedMs: z.number() });
 
 /** A block in the journal. The payload stays on disk. */
 export interface JournaledBlock {
@@ -91,6 +96,8 @@ export interface JournaledBlock {
   readonly payloadBytes: number;
   /** Another server may have it too, and may have brought it into the store (U14). */
   readonly inDoubtAt?: string;
+  /** Its digest may have been forgotten: the store is asked for it before it is inserted. */
+  readonly isUnsure?: boolean;
 }
 
 /** Blocks that are inserted into the store at once. */
@@ -129,12 +136,25 @@ export function decodeAgentRecord(value: unknown): AgentRecord {
 export function headerOf(record: BlockRecord): BlockHeader {
   return {
     // The ids were branded when they were written: this is where they come back from disk.
-    id: { agentId: record.agentId as AgentId, epoch: record.epoch, sequence: record.sequence },
+    id: {
+      agentId: record.agentId as AgentId,
+      epoch: record.epoch,
+      sequence: record.sequence,
+      digest: readStoredDigest(record.digest),
+    },
     urgency: record.urgency,
     rawBytes: record.rawBytes,
     recordCount: record.recordCount,
     oldestObservedMs: record.oldestObservedMs as TimeMs,
   };
+}
+
+function readStoredDigest(text: string): BlockDigest {
+  try {
+    return parseDigest(text);
+  } catch (error) {
+    throw corrupt('a digest', error);
+  }
 }
 
 /** Key of an agent: epoch first, because the id has no fixed length and may hold any byte. */
@@ -164,16 +184,17 @@ export function decodeAgentKey(key: Uint8Array): { agentId: AgentId; epoch: numb
 export function decodeChunk(
   key: Uint8Array,
   value: Uint8Array,
-): { agentId: AgentId; epoch: number; chunk: number; bitmap: Uint8Array } {
+): { agentId: AgentId; epoch: number; chunk: number; entries: Uint8Array } {
   const bytes = Buffer.from(key);
-  if (bytes.length <= 16 || value.length !== CHUNK_BYTES) throw corrupt('a bitmap of known blocks');
+  if (bytes.length <= 16 || value.length % KNOWN_ENTRY_BYTES !== 0)
+    throw corrupt('the digests of known blocks');
   const chunk = Number(bytes.readBigUInt64BE(8));
-  if (chunk > Number.MAX_SAFE_INTEGER / BLOCKS_PER_CHUNK) throw corrupt('a bitmap of known blocks');
+  if (chunk > Number.MAX_SAFE_INTEGER / POSITIONS_PER_CHUNK) throw corrupt('the digests of known blocks');
   return {
     agentId: bytes.toString('utf8', 16) as AgentId,
     epoch: Number(bytes.readBigUInt64BE(0)),
     chunk,
-    bitmap: Uint8Array.from(value),
+    entries: Uint8Array.from(value),
   };
 }
 

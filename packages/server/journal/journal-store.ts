@@ -113,16 +113,15 @@ export class JournalStore {
   }
 
   putAgent(agent: KnownAgent): void {
-    const record = { settledBelow: agent.settledBelow, touchedMs: agent.touchedMs };
+    const record = { rememberedFrom: agent.rememberedFrom, touchedMs: agent.touchedMs };
     write(this.#databases.agents.put(agentKey(agent.agentId, agent.epoch), record));
   }
 
-  /** Writes the bitmap as it is in memory; one that is not there any more is left out. */
+  /** Writes the digests as they are in memory; a chunk that is not there any more is left out. */
   putChunk(agent: KnownAgent, chunk: number): void {
-    const bitmap = agent.chunks.get(chunk);
-    if (bitmap === undefined) return;
-    // A copy: memory may change again before the writing thread has read it.
-    write(this.#databases.known.put(chunkKey(agent.agentId, agent.epoch, chunk), Buffer.from(bitmap)));
+    const entries = agent.chunks.get(chunk);
+    if (entries === undefined) return;
+    write(this.#databases.known.put(chunkKey(agent.agentId, agent.epoch, chunk), viewOf(entries)));
   }
 
   forget(forgotten: Forgotten): void {
@@ -154,14 +153,14 @@ export class JournalStore {
     const agents = new Map<string, KnownAgent>();
     for (const { key, value } of this.#databases.agents.getRange()) {
       const { agentId, epoch } = decodeAgentKey(key);
-      const { settledBelow, touchedMs } = decodeAgentRecord(value);
-      agents.set(`${epoch}/${agentId}`, { agentId, epoch, settledBelow, touchedMs, chunks: new Map() });
+      const { rememberedFrom, touchedMs } = decodeAgentRecord(value);
+      agents.set(`${epoch}/${agentId}`, { agentId, epoch, rememberedFrom, touchedMs, chunks: new Map() });
     }
     for (const { key, value } of this.#databases.known.getRange()) {
-      const { agentId, epoch, chunk, bitmap } = decodeChunk(key, value);
+      const { agentId, epoch, chunk, entries } = decodeChunk(key, value);
       const agent = agents.get(`${epoch}/${agentId}`);
       if (agent === undefined) throw corrupt('what is known of an agent');
-      agent.chunks.set(chunk, bitmap);
+      agent.chunks.set(chunk, entries);
     }
     return [...agents.values()].sort((a, b) => a.touchedMs - b.touchedMs);
   }
@@ -172,7 +171,7 @@ export class JournalStore {
 }
 
 function recordOf(block: JournaledBlock): BlockRecord {
-  const { header, priority, receivedMs, payloadBytes, inDoubtAt } = block;
+  const { header, priority, receivedMs, payloadBytes, inDoubtAt, isUnsure } = block;
   const { id, urgency, rawBytes, recordCount, oldestObservedMs } = header;
   return {
     ...id,
@@ -184,15 +183,19 @@ function recordOf(block: JournaledBlock): BlockRecord {
     receivedMs,
     payloadBytes,
     inDoubtAt,
+    isUnsure,
   };
 }
 
 function blockOf(key: unknown, value: unknown): JournaledBlock {
   const { lane, number } = decodeNumberedKey(key);
   const record = decodeBlockRecord(value);
-  const { priority, receivedMs, payloadBytes, inDoubtAt } = record;
-  const block = { lane, number, header: headerOf(record), priority, receivedMs, payloadBytes };
-  return inDoubtAt === undefined ? block : { ...block, inDoubtAt };
+  const { priority, receivedMs, payloadBytes, inDoubtAt, isUnsure } = record;
+  return {
+    ...{ lane, number, header: headerOf(record), priority, receivedMs, payloadBytes },
+    ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+    ...(isUnsure === undefined ? {} : { isUnsure }),
+  };
 }
 
 function viewOf(payload: Uint8Array): Buffer {

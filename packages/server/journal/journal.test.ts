@@ -1,12 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { AgentId } from '@sluice/protocol/model';
 import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
 import { MIN_BLOCK_COST_BYTES } from './held-blocks.ts';
-import { Journal } from './journal.ts';
+import { type AcceptedBlock, Journal } from './journal.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from './journal-fixture.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
@@ -23,6 +24,43 @@ async function withJournal<T>(directory: string, action: (journal: Journal) => P
   }
 }
 
+/** A block that was taken and is in the store. */
+async function loaded(journal: Journal, block: AcceptedBlock): Promise<void> {
+  await journal.append(block);
+  const waiting = [...journal.waitingBlocks(2)];
+  await journal.finishBatch(await journal.createBatch(2, 's1', waiting));
+}
+
+/** Writes the journal in `file` back as a program without digests left it. */
+async function toFormatOne(file: string): Promise<void> {
+  const root = open({ path: file, noSubdir: true, maxDbs: 8, overlappingSync: false });
+  const headers = root.openDB<object, [number, number]>('headers', {});
+  const agents = root.openDB<object, Buffer>('agents', { keyEncoding: 'binary' });
+  const known = root.openDB<Buffer, Buffer>('known', { keyEncoding: 'binary', encoding: 'binary' });
+  const meta = root.openDB<number, string>('meta', {});
+  const writes: Promise<unknown>[] = [];
+  await root.transaction(() => {
+    for (const { key, value } of headers.getRange()) {
+      writes.push(
+        headers.put(key, Object.fromEntries(Object.entries(value).filter(([name]) => name !== 'digest'))),
+      );
+    }
+    for (const key of known.getKeys()) writes.push(known.remove(key));
+    for (const { key } of agents.getRange()) {
+      writes.push(agents.put(key, { settledBelow: 0, touchedMs: 1 }));
+      // Bitmaps of 4,096 sequences: those of 1 and of 9,000.
+      for (const chunk of [0n, 2n]) {
+        const chunkKey = Buffer.concat([key.subarray(0, 8), Buffer.alloc(8), key.subarray(8)]);
+        chunkKey.writeBigUInt64BE(chunk, 8);
+        writes.push(known.put(chunkKey, Buffer.alloc(512, 1)));
+      }
+    }
+    writes.push(meta.put('format', 1));
+  });
+  await Promise.all(writes);
+  await root.close();
+}
+
 describe('Journal', () => {
   it('keeps what it took, in lanes, over a reopening', async () => {
     using directory = temporaryDirectory();
@@ -36,7 +74,7 @@ describe('Journal', () => {
       expect(journal.instanceId).toBe(instanceId);
       const [urgent] = journal.waitingBlocks(0);
       const [bulk] = journal.waitingBlocks(3);
-      expect(urgent?.header).toEqual(acceptedBlock({ sequence: 2, urgency: 'urgent' }).header);
+      expect(urgent?.header).toEqual(acceptedBlock({ sequence: 2, urgency: 'urgent', payload }).header);
       expect(bulk?.header.id.sequence).toBe(1);
       expect(urgent && journal.readPayload(urgent)).toEqual(payload);
       expect(journal.statistics).toMatchObject({ heldRawBytes: 20_000, knownAgents: 1 });
@@ -126,14 +164,96 @@ describe('Journal', () => {
   it('trims what it knows below the settled mark, durably', async () => {
     using directory = temporaryDirectory();
     await withJournal(directory.path, async (journal) => {
-      for (const sequence of [1, 9000, 20_000]) await journal.append(acceptedBlock({ sequence }));
+      for (const sequence of [1, 9000, 20_000]) await loaded(journal, acceptedBlock({ sequence }));
       expect(journal.statistics.knownChunks).toBe(3);
       journal.settleBelow('agent' as AgentId, 7, 20_000);
     });
     await withJournal(directory.path, async (journal) => {
       expect(journal.statistics.knownChunks).toBe(1);
-      expect(journal.knows(acceptedBlock({ sequence: 77 }).header.id)).toBe(true);
+      expect(journal.knows(acceptedBlock({ sequence: 20_000 }).header.id)).toBe(true);
       expect(journal.knows(acceptedBlock({ sequence: 20_001 }).header.id)).toBe(false);
+    });
+  });
+
+  it('takes a settled block that comes again, with a mark that the store is to be asked', async () => {
+    using directory = temporaryDirectory();
+    await withJournal(directory.path, async (journal) => {
+      await loaded(journal, acceptedBlock({ sequence: 5 }));
+      journal.settleBelow('agent' as AgentId, 7, 1000);
+      await journal.append(acceptedBlock({ sequence: 5 }));
+      await journal.append(acceptedBlock({ sequence: 1000 }));
+    });
+    await withJournal(directory.path, async (journal) => {
+      const marks = [...journal.waitingBlocks(2)].map((block) => [block.header.id.sequence, block.isUnsure]);
+      expect(marks).toEqual([
+        [5, true],
+        [1000, undefined],
+      ]);
+    });
+  });
+
+  it('takes no settled block a second time while it holds the first', async () => {
+    using directory = temporaryDirectory();
+    await withJournal(directory.path, async (journal) => {
+      await journal.append(acceptedBlock({ sequence: 5 }));
+      journal.settleBelow('agent' as AgentId, 7, 1000);
+      expect(journal.knows(acceptedBlock({ sequence: 5 }).header.id)).toBe(true);
+      await journal.append(acceptedBlock({ sequence: 5 }));
+      expect([...journal.waitingBlocks(2)]).toHaveLength(1);
+    });
+  });
+
+  it('takes another content at a known position, keeps both, and counts it', async () => {
+    using directory = temporaryDirectory();
+    const forged = acceptedBlock({ sequence: 5, payload: Buffer.from('forged') });
+    await withJournal(directory.path, async (journal) => {
+      await journal.append(forged);
+      expect(journal.knows(acceptedBlock({ sequence: 5 }).header.id)).toBe(false);
+      await journal.append(acceptedBlock({ sequence: 5 }));
+      await journal.append(forged);
+      expect([...journal.waitingBlocks(2)]).toHaveLength(2);
+      expect(journal.statistics.conflicts).toMatchObject([
+        { agentId: 'agent', conflictingBlocks: 1, conflictingRecords: 10, repeatedBlocks: 0 },
+      ]);
+    });
+    await withJournal(directory.path, async (journal) => {
+      const digests = [...journal.waitingBlocks(2)].map((block) => block.header.id.digest);
+      expect(digests).toEqual([forged.header.id.digest, acceptedBlock({ sequence: 5 }).header.id.digest]);
+    });
+  });
+
+  it('does not give out a payload that the disk changed', async () => {
+    using directory = temporaryDirectory();
+    const payload = Buffer.from('a payload that is long enough to be found in the file again');
+    await withJournal(directory.path, (journal) => journal.append(acceptedBlock({ sequence: 1, payload })));
+    const file = join(directory.path, JOURNAL_FILE_NAME);
+    const bytes = readFileSync(file);
+    for (let at = bytes.indexOf(payload); at !== -1; at = bytes.indexOf(payload, at + 1)) bytes[at + 7] = 0;
+    writeFileSync(file, bytes);
+    await withJournal(directory.path, async (journal) => {
+      const [block] = journal.waitingBlocks(2);
+      expect(() => block && journal.readPayload(block)).toThrow(/damaged/u);
+    });
+  });
+
+  it('brings a journal of format 1 to the present one: its blocks get digests, older ones become a question', async () => {
+    using directory = temporaryDirectory();
+    await withJournal(directory.path, async (journal) => {
+      await journal.append(acceptedBlock({ sequence: 1 }));
+      await journal.append(acceptedBlock({ sequence: 9000, urgency: 'urgent' }));
+    });
+    await toFormatOne(join(directory.path, JOURNAL_FILE_NAME));
+    await withJournal(directory.path, async (journal) => {
+      const [normal] = journal.waitingBlocks(2);
+      const [urgent] = journal.waitingBlocks(0);
+      expect(normal?.header).toEqual(acceptedBlock({ sequence: 1 }).header);
+      expect(urgent?.header).toEqual(acceptedBlock({ sequence: 9000, urgency: 'urgent' }).header);
+      expect(urgent && journal.readPayload(urgent)).toEqual(acceptedBlock({ sequence: 9000 }).payload);
+      expect(journal.knows(acceptedBlock({ sequence: 1 }).header.id)).toBe(true);
+      await journal.append(acceptedBlock({ sequence: 2 }));
+      await journal.append(acceptedBlock({ sequence: 3 * 4096 }));
+      const marks = [...journal.waitingBlocks(2)].map((block) => block.isUnsure);
+      expect(marks).toEqual([undefined, true, undefined]);
     });
   });
 

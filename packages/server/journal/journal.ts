@@ -4,8 +4,10 @@
  * Invariants:
  * - `append` resolves only after a commit that holds the block was synced to disk: it then survives `kill -9` and a
  *   power cut (the commit of LMDB ends in a sync; nothing is acknowledged from a commit that is visible only).
- * - A block is journaled at most once, whatever arrives twice, at once or years later, as long as it is remembered
- *   (known-blocks.ts); the memory is written in the same transaction as the block.
+ * - A block is journaled at most once, whatever arrives twice, as long as it is held or its digest is remembered
+ *   (known-blocks.ts); the memory is written in the same transaction as the block. What comes later is journaled as
+ *   `isUnsure`, and the store is asked for it.
+ * - Nothing is taken for a block that was accepted but this very content.
  * - A batch is an immutable list of blocks with a token that no other batch of any journal ever had. A block is a
  *   member of at most one batch. A batch goes away together with its blocks, or into its parts, in one transaction.
  * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
@@ -17,6 +19,8 @@ import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
+import { digestProblem } from '@sluice/wire/block-digest';
+import { ConflictBook, type ConflictCounts } from './conflict-book.ts';
 import { GroupCommit } from './group-commit.ts';
 import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
@@ -31,7 +35,7 @@ import {
   type SetAsideBlock,
 } from './journal-records.ts';
 import { JournalStore } from './journal-store.ts';
-import { KnownBlocks } from './known-blocks.ts';
+import { KnownBlocks, type Recognition } from './known-blocks.ts';
 import { KnownChanges } from './known-changes.ts';
 import { SetAsideShelf } from './set-aside.ts';
 
@@ -42,11 +46,13 @@ export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
  * room; this bound is only ever met by a peer that breaks the rules.
  */
 export const MAX_OVERFILL_FACTOR = 2;
+const CHECK_DISK = 'Check the disk of the data directory; the block is set aside.';
+
 export interface JournalOptions {
   readonly directory: string;
   /** Default {@link DEFAULT_MAX_RAW_BYTES}. */
   readonly maxRawBytes?: number;
-  /** How many bitmaps of known blocks are kept; default in known-blocks.ts. */
+  /** How many chunks of known blocks are kept; default in known-blocks.ts. */
   readonly maxKnownChunks?: number;
 }
 
@@ -60,6 +66,8 @@ export interface AcceptedBlock {
   readonly receivedMs: number;
   /** It may be durable at this other server too (U14). */
   readonly inDoubtAt?: string;
+  /** The agent had sealed all lower sequences before this connection. Left out: it does not say. */
+  readonly sealedBefore?: number;
 }
 
 export interface JournalStatistics {
@@ -76,6 +84,8 @@ export interface JournalStatistics {
   readonly lossTotals: LossTotals;
   readonly knownAgents: number;
   readonly knownChunks: number;
+  /** Agents of which blocks came again, or in conflict with others; bounded. */
+  readonly conflicts: readonly ConflictCounts[];
   readonly commits: number;
   readonly committedWrites: number;
   /** Sum of the time that all commits took. */
@@ -101,6 +111,7 @@ export class Journal {
   readonly #writing = new Map<string, Promise<void>>();
   readonly #held = new HeldBlocks();
   readonly #setAside = new SetAsideShelf();
+  readonly #conflicts = new ConflictBook();
   readonly #listeners = new Set<JournalListener>();
   #dirty = new KnownChanges();
   readonly #space: DiskSpace;
@@ -190,6 +201,7 @@ export class Journal {
       lossTotals: this.#mark.lossTotals,
       knownAgents: this.#known.agentCount,
       knownChunks: this.#known.chunkCount,
+      conflicts: this.#conflicts.list(),
       commits: this.#commits,
       committedWrites: this.#committedWrites,
       commitMs: this.#commitMs,
@@ -212,9 +224,14 @@ export class Journal {
     return block.number < this.#firstNewBlock;
   }
 
-  /** True when the block is durable here, was once and is in the store, or is settled. Never true while it is written. */
+  /** True when the block is durable here, or was and its digest is remembered. Never true while it is written. */
   knows(id: BlockId): boolean {
-    return !this.#writing.has(blockKey(id)) && this.#known.has(id);
+    return !this.#writing.has(blockKey(id)) && (this.#known.has(id) || this.#held.has(id));
+  }
+
+  /** The store had the block already (it was `isUnsure`): it came again, and was not inserted again. */
+  cameAgain(block: JournaledBlock): void {
+    this.#conflicts.repeated(block.header, Date.now());
   }
 
   /**
@@ -226,7 +243,7 @@ export class Journal {
     const key = blockKey(block.header.id);
     const writing = this.#writing.get(key);
     if (writing !== undefined) return writing;
-    if (this.#known.has(block.header.id)) return Promise.resolve();
+    if (this.knows(block.header.id)) return Promise.resolve();
     const promise = this.#append(block, key);
     this.#writing.set(key, promise);
     return promise;
@@ -256,25 +273,19 @@ export class Journal {
       throw error;
     }
     const number = this.#nextBlock++;
-    const journaled: JournaledBlock = {
-      lane,
-      number,
-      header,
-      priority: block.priority,
-      receivedMs: block.receivedMs,
-      payloadBytes: payload.length,
-      ...(block.inDoubtAt === undefined ? {} : { inDoubtAt: block.inDoubtAt }),
-    };
+    const sealedBefore = block.sealedBefore ?? 0;
+    let taken = taking(block, lane, number, 'new');
     this.#changeCost(costBytes);
     try {
       await this.#group.submit({
         rank: lane,
         bytes: payload.length,
         apply: () => {
-          const { agent, chunk } = this.#known.add(header.id, block.receivedMs);
+          taken = taking(block, lane, number, this.#known.recognize(header.id, sealedBefore));
+          const { agent, chunk } = this.#known.add(header.id, block.receivedMs, sealedBefore);
           this.#dirty.touch(agent, chunk);
-          for (const forgotten of this.#known.trim(agent)) this.#dirty.forget(forgotten);
-          this.#store.putBlock(journaled, payload);
+          for (const forgotten of this.#known.trim(agent, chunk)) this.#dirty.forget(forgotten);
+          this.#store.putBlock(taken.journaled, payload);
         },
         revert: () => this.#known.remove(header.id),
       });
@@ -286,13 +297,15 @@ export class Journal {
       this.#space.written(payload.length);
     }
     this.#writing.delete(key);
+    const { journaled, recognition } = taken;
+    if (recognition === 'conflict') this.#conflicts.conflicted(header, block.receivedMs);
     this.#held.add(journaled);
     for (const listener of this.#listeners) listener.onAppended?.(journaled);
   }
 
   /**
-   * Every block of (agent, epoch) with a smaller sequence is answered for good: they are known from now on and their
-   * memory is trimmed. Durable with the next commit.
+   * The agent holds no block of (agent, epoch) with a smaller sequence: their digests may be forgotten. Durable with the next
+   * commit.
    */
   settleBelow(agentId: AgentId, epoch: number, sequence: number): void {
     const forgotten = this.#known.settleBelow(agentId, epoch, sequence);
@@ -311,9 +324,12 @@ export class Journal {
     return this.#held.batches(lane);
   }
 
-  /** The payload as it arrived, a copy. Throws `state_corrupt` when the disk lost it. */
+  /** The payload as it arrived, a copy. Throws `state_corrupt` when the disk lost or changed it. */
   readPayload(block: JournaledBlock): Buffer {
-    return this.#store.readPayload(block);
+    const payload = this.#store.readPayload(block);
+    const problem = digestProblem(block.header, payload);
+    if (problem !== undefined) throw new SluiceError('state_corrupt', problem, { hint: CHECK_DISK });
+    return payload;
   }
 
   /** Makes a batch of waiting blocks of one lane durable, with a token of its own. */
@@ -514,6 +530,21 @@ export class Journal {
   #checkOpen(): void {
     if (this.#closed) throw new SluiceError('internal', 'the journal is closed');
   }
+}
+
+/** A block as it is journaled, by what is known of it. */
+function taking(
+  { header, payload, priority, receivedMs, inDoubtAt }: AcceptedBlock,
+  lane: Lane,
+  number: number,
+  recognition: Recognition,
+): { readonly journaled: JournaledBlock; readonly recognition: Recognition } {
+  const journaled = {
+    ...{ lane, number, header, priority, receivedMs, payloadBytes: payload.length },
+    ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+    ...(recognition === 'unsure' ? { isUnsure: true } : {}),
+  };
+  return { journaled, recognition };
 }
 
 function nothing(): void {

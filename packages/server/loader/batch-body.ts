@@ -19,7 +19,7 @@ export function batchBody(batch: JournalBatch, readPayload: (block: JournaledBlo
   const frames: Buffer[] = [];
   for (const block of batch.blocks) {
     const facts = { serverId, priority: block.priority };
-    frames.push(...completeBlock(readPayload(block), block.header.recordCount, facts));
+    frames.push(...completeBlock(readPayload(block), block.header, facts));
   }
   return Buffer.concat(frames);
 }

@@ -188,13 +188,18 @@ export class LaneLoader {
     const isStored = (block: JournaledBlock): boolean => stored.has(blockKey(block.header.id));
     const batch = await this.#createBatch(blocks.filter(isStored));
     await this.#untilDone(() => journal.finishBatch(batch));
+    for (const block of batch.blocks) if (block.isUnsure === true) journal.cameAgain(block);
     return blocks.filter((block) => !isStored(block));
   }
 
-  /** It may have been moved away, and loaded elsewhere, so long ago that nothing would hide its second copy. */
+  /**
+   * It may have been moved away, and loaded elsewhere, so long ago that nothing would hide its second copy; or it was loaded
+   * so long ago that this server has forgotten it, and its agent has gone back to an earlier state.
+   */
   #isOld(block: JournaledBlock): boolean {
     if (isMarked(block)) return false;
-    return this.#options.journal.isOfEarlierLife(block) || Date.now() - block.receivedMs >= OLD_AFTER_MS;
+    if (block.isUnsure === true || this.#options.journal.isOfEarlierLife(block)) return true;
+    return Date.now() - block.receivedMs >= OLD_AFTER_MS;
   }
 
   async #stored(blocks: readonly JournaledBlock[]): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -1,5 +1,6 @@
 /** U14: a block that came to several servers is shown at most once at any moment, and once, stored once, in the end. */
 import { join } from 'node:path';
+import { blockKey } from '@sluice/protocol/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AcceptedBlock, Journal } from '../journal/journal.ts';
@@ -257,7 +258,7 @@ describe('U14 what is done about moved blocks', () => {
   const copy = (serverId: string, state: MovedCopy['state'], ageMs = 1e9): MovedCopy => ({
     ...{ id, serverId, state, ageMs, recordCount: 10, oldestObservedMs: 0 },
   });
-  const there = (...servers: string[]): Map<string, string[]> => new Map([['agent/7/1', servers]]);
+  const there = (...servers: string[]): Map<string, string[]> => new Map([[blockKey(id), servers]]);
   const servers = (copies: readonly { serverId: string }[]): string[] =>
     copies.map(({ serverId }) => serverId);
 

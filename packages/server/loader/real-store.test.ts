@@ -1,9 +1,10 @@
 /** The loader against the real engine in its own process: exactly once, also when the store is killed meanwhile. */
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { AgentId, ServerId, UrgencyClass } from '@sluice/protocol/model';
+import { type AgentId, blockKey, type ServerId, type UrgencyClass } from '@sluice/protocol/model';
 import { superviseStore } from '@sluice/store/supervisor';
 import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
+import { withDigest } from '@sluice/wire/block-digest';
 import { RecordFields } from '@sluice/wire/block-record';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -30,7 +31,8 @@ async function realBlock(sequence: number, urgency: UrgencyClass): Promise<Accep
     builder.append(fields);
   }
   const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
-  return { header: sealed.header, payload: await compressBlock(sealed), priority: 2, receivedMs: Date.now() };
+  const payload = await compressBlock(sealed);
+  return { header: withDigest(sealed.header, payload), payload, priority: 2, receivedMs: Date.now() };
 }
 
 /** A block whose description of a column is no description: the engine answers with a syntax error, not with one of the data. */
@@ -42,7 +44,8 @@ async function unspeakable(sequence: number): Promise<AcceptedBlock> {
   const at = raw.indexOf('LowCardinality(String)');
   if (at < 0) throw new Error('no column of that type');
   raw.write('LowCardinality(String(', at);
-  return { ...block, payload: Buffer.concat([block.payload.subarray(0, start), zstdCompressSync(raw)]) };
+  const payload = Buffer.concat([block.payload.subarray(0, start), zstdCompressSync(raw)]);
+  return { ...block, header: withDigest(block.header, payload), payload };
 }
 
 it('loads blocks of every class once each, over a kill of the store and a lost answer', async () => {
@@ -74,7 +77,8 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
       }
     };
     const good = await realBlock(1000, 'normal');
-    await journal.append({ ...good, payload: good.payload.subarray(0, good.payload.length - 20) });
+    const cut = good.payload.subarray(0, good.payload.length - 20);
+    await journal.append({ ...good, header: withDigest(good.header, cut), payload: cut });
     await journal.append(await unspeakable(1001));
     await append(1, 40);
     const pid = store.pid;
@@ -105,7 +109,7 @@ it('loads blocks of every class once each, over a kill of the store and a lost a
     const stored = (await realBlock(7, 'bulk')).header;
     const missing = (await realBlock(7777, 'bulk')).header;
     const partial = { ...(await realBlock(8, 'urgent')).header, recordCount: RECORDS_PER_BLOCK + 1 };
-    expect(await find([stored, missing, partial])).toEqual(new Map([['agent/3/7', ['s1']]]));
+    expect(await find([stored, missing, partial])).toEqual(new Map([[blockKey(stored.id), ['s1']]]));
     expect(journal.setAsideBlocks().map((block) => block.header.id.sequence)).toEqual([1000, 1001]);
     expect(journal.setAsideBlocks()[1]?.reason).toMatch(/SYNTAX_ERROR/);
   } finally {

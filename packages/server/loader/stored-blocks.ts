@@ -2,9 +2,10 @@
  * Asks the store which blocks it has, and from which servers. With it the loader leaves out what another server has loaded
  * (U14), and recognizes a batch of an earlier life whose token the store may have forgotten.
  *
- * Invariant: a copy counts as stored only when all of its records are.
+ * Invariants: a copy counts as stored only when all of its records are, and when it has the same digest. Blocks from before
+ * there were digests have none in the store; their position must do.
  */
-import { blockKey } from '@sluice/protocol/model';
+import { blockKey, positionKey } from '@sluice/protocol/model';
 import { z } from 'zod';
 import { LOG_TABLE } from '../store/schema.ts';
 import type { StoreClient } from '../store/store-client.ts';
@@ -13,7 +14,12 @@ import type { FindStoredBlocks, WantedBlock } from './batch-store.ts';
 /** Blocks in one question: keeps the query's text far below the engine's limit of 256 KiB. */
 const MAX_BLOCKS_PER_QUERY = 500;
 
-const storedRow = z.object({ block: z.string(), server: z.string(), records: z.coerce.number() });
+const storedRow = z.object({
+  position: z.string(),
+  digest: z.string(),
+  server: z.string(),
+  records: z.coerce.number(),
+});
 
 /** The returned function rejects with the client's errors. */
 export function findStoredBlocks(client: Pick<StoreClient, 'query'>): FindStoredBlocks {
@@ -31,29 +37,34 @@ async function findSome(
   blocks: readonly WantedBlock[],
   stored: Map<string, string[]>,
 ): Promise<void> {
-  const expected = new Map(blocks.map((block) => [blockKey(block.id), block.recordCount]));
+  const wanted = new Map<string, WantedBlock[]>();
+  for (const block of blocks) {
+    const position = positionKey(block.id);
+    wanted.set(position, [...(wanted.get(position) ?? []), block]);
+  }
   const oldestMs = Math.min(...blocks.map((block) => block.oldestObservedMs));
   const parameters = {
     agents: [...new Set(blocks.map((block) => block.id.agentId))],
     sequences: [...new Set(blocks.map((block) => block.id.sequence))],
-    blocks: [...expected.keys()],
+    positions: [...wanted.keys()],
     day: new Date(oldestMs).toISOString().slice(0, 10),
   };
   // Days and numbers first: they skip most of the table before any key is put together.
   const rows = await client.query(
-    `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS block,
-  toString(ServerId) AS server, count() AS records
+    `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS position,
+  toString(BlockDigest) AS digest, toString(ServerId) AS server, count() AS records
 FROM ${LOG_TABLE}
 WHERE toDate(ObservedTimestamp, 'UTC') >= {day:Date}
   AND BlockSequence IN {sequences:Array(UInt64)} AND AgentId IN {agents:Array(String)}
-GROUP BY block, server HAVING block IN {blocks:Array(String)}`,
+GROUP BY position, digest, server HAVING position IN {positions:Array(String)}`,
     parameters,
   );
   for (const row of rows) {
-    const { block, server, records } = storedRow.parse(row);
-    if (records < (expected.get(block) ?? Number.POSITIVE_INFINITY)) continue;
-    const servers = stored.get(block);
-    if (servers === undefined) stored.set(block, [server]);
-    else servers.push(server);
+    const { position, digest, server, records } = storedRow.parse(row);
+    for (const { id, recordCount } of wanted.get(position) ?? []) {
+      if (records < recordCount || (digest !== '' && digest !== id.digest)) continue;
+      const servers = stored.get(blockKey(id)) ?? [];
+      if (!servers.includes(server)) stored.set(blockKey(id), [...servers, server]);
+    }
   }
 }

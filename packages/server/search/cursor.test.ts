@@ -9,6 +9,7 @@ test('a cursor reads back as the same place', () => {
     epoch: fc.bigInt({ min: 0n, max: 2n ** 53n }),
     sequence: fc.bigInt({ min: 0n, max: 2n ** 53n }),
     record: fc.nat(),
+    digest: fc.string({ maxLength: 32 }),
   });
   fc.assert(
     fc.property(places, (place) => {
@@ -26,6 +27,13 @@ test('anything else is refused as a mistake of the caller', () => {
 });
 
 test("an agent's name cannot leave its literal", () => {
-  const place = { timestampNanos: 1n, agentId: "a') OR 1=1 --", epoch: 1n, sequence: 1n, record: 0 };
-  expect(behindSql(place)).toContain("('a\\') OR 1=1 --', 1, 1, 0)");
+  const place = {
+    timestampNanos: 1n,
+    agentId: "a') OR 1=1 --",
+    epoch: 1n,
+    sequence: 1n,
+    record: 0,
+    digest: 'd',
+  };
+  expect(behindSql(place)).toContain("('a\\') OR 1=1 --', 1, 1, 0, 'd')");
 });

@@ -10,7 +10,7 @@ import { momentSql } from './time-range.ts';
 
 /** The order of every search: newest first, then a fixed order of records of the same time. */
 export const SEARCH_ORDER =
-  'Timestamp DESC, AgentId DESC, BlockEpoch DESC, BlockSequence DESC, RecordNumber DESC';
+  'Timestamp DESC, AgentId DESC, BlockEpoch DESC, BlockSequence DESC, RecordNumber DESC, BlockDigest DESC';
 
 /** Longest cursor that is looked at: an agent's name has 128 bytes at most. */
 const MAX_CURSOR_LENGTH = 1024;
@@ -21,6 +21,8 @@ export interface Place {
   readonly epoch: bigint;
   readonly sequence: bigint;
   readonly record: number;
+  /** Tells records of one id apart, which two blocks in conflict have; empty of blocks from before there were digests. */
+  readonly digest: string;
 }
 
 const DIGITS = z.string().regex(/^\d{1,19}$/);
@@ -30,12 +32,13 @@ const CURSOR = z.tuple([
   DIGITS,
   DIGITS,
   z.number().int().nonnegative(),
+  z.string(),
 ]);
 
 export function writeCursor(place: Place): string {
-  const { timestampNanos, agentId, epoch, sequence, record } = place;
+  const { timestampNanos, agentId, epoch, sequence, record, digest } = place;
   return Buffer.from(
-    JSON.stringify([`${timestampNanos}`, agentId, `${epoch}`, `${sequence}`, record]),
+    JSON.stringify([`${timestampNanos}`, agentId, `${epoch}`, `${sequence}`, record, digest]),
   ).toString('base64url');
 }
 
@@ -43,7 +46,7 @@ export function writeCursor(place: Place): string {
 export function readCursor(cursor: string): Place {
   try {
     if (cursor.length > MAX_CURSOR_LENGTH) throw new Error('it is too long');
-    const [timestamp, agentId, epoch, sequence, record] = CURSOR.parse(
+    const [timestamp, agentId, epoch, sequence, record, digest] = CURSOR.parse(
       JSON.parse(Buffer.from(cursor, 'base64url').toString()),
     );
     return {
@@ -52,6 +55,7 @@ export function readCursor(cursor: string): Place {
       epoch: BigInt(epoch),
       sequence: BigInt(sequence),
       record,
+      digest,
     };
   } catch (error) {
     throw new SluiceError('query_invalid', 'the cursor is not one that a search gave out', {
@@ -65,7 +69,7 @@ export function readCursor(cursor: string): Place {
 export function behindSql(place: Place): string {
   const at = momentSql(place.timestampNanos);
   return (
-    `Timestamp <= ${at} AND (Timestamp < ${at} OR (toString(AgentId), BlockEpoch, BlockSequence, RecordNumber) < ` +
-    `(${sqlString(place.agentId)}, ${place.epoch}, ${place.sequence}, ${place.record}))`
+    `Timestamp <= ${at} AND (Timestamp < ${at} OR (toString(AgentId), BlockEpoch, BlockSequence, RecordNumber, toString(BlockDigest)) < ` +
+    `(${sqlString(place.agentId)}, ${place.epoch}, ${place.sequence}, ${place.record}, ${sqlString(place.digest)}))`
   );
 }

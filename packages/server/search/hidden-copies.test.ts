@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { AgentId } from '@sluice/protocol/model';
+import type { AgentId, BlockDigest } from '@sluice/protocol/model';
 import { CountRequestSchema, HistogramRequestSchema, SearchRequestSchema } from '@sluice/wire/gen/query_pb';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
@@ -11,7 +11,7 @@ import { createSearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
 
 function copy(sequence: number, serverId: string, state: MovedCopy['state']): MovedCopy {
-  const id = { agentId: 'agent-1' as AgentId, epoch: 1, sequence };
+  const id = { agentId: 'agent-1' as AgentId, epoch: 1, sequence, digest: '' as BlockDigest };
   return { id, serverId, state, recordCount: 10, oldestObservedMs: Date.UTC(2026, 2, 2), ageMs: 0 };
 }
 

@@ -13,6 +13,7 @@ import {
   type Copy,
   copyKey,
   HOLD_SETTLE_MS,
+  ID_COLUMNS,
   idSql,
   type MovedCopies,
   type MovedCopy,
@@ -106,15 +107,13 @@ export function hidingSql(rows: readonly MovedCopy[]): string {
     const ids = [...kept.keys()].map((id) => `(${id})`);
     const shown = [...kept.values()].map(copySql);
     hidden.push(
-      `(${sequencesSql([...kept.values()])} AND (AgentId, BlockEpoch, BlockSequence) IN (${ids.join(', ')}) ` +
-        `AND (AgentId, BlockEpoch, BlockSequence, ServerId) NOT IN (${shown.join(', ')}))`,
+      `(${sequencesSql([...kept.values()])} AND (${ID_COLUMNS}) IN (${ids.join(', ')}) ` +
+        `AND (${ID_COLUMNS}, ServerId) NOT IN (${shown.join(', ')}))`,
     );
   }
   if (held.length > 0) {
     const copies = held.map(copySql);
-    hidden.push(
-      `(${sequencesSql(held)} AND (AgentId, BlockEpoch, BlockSequence, ServerId) IN (${copies.join(', ')}))`,
-    );
+    hidden.push(`(${sequencesSql(held)} AND (${ID_COLUMNS}, ServerId) IN (${copies.join(', ')}))`);
   }
   return hidden.length === 0 ? '' : ` AND NOT ${HIDING_MARK} (${hidden.join(' OR ')})`;
 }

@@ -9,13 +9,13 @@ import type { Place } from './cursor.ts';
 export const RECORD_COLUMNS: string =
   'Timestamp, ObservedTimestamp, SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, ' +
   'LogAttributes, ResourceAttributes, UrgencyClass, AgentId, BlockEpoch, BlockSequence, RecordNumber, ' +
-  'ServerId, ChannelPriority';
+  'ServerId, ChannelPriority, BlockDigest';
 
 /** The values of one row, in the order of {@link ROW}. Integers of 64 bits as text: JSON has only doubles. */
 export const RECORD_VALUES: string =
   'toString(toUnixTimestamp64Nano(Timestamp)), toString(toUnixTimestamp64Nano(ObservedTimestamp)), ' +
   'SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, LogAttributes, ResourceAttributes, ' +
-  'UrgencyClass, AgentId, toString(BlockEpoch), toString(BlockSequence), RecordNumber, ServerId, ChannelPriority';
+  'UrgencyClass, AgentId, toString(BlockEpoch), toString(BlockSequence), RecordNumber, ServerId, ChannelPriority, BlockDigest';
 
 /** About how many bytes of text a record has, as SQL. */
 export const RECORD_BYTES = "length(Body) + length(arrayStringConcat(mapValues(LogAttributes), '')) + 256";
@@ -39,6 +39,7 @@ const ROW = z.tuple(
     z.number(),
     z.string(),
     z.number(),
+    z.string(),
   ],
   z.unknown(),
 );
@@ -75,10 +76,11 @@ export function readRow(row: readonly unknown[]): FoundRecord {
     record,
     serverId,
     channelPriority,
+    digest,
   ] = ROW.parse(row);
   const timestampNanos = BigInt(timestamp);
   return {
-    place: { timestampNanos, agentId, epoch: BigInt(epoch), sequence: BigInt(sequence), record },
+    place: { timestampNanos, agentId, epoch: BigInt(epoch), sequence: BigInt(sequence), record, digest },
     record: {
       id: `${agentId}.${epoch}.${sequence}.${record}`,
       timestampUnixNanos: timestampNanos,

@@ -64,6 +64,7 @@ const COLUMN_EXPRESSIONS: Readonly<Record<(typeof BLOCK_COLUMNS)[number], string
   RecordNumber: 'toUInt32(number)',
   ServerId: "toLowCardinality('s1')",
   ChannelPriority: 'toUInt32(1)',
+  BlockDigest: "toLowCardinality('')",
 };
 
 /** @returns `count` records from number `from` on, in the form in which insertBlocks() takes them */

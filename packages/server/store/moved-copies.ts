@@ -12,7 +12,7 @@
  * - `kept` is written when a complete copy of a `held` row was seen in the store.
  * - With a `kept` copy, the one of the smallest server id is shown and no other; with none, all but the `held` ones.
  */
-import type { AgentId, BlockId } from '@sluice/protocol/model';
+import type { AgentId, BlockDigest, BlockId } from '@sluice/protocol/model';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
 import { LOG_TABLE, MOVED_TABLE } from './schema.ts';
@@ -33,6 +33,9 @@ export const MAX_MOVED_COPIES = 20_000;
 export const MAX_COPIES_PER_STATEMENT = 500;
 /** A delete rewrites a small part of each part of the table; on a large one that takes its time. */
 const DELETE_TIMEOUT_MS = 300_000;
+
+/** The columns that name a block, in the table of moved blocks and in the log table. */
+export const ID_COLUMNS = 'AgentId, BlockEpoch, BlockSequence, BlockDigest';
 
 export type CopyState = 'held' | 'kept' | 'settled';
 const STATES: readonly CopyState[] = ['held', 'kept', 'settled'];
@@ -73,6 +76,7 @@ const row = z.object({
   AgentId: z.string(),
   BlockEpoch: z.coerce.number(),
   BlockSequence: z.coerce.number(),
+  BlockDigest: z.string(),
   ServerId: z.string(),
   RecordCount: z.coerce.number(),
   observedMs: z.coerce.number(),
@@ -84,11 +88,11 @@ const row = z.object({
 export function createMovedCopies(client: Pick<StoreClient, 'command' | 'query'>): MovedCopies {
   const read = async (where: string, having: string): Promise<readonly MovedCopy[]> => {
     const rows = await client.query(
-      `SELECT AgentId, BlockEpoch, BlockSequence, ServerId, any(RecordCount) AS RecordCount,
+      `SELECT AgentId, BlockEpoch, BlockSequence, BlockDigest, ServerId, any(RecordCount) AS RecordCount,
   1000 * toUnixTimestamp(toDateTime(any(ObservedDay), 'UTC')) AS observedMs, max(State) AS state,
   greatest(0, dateDiff('millisecond', max(Changed), now64(3))) AS ageMs
 FROM ${MOVED_TABLE} WHERE ${where}
-GROUP BY AgentId, BlockEpoch, BlockSequence, ServerId HAVING ${having}`,
+GROUP BY AgentId, BlockEpoch, BlockSequence, BlockDigest, ServerId HAVING ${having}`,
       {},
       { settings: { max_query_size: '16000000' } },
     );
@@ -107,11 +111,11 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, ServerId HAVING ${having}`,
       for (const some of slices(copies)) {
         const values = some.map(
           ({ id, serverId, recordCount, oldestObservedMs }) =>
-            `(${sqlString(id.agentId)}, ${id.epoch}, ${id.sequence}, ${sqlString(serverId)}, ${recordCount}, ` +
+            `(${idSql(id)}, ${sqlString(serverId)}, ${recordCount}, ` +
             `'${new Date(oldestObservedMs).toISOString().slice(0, 10)}', ${numberOf(state)})`,
         );
         await client.command(
-          `INSERT INTO ${MOVED_TABLE} (AgentId, BlockEpoch, BlockSequence, ServerId, RecordCount, ObservedDay, State) VALUES ${values.join(', ')}`,
+          `INSERT INTO ${MOVED_TABLE} (${ID_COLUMNS}, ServerId, RecordCount, ObservedDay, State) VALUES ${values.join(', ')}`,
         );
       }
     },
@@ -123,7 +127,7 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, ServerId HAVING ${having}`,
         await client.command(
           `DELETE FROM ${LOG_TABLE} WHERE ServerId IN (${servers.join(', ')}) AND ` +
             `BlockSequence IN (${some.map(({ id }) => id.sequence).join(', ')}) AND ` +
-            `(AgentId, BlockEpoch, BlockSequence, ServerId) IN (${tuples.join(', ')})`,
+            `(${ID_COLUMNS}, ServerId) IN (${tuples.join(', ')})`,
           {},
           { timeoutMs: DELETE_TIMEOUT_MS },
         );
@@ -146,23 +150,28 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, ServerId HAVING ${having}`,
 
 /** Text that names a copy. */
 export function copyKey({ id, serverId }: Copy): string {
-  return `${id.epoch}/${id.sequence}/${serverId.length}/${serverId}/${id.agentId}`;
+  return `${id.epoch}/${id.sequence}/${id.digest}/${serverId.length}/${serverId}/${id.agentId}`;
 }
 
-/** SQL of a block's id, without parentheses: agent, epoch, sequence. */
+/** SQL of a block's id, without parentheses: the values of {@link ID_COLUMNS}. */
 export function idSql(id: BlockId): string {
-  return `${sqlString(id.agentId)}, ${id.epoch}, ${id.sequence}`;
+  return `${sqlString(id.agentId)}, ${id.epoch}, ${id.sequence}, ${sqlString(id.digest)}`;
 }
 
 function blocksSql(blocks: readonly BlockId[]): string {
-  return `(AgentId, BlockEpoch, BlockSequence) IN (${blocks.map((id) => `(${idSql(id)})`).join(', ')})`;
+  return `(${ID_COLUMNS}) IN (${blocks.map((id) => `(${idSql(id)})`).join(', ')})`;
 }
 
 function readRow(found: unknown): MovedCopy {
   const value = row.parse(found);
   return {
     // The id was branded when the row was written: this is where it comes back from the store.
-    id: { agentId: value.AgentId as AgentId, epoch: value.BlockEpoch, sequence: value.BlockSequence },
+    id: {
+      agentId: value.AgentId as AgentId,
+      epoch: value.BlockEpoch,
+      sequence: value.BlockSequence,
+      digest: value.BlockDigest as BlockDigest,
+    },
     serverId: value.ServerId,
     recordCount: value.RecordCount,
     oldestObservedMs: value.observedMs,

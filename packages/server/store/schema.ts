@@ -49,6 +49,7 @@ export const BLOCK_COLUMNS = [
   'RecordNumber',
   'ServerId',
   'ChannelPriority',
+  'BlockDigest',
 ] as const;
 
 /** Columns that the store derives from attributes, because people filter by them most. */
@@ -140,6 +141,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'create the log table', statements: createLogTable },
   { version: 2, name: 'create the table of moved blocks', statements: createMovedTable },
+  { version: 3, name: 'tell blocks at one position apart by their digests', statements: addDigests },
   { version: 4, name: 'create the tables of who agents are', statements: createAgentTables },
 ];
 
@@ -204,6 +206,25 @@ function createMovedTable(cluster: ClusterOptions | undefined): readonly string[
 ENGINE = ${engine}
 ORDER BY (AgentId, BlockEpoch, BlockSequence, ServerId)
 SETTINGS ${DURABILITY}`,
+  ];
+}
+
+/** Rows from before have an empty digest: nobody knows it. */
+function addDigests(cluster: ClusterOptions | undefined): readonly string[] {
+  const tables = cluster === undefined ? [LOG_TABLE] : [LOCAL_LOG_TABLE, LOG_TABLE];
+  const column = (table: string): string =>
+    // A distributed table keeps nothing itself, so its columns have no codecs.
+    table === LOG_TABLE && cluster !== undefined
+      ? 'LowCardinality(String)'
+      : 'LowCardinality(String) CODEC(ZSTD(1))';
+  return [
+    ...tables.map(
+      (table) =>
+        `ALTER TABLE ${table}${onCluster(cluster)} ADD COLUMN IF NOT EXISTS BlockDigest ${column(table)}`,
+    ),
+    // Two contents at one position are two rows.
+    `ALTER TABLE ${MOVED_TABLE}${onCluster(cluster)} ADD COLUMN IF NOT EXISTS BlockDigest String,
+  MODIFY ORDER BY (AgentId, BlockEpoch, BlockSequence, ServerId, BlockDigest)`,
   ];
 }
 

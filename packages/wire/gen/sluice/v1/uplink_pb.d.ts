@@ -146,7 +146,7 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
   agentId: string;
 
   /**
-   * Identity of the agent's queue; together with agent_id and a sequence it names a block.
+   * This run of the agent, drawn at its start. Blocks of earlier runs keep theirs.
    *
    * @generated from field: uint64 epoch = 4;
    */
@@ -163,7 +163,7 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
   agentVersion: string;
 
   /**
-   * Every block of the epoch with a smaller sequence has been answered; a server may forget what it knew of them.
+   * Every block of this and earlier runs with a smaller sequence has been answered; a server may forget their digests.
    *
    * @generated from field: uint64 settled_below_sequence = 7;
    */
@@ -202,7 +202,8 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
   identityKey: Uint8Array;
 
   /**
-   * The sequence that the agent's next block gets; 0 says nothing. It comes back lower with an older copy of the queue.
+   * The sequence that the agent's next block gets; whatever has a smaller one was sealed before. 0 says nothing. It comes
+   * back lower with an older copy of the queue.
    *
    * @generated from field: uint64 next_sequence = 13;
    */
@@ -712,6 +713,13 @@ export declare type Block = Message<"sluice.v1.Block"> & {
   inDoubtAtServerId: string;
 
   /**
+   * The first 16 bytes of SHA-256 over header and payload (packages/wire/block-digest.ts). Empty: the server makes it.
+   *
+   * @generated from field: bytes digest = 9;
+   */
+  digest: Uint8Array;
+
+  /**
    * One zstd frame; its content is described in packages/wire/block-format.md.
    *
    * @generated from field: bytes payload = 8;
@@ -766,6 +774,13 @@ export declare type BlockAcknowledgement = Message<"sluice.v1.BlockAcknowledgeme
    * @generated from field: uint64 sequence = 2;
    */
   sequence: bigint;
+
+  /**
+   * Of the block that is durable.
+   *
+   * @generated from field: bytes digest = 3;
+   */
+  digest: Uint8Array;
 };
 
 /**
@@ -799,6 +814,13 @@ export declare type BlockRefusal = Message<"sluice.v1.BlockRefusal"> & {
    * @generated from field: string reason = 4;
    */
   reason: string;
+
+  /**
+   * Of the block that is refused, as its sender named it.
+   *
+   * @generated from field: bytes digest = 5;
+   */
+  digest: Uint8Array;
 };
 
 /**
