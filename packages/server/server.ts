@@ -183,16 +183,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     identities: identities.book,
   });
   parts.defer(() => ingest.stop());
+  const leaving = new AbortController();
   const sync = startIdentitySync({
     serverId: options.serverId,
     book: identities.book,
-    tables: createAgentTables(client),
+    tables: createAgentTables(client, leaving.signal),
     ready: monitor.ready,
     runs: () => ingest.runs(),
     onChanged: (twins) => ingest.identitiesChanged(twins),
     logger,
   });
-  parts.defer(() => sync.stop());
+  parts.defer(() => {
+    leaving.abort();
+    return sync.stop();
+  });
   const agents = createAgentService({
     ...{ serverId: options.serverId, book: identities.book, ingest, logger },
     share: () => sync.look(),

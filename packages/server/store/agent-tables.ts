@@ -10,10 +10,12 @@ import type { SharedPin } from '../identity/identity-book.ts';
 import { COUNT_TIMEOUT_MS, MAX_PIN_ROWS, RUN_KEEP_HOURS, RUN_WINDOW_MS } from '../identity/limits.ts';
 import type { SeenRun } from '../identity/twins.ts';
 import { AGENT_PINS_TABLE, AGENT_RUNS_TABLE, LOG_TABLE } from './schema.ts';
-import type { StoreClient } from './store-client.ts';
+import type { StoreClient, StoreRow } from './store-client.ts';
 
 /** Rows in one statement: a text below 256 KiB, what an engine takes by default. */
 export const MAX_AGENT_ROWS_PER_STATEMENT = 300;
+/** Each statement is small: a store that needs longer is asked again at the next look. */
+const STATEMENT_TIMEOUT_MS = 10_000;
 /** Pins read at once; more come with the next look. */
 const MAX_PINS_READ = 20_000;
 /** Runs of agents with several, read at once: beyond, there is more wrong than a list can show. */
@@ -69,8 +71,20 @@ const runRow = z.object({
   aliveMs: z.coerce.number(),
 });
 
-/** The methods reject with the client's errors. */
-export function createAgentTables(client: Pick<StoreClient, 'command' | 'query'>): AgentTables {
+/**
+ * The methods reject with the client's errors.
+ * @param signal gives up what is under way: a server that stops does not wait for its store
+ */
+export function createAgentTables(
+  store: Pick<StoreClient, 'command' | 'query'>,
+  signal?: AbortSignal,
+): AgentTables {
+  const limits = { timeoutMs: STATEMENT_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
+  const client = {
+    query: (sql: string, timeoutMs: number = STATEMENT_TIMEOUT_MS): Promise<StoreRow[]> =>
+      store.query(sql, {}, { ...limits, timeoutMs }),
+    command: (sql: string): Promise<void> => store.command(sql, {}, limits),
+  };
   const recent = `SeenAt > now64(3) - INTERVAL ${RUN_WINDOW_MS / 1000} SECOND`;
   return {
     readPins: async (afterMs) => {
@@ -129,8 +143,7 @@ GROUP BY AgentId, ServerId, Epoch, Identity ORDER BY AgentId, ServerId, Epoch LI
       const [found] = await client.query(
         `SELECT count() AS count FROM ${LOG_TABLE} WHERE AgentId = ${sqlString(agentId)} AND ` +
           `BlockSequence >= ${fromSequence} AND BlockEpoch != ${exceptEpoch}`,
-        {},
-        { timeoutMs: COUNT_TIMEOUT_MS },
+        COUNT_TIMEOUT_MS,
       );
       return Number(found?.count ?? 0);
     },
