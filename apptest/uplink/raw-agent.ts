@@ -44,8 +44,10 @@ export class RawAgent {
   }
 
   /** Hello, a request, and the first grant with channels. */
-  async begin(): Promise<{ sessionId: string; grantId: string; channel: number }> {
-    this.sayHello();
+  async begin(
+    overrides: Record<string, unknown> = {},
+  ): Promise<{ sessionId: string; grantId: string; channel: number }> {
+    this.sayHello(overrides);
     const welcome = await this.hear();
     if (welcome.case !== 'welcome') throw new Error(`no welcome but ${welcome.case}`);
     this.say({
