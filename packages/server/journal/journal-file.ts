@@ -63,11 +63,11 @@ export async function openJournalFile(directory: string, maxRawBytes: number): P
       root = openRoot(file, mapSize);
     }
     makeFilesPrivate(directory);
-    const databases = openDatabases(root);
-    await upgradeJournal(root, databases);
+    await upgradeJournal(root, openDatabases(root));
     // First: what a newer program wrote must not be taken for damage.
-    const named = storedMeta(databases.meta);
-    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root, databases);
+    const named = storedMeta(openDatabases(root).meta);
+    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root);
+    const databases = openDatabases(root);
     // With a name of its own none of its tokens was ever used.
     const stored = state.kind === 'sound' ? named : undefined;
     const loss = lossOf({ file, state, swept, mark, wasUsed }, stored !== undefined);

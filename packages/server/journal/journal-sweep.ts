@@ -7,7 +7,7 @@
  */
 import { keyBytes, type StoredKey, soundKeys } from '@sluice/host/lmdb/sound-keys';
 import type { Database, RootDatabase } from 'lmdb';
-import { type Databases, write } from './journal-databases.ts';
+import { type Databases, type NumberedKey, openDatabases, write } from './journal-databases.ts';
 import {
   corrupt,
   decodeAgentKey,
@@ -36,14 +36,29 @@ interface Removal {
   readonly key: Buffer;
 }
 
-/** Rejects with what LMDB says when what is damaged cannot be removed either. */
-export async function sweepDamaged(root: RootDatabase, databases: Databases): Promise<Swept> {
+/** The databases are to be opened anew behind it. Rejects with what LMDB says when what is damaged cannot be removed either. */
+export async function sweepDamaged(root: RootDatabase): Promise<Swept> {
+  let [blocks, others] = [0, 0];
+  // A damaged value may teach its decoder a wrong form, in which others are then read: so it is done again, each time with
+  // new decoders, until there is nothing damaged. Each round but the last takes something out.
+  for (;;) {
+    const round = await sweepOnce(root, openDatabases(root));
+    blocks += round.blocks;
+    others += round.others;
+    if (round.removals === 0) return { ...round, blocks, others };
+  }
+}
+
+async function sweepOnce(
+  root: RootDatabase,
+  databases: Databases,
+): Promise<Swept & { readonly removals: number }> {
   const { headers, setAside, batches } = databases;
   const raw = (name: string): Raw => root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
   const removals: Removal[] = [];
   const [rawHeaders, rawAside, rawPayloads] = [raw('headers'), raw('set_aside'), raw('payloads')];
-  const waiting = soundKeys(rawHeaders, (key) => void decodeBlockRecord(headers.get(numbered(key))));
-  const aside = soundKeys(rawAside, (key) => void decodeBlockRecord(setAside.get(numbered(key))));
+  const waiting = soundKeys(rawHeaders, (key) => void decodeBlockRecord(storedValue(headers, numbered(key))));
+  const aside = soundKeys(rawAside, (key) => void decodeBlockRecord(storedValue(setAside, numbered(key))));
   const payloads = soundKeys(rawPayloads, (key) => void numbered(key));
   const withPayload = new Set(payloads.sound.map(nameOf));
   const withHeader = new Set([...waiting.sound, ...aside.sound].map(nameOf));
@@ -60,7 +75,7 @@ export async function sweepDamaged(root: RootDatabase, databases: Databases): Pr
   const blocks = Math.max(alone, waiting.broken.length + aside.broken.length, payloads.broken.length);
   const left = new Set(waiting.sound.map(nameOf).filter((name) => withPayload.has(name)));
   const brokenBatches = soundKeys(raw('batches'), (key) =>
-    checkBatch(key, batches.get(numbered(key)), left),
+    checkBatch(key, storedValue(batches, numbered(key)), left),
   ).broken;
   for (const key of brokenBatches) removals.push({ database: raw('batches'), key });
   const others = brokenBatches.length + sweepKnown(databases, raw, removals);
@@ -69,7 +84,7 @@ export async function sweepDamaged(root: RootDatabase, databases: Databases): Pr
       for (const { database, key } of removals) write(database.remove(key));
     });
   const leftAside = aside.sound.length - lonely(aside.sound, withPayload).length;
-  return { blocks, others, left: left.size, leftAside };
+  return { blocks, others, left: left.size, leftAside, removals: removals.length };
 }
 
 /** What is known of the agents. Their keys are bytes already. */
@@ -81,7 +96,7 @@ function sweepKnown(databases: Databases, raw: (name: string) => Raw, removals: 
     const stored = Buffer.from(key);
     const isSound = reads(() => {
       const { agentId, epoch } = decodeAgentKey(stored);
-      decodeAgentRecord(agents.get(stored));
+      decodeAgentRecord(storedValue(agents, stored));
       remembered.add(`${epoch}/${agentId}`);
     });
     if (!isSound) removals.push({ database: raw('agents'), key: stored });
@@ -103,6 +118,12 @@ function checkBatch(key: StoredKey, value: unknown, blocks: ReadonlySet<string>)
   const { token, serverId, blockNumbers } = decodeBatchRecord(value);
   const isWhole = token.startsWith(`${serverId}/${lane}/${number}/`);
   if (!isWhole || !blockNumbers.some((block) => blocks.has(nameOf([lane, block])))) throw corrupt('a batch');
+}
+
+/** Read as the journal reads all of them at its start: a single read is content with a value that has bytes left over. */
+function storedValue<K extends NumberedKey | Buffer>(database: Database<unknown, K>, key: K): unknown {
+  for (const { value } of database.getRange({ start: key, limit: 1 })) return value;
+  return undefined;
 }
 
 function numbered(key: StoredKey): [number, number] {
