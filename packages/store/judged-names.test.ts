@@ -1,8 +1,7 @@
 /** No name of the engine in use that nobody judged, and none on a list of what is taken that the engine does not have. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Session } from 'chdb';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   DATA_TYPES,
   FUNCTIONS,
@@ -13,6 +12,7 @@ import {
   TABLE_FUNCTIONS,
   TABLE_SETTINGS,
 } from './allowed-names.ts';
+import { engineNames } from './testing/engine-names.ts';
 
 /** By table of `system`: what the store takes. */
 const TAKEN: readonly { readonly table: string; readonly lists: readonly ReadonlySet<string>[] }[] = [
@@ -24,12 +24,6 @@ const TAKEN: readonly { readonly table: string; readonly lists: readonly Readonl
   { table: 'functions', lists: [FUNCTIONS] },
   { table: 'data_type_families', lists: [DATA_TYPES] },
 ];
-
-let session: Session;
-beforeAll(() => {
-  session = new Session();
-});
-afterAll(() => session.close());
 
 function judged(table: string): Set<string> {
   const text = readFileSync(path.join(import.meta.dirname, 'judged-names.txt'), 'utf8');
@@ -51,8 +45,7 @@ function withoutCombinator(name: string): string {
 test.each(TAKEN)(
   'each name in system.$table was judged, and what is taken of them is there',
   ({ table, lists }) => {
-    const result = session.query(`SELECT DISTINCT replaceAll(name, ' ', '_') FROM system.${table}`, 'TSV');
-    const names = new Set(String(result).trim().split('\n'));
+    const names = engineNames(table);
     expect(names.size).toBeGreaterThan(20);
     expect(unjudged(names, table)).toEqual([]);
     for (const list of lists)
