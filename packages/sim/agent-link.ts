@@ -16,6 +16,8 @@ export interface AgentStream {
 
 /** The agent's side of its connection to one server, as the server's messages reach it. */
 export interface AgentLink<S = unknown, P = unknown> {
+  /** Whether the process lives, and goes on with this connection. */
+  holds(connection: Connection): boolean;
   welcomed(connection: Connection, session: S, server: P): void;
   granted(session: S, grant: Grant): void;
   revoked(session: S, grantId: GrantId | undefined, channel: ChannelNumber | undefined): void;

@@ -26,6 +26,7 @@ const STOP_TIMEOUT_MS = 5_000;
 const QUIET_CHECK_MS = 50;
 
 export class AgentProcess implements LinkHost {
+  readonly name: string;
   readonly queue: AgentQueue;
   readonly clock: ProcessClock;
   readonly #world: World;
@@ -39,16 +40,27 @@ export class AgentProcess implements LinkHost {
   #wakes = 0;
   #isDead = false;
 
-  /** @param onEnd called once when the process is over, however it ended. */
-  constructor(world: World, disk: QueueDisk, routes: readonly OpenRoute[], seed: number, onEnd: () => void) {
+  /**
+   * @param name tells it from other processes that have the same agent id
+   * @param onEnd called once when the process is over, however it ended
+   */
+  constructor(
+    world: World,
+    name: string,
+    disk: QueueDisk,
+    routes: readonly OpenRoute[],
+    seed: number,
+    onEnd: () => void,
+  ) {
     this.#world = world;
+    this.name = name;
     this.#onEnd = onEnd;
     this.queue = new AgentQueue(world, disk);
     this.clock = new ProcessClock(world);
     const { machines } = world;
     this.#machine = machines.createAgentMachine({ seed });
     const machine = machines.isOpen === true ? this.#machine : undefined;
-    world.observe({ type: 'agent_started', agentId: disk.agentId, machine });
+    world.observe({ type: 'agent_started', name, machine });
     this.#links = routes.map((route) => new ServerLink(world, this, route));
     for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
       this.dispatch({
@@ -74,7 +86,7 @@ export class AgentProcess implements LinkHost {
     this.#isDead = true;
     this.queue.kill();
     for (const link of this.#links) link.kill();
-    this.#world.observe({ type: 'agent_ended', agentId: this.queue.disk.agentId });
+    this.#world.observe({ type: 'agent_ended', name: this.name });
     this.#onEnd();
   }
 
@@ -113,12 +125,13 @@ export class AgentProcess implements LinkHost {
     this.#events.push(event);
     if (this.#isStepping) return;
     this.#isStepping = true;
+    const { name } = this;
     const { agentId } = this.queue.disk;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
       // The union of events without their time, with it again.
       const timed = { ...next, atMs: this.clock.nowMs } as AgentEvent;
       const effects = this.#machine.step(timed);
-      this.#world.observe({ type: 'agent_step', agentId, event: timed, effects });
+      this.#world.observe({ type: 'agent_step', name, agentId, event: timed, effects });
       for (const effect of effects) {
         if (this.#isDead) return;
         this.#execute(effect);

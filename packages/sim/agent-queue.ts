@@ -12,8 +12,13 @@ import type { World } from './world.ts';
 /** What survives the process. */
 export interface QueueDisk {
   readonly agentId: AgentId;
-  readonly epoch: number;
+  /** Somebody who only has the agent's name. */
+  readonly isForged: boolean;
+  /** Of the present run, or the latest. */
+  epoch: number;
   nextSequence: number;
+  /** Lines of the log that were read and made durable here. */
+  readCount: number;
   /** By sequence, ascending. */
   readonly blocks: Map<number, { readonly header: BlockHeader; inDoubtAt: ServerId | undefined }>;
 }
@@ -45,7 +50,8 @@ export class AgentQueue {
         for (const header of headers) {
           this.disk.blocks.set(header.id.sequence, { header, inDoubtAt: undefined });
           this.disk.nextSequence = header.id.sequence + 1;
-          this.#world.observe({ type: 'block_queued', header });
+          this.disk.readCount += 1;
+          this.#world.observe({ type: 'block_queued', header, isForged: this.disk.isForged });
         }
       },
       done: (isWritten) => {

@@ -84,9 +84,10 @@ export class LoaderLane {
     );
   }
 
-  /** It may have been moved away, and loaded elsewhere, so long ago that nothing would hide its second copy. */
+  /** It may have been loaded so long ago that nothing would hide a second copy: elsewhere, or here and forgotten. */
   #isOld(block: JournaledBlock): boolean {
     if (isMarked(block)) return false;
+    if (block.isUnsure) return true;
     return this.#journal.isOfEarlierLife(block) || this.#world.nowMs - block.receivedMs >= OLD_AFTER_MS;
   }
 

@@ -66,14 +66,31 @@ export class MovedBlocks {
   hold(blocks: readonly JournaledBlock[], next: (judged: ReadonlySet<string>) => void): void {
     this.#own(blocks, (before) => {
       const unknown = blocks.filter(({ key }) => !before.has(key));
-      this.mark(unknown, 'held', () =>
-        this.#retrying.later(HOLD_SETTLE_MS, () =>
-          this.#own(blocks, (after) =>
-            next(new Set([...after].flatMap(([key, state]) => (state === 'held' ? [] : [key])))),
-          ),
+      this.#forgotten(unknown, (forgotten) =>
+        this.mark(
+          unknown.filter(({ key }) => !forgotten.has(key)),
+          'held',
+          () =>
+            this.#retrying.later(HOLD_SETTLE_MS, () =>
+              this.#own(blocks, (after) =>
+                next(new Set([...after].flatMap(([key, state]) => (state === 'held' ? [] : [key])))),
+              ),
+            ),
         ),
       );
     });
+  }
+
+  /** Keys of those that this server brought into the store before, and forgot: holding would hide what is shown. */
+  #forgotten(blocks: readonly JournaledBlock[], next: (keys: ReadonlySet<string>) => void): void {
+    const unsure = blocks.filter(({ isUnsure }) => isUnsure);
+    if (unsure.length === 0) {
+      next(new Set());
+      return;
+    }
+    this.#find(unsure, (stored) =>
+      next(new Set([...stored].flatMap(([key, servers]) => (servers.includes(this.#serverId) ? [key] : [])))),
+    );
   }
 
   mark(blocks: readonly JournaledBlock[], state: CopyState, next: () => void): void {

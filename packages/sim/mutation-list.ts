@@ -1,19 +1,25 @@
 /**
- * Rules broken on purpose: each a piece of source text of packages/protocol and what it is replaced by. The simulation
- * must notice every one of them, or it proves less than it seems to.
+ * Rules broken on purpose: each a piece of source text and what it is replaced by. The simulation must notice every one of
+ * them, or it proves less than it seems to.
  */
 import { AGENT_MUTATIONS } from './agent-mutations.ts';
 import { BOUNDS_MUTATIONS } from './bounds-mutations.ts';
+import { IDENTITY_MUTATIONS } from './identity-mutations.ts';
 import { SERVER_MUTATIONS } from './server-mutations.ts';
 
 export interface Mutation {
   readonly name: string;
   readonly rule: string;
-  /** In packages/protocol. */
+  /** In packages/protocol, where only the machines see it; with a `/`: in packages, where the whole simulation does. */
   readonly file: string;
   /** Occurs exactly once in the file. */
   readonly from: string;
   readonly to: string;
 }
 
-export const MUTATIONS: readonly Mutation[] = [...AGENT_MUTATIONS, ...SERVER_MUTATIONS, ...BOUNDS_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...AGENT_MUTATIONS,
+  ...SERVER_MUTATIONS,
+  ...BOUNDS_MUTATIONS,
+  ...IDENTITY_MUTATIONS,
+];

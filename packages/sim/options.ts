@@ -57,6 +57,14 @@ export interface FaultMix {
   readonly storeDelays: number;
   /** The store is away for a while: nothing that it is sent meanwhile is applied. */
   readonly storeOutagesPerMinute: number;
+  /** Per agent: its data directory is put back to an earlier state while it is stopped. */
+  readonly directoriesPutBackPerMinute: number;
+  /** Per agent: the whole computer is, with what was in memory. */
+  readonly computersPutBackPerMinute: number;
+  /** Agents that run on copies of another one's computer. */
+  readonly clones: number;
+  /** Peers that come in the name of an agent, with blocks of their own at its next positions. */
+  readonly forgers: number;
   /** Per process: its clock jumps, mostly forward (it was suspended), sometimes a little back. */
   readonly clockJumpsPerMinute: number;
 }
@@ -106,6 +114,10 @@ export const NO_FAULTS: FaultMix = {
   storeFailures: 0,
   storeDelays: 0,
   storeOutagesPerMinute: 0,
+  directoriesPutBackPerMinute: 0,
+  computersPutBackPerMinute: 0,
+  clones: 0,
+  forgers: 0,
   clockJumpsPerMinute: 0,
 };
 
@@ -156,10 +168,28 @@ export function drawOptions(seed: number): SimOptions {
     mostInsertMs: random.skewed(2, 800),
     faults: drawFaults(random),
   };
-  if (isFailover) return failover(options, random);
   if (isContention) return contention(options, random);
+  const names = new Random(seed, 'names');
+  const hasNames = names.chance(0.15);
+  if (isFailover) return failover(hasNames ? confused(options, names) : options, random);
+  if (hasNames) return confused(options, names);
   const flaps = new Random(seed, 'flaps');
   return servers.length > 1 && flaps.chance(0.08) ? flapping(options, flaps) : options;
+}
+
+/** Directories come back older, or twice, and names are taken. */
+function confused(options: SimOptions, random: Random): SimOptions {
+  const some = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
+  const clones = random.chance(0.4) ? random.int(1, 2) : 0;
+  const forgers = random.chance(0.4) ? random.int(1, 2) : 0;
+  return {
+    ...options,
+    ...{ agents: Math.min(options.agents, 4), faultPhaseMs: Math.max(40_000, options.faultPhaseMs) },
+    faults: {
+      ...options.faults,
+      ...{ directoriesPutBackPerMinute: some(3), computersPutBackPerMinute: some(3), clones, forgers },
+    },
+  };
 }
 
 /**
@@ -303,5 +333,6 @@ function drawFaults(random: Random): FaultMix {
     storeDelays: often(0.03),
     storeOutagesPerMinute: often(2),
     clockJumpsPerMinute: often(2),
+    ...{ directoriesPutBackPerMinute: 0, computersPutBackPerMinute: 0, clones: 0, forgers: 0 },
   };
 }

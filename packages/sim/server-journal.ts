@@ -1,12 +1,13 @@
 /**
- * The server's journal as packages/server/journal keeps it: blocks, batches with their tokens, and the memory of every
- * block that was ever taken.
+ * The server's journal as packages/server/journal keeps it: blocks, batches with their tokens, and the real memory of the blocks
+ * that were taken.
  *
  * Invariants: a block and the memory of it become durable together; a batch is one list of blocks under one token for
  * ever; what a batch held is forgotten together with it.
  */
 import type { AgentId, BlockHeader, ServerId } from '@sluice/protocol/model';
 import { blockKey, urgencyRank } from '@sluice/protocol/model';
+import type { KnownBlocks } from '@sluice/server/journal/known-blocks';
 import { GroupDisk } from './group-disk.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,8 @@ export interface JournaledBlock {
   readonly header: BlockHeader;
   readonly inDoubtAt: ServerId | undefined;
   readonly receivedMs: number;
+  /** It may have been taken before, and forgotten: the store is asked for it. */
+  readonly isUnsure: boolean;
 }
 
 export interface JournalBatch {
@@ -36,9 +39,7 @@ export interface JournalDisk {
   readonly serverId: ServerId;
   readonly blocks: Map<number, JournaledBlock>;
   readonly batches: Map<number, JournalBatch>;
-  readonly known: Set<string>;
-  readonly knownAgents: Set<AgentId>;
-  readonly settledBelow: Map<AgentId, number>;
+  readonly known: KnownBlocks;
   nextBlock: number;
   nextBatch: number;
 }
@@ -50,7 +51,6 @@ export class ServerJournal {
   readonly #roomChanged: () => void;
   readonly #maxBytes: number;
   readonly #firstNewBlock: number;
-  readonly #settledBelow: Map<AgentId, number>;
   readonly #inBatch = new Set<number>();
   #costBytes = 0;
 
@@ -61,7 +61,6 @@ export class ServerJournal {
     this.#roomChanged = roomChanged;
     this.#maxBytes = maxBytes;
     this.#firstNewBlock = disk.nextBlock;
-    this.#settledBelow = new Map(disk.settledBelow);
     for (const block of disk.blocks.values()) this.#costBytes += costOf(block.header);
     for (const batch of disk.batches.values())
       for (const { number } of batch.blocks) this.#inBatch.add(number);
@@ -75,25 +74,27 @@ export class ServerJournal {
     this.#group.kill();
   }
 
-  knows(header: BlockHeader): boolean {
-    const { id } = header;
-    return this.disk.known.has(blockKey(id)) || id.sequence < (this.#settledBelow.get(id.agentId) ?? 0);
+  /** This very block is durable here, or was and is remembered. */
+  knows({ id }: BlockHeader): boolean {
+    if (this.disk.known.has(id)) return true;
+    const key = blockKey(id);
+    return [...this.disk.blocks.values()].some((block) => block.key === key);
   }
 
   isOfEarlierLife(block: JournaledBlock): boolean {
     return block.number < this.#firstNewBlock;
   }
 
-  /** Every smaller sequence of the agent is answered for good; durable with the next commit. */
-  settleBelow(agentId: AgentId, sequence: number): void {
-    // Of an agent of which nothing is known, nothing is remembered.
-    if (!this.disk.knownAgents.has(agentId)) return;
-    if (sequence > (this.#settledBelow.get(agentId) ?? 0)) this.#settledBelow.set(agentId, sequence);
+  /** The agent says that it holds no block of its run with a smaller sequence: what is remembered of them may go. */
+  settleBelow(agentId: AgentId, epoch: number, sequence: number): void {
+    this.disk.known.settleBelow(agentId, epoch, sequence);
   }
 
+  /** @param sealedBefore the agent had sealed all lower sequences before its connection. */
   append(
     header: BlockHeader,
     inDoubtAt: ServerId | undefined,
+    sealedBefore: number,
     done: (block: JournaledBlock | undefined, failure: string) => void,
   ): void {
     const costBytes = costOf(header);
@@ -108,12 +109,15 @@ export class ServerJournal {
         const number = this.disk.nextBlock;
         this.disk.nextBlock += 1;
         const key = blockKey(header.id);
-        this.disk.known.add(key);
-        this.disk.knownAgents.add(header.id.agentId);
+        const { known, serverId } = this.disk;
+        const recognition = known.recognize(header.id, sealedBefore);
+        const { agent, chunk } = known.add(header.id, this.#world.nowMs, sealedBefore);
+        known.trim(agent, chunk);
         const lane = urgencyRank(header.urgency);
-        block = { number, lane, key, header, inDoubtAt, receivedMs: this.#world.nowMs };
+        const isUnsure = recognition === 'unsure';
+        block = { number, lane, key, header, inDoubtAt, receivedMs: this.#world.nowMs, isUnsure };
         this.disk.blocks.set(number, block);
-        this.#world.observe({ type: 'block_journaled', serverId: this.disk.serverId, header });
+        this.#world.observe({ type: 'block_journaled', serverId, header, recognition });
       },
       (isWritten) => {
         if (!isWritten) this.#changeCost(-costBytes);
@@ -173,13 +177,7 @@ export class ServerJournal {
   }
 
   #submit(apply: () => void, done: (isWritten: boolean) => void): void {
-    this.#group.submit({
-      apply: () => {
-        apply();
-        for (const [agentId, sequence] of this.#settledBelow) this.disk.settledBelow.set(agentId, sequence);
-      },
-      done,
-    });
+    this.#group.submit({ apply, done });
   }
 
   #changeCost(bytes: number): void {

@@ -81,6 +81,10 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
     return count;
   }
 
+  holds(connection: Connection): boolean {
+    return !this.#isDead && this.#connection === connection;
+  }
+
   start(): void {
     this.#world.after(delayMs(this.#world), () => this.#connect());
   }
@@ -112,11 +116,13 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
     let server: ServerProcess | undefined;
     const connection = new Connection(this.#world, route, { up, down: this });
     this.#connection = connection;
-    const { queue } = this.#host;
+    const { disk, settledBelowSequence: settledBelow } = this.#host.queue;
+    const { agentId, epoch, nextSequence } = disk;
+    const hello = { agentId, epoch, settledBelow, nextSequence };
     connection.send('up', 'control', 0, () => {
       server = answering();
       if (server === undefined) connection.close('up');
-      else server.accept(queue.disk.agentId, queue.settledBelowSequence, connection, this);
+      else server.accept(hello, connection, this);
     });
   }
 

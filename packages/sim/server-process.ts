@@ -39,19 +39,37 @@ const DRAIN_TIMEOUT_MS = 10_000;
 /** How often a draining server looks whether it is idle. */
 const IDLE_CHECK_MS = 50;
 
+/** What an agent says of itself when it connects. */
+export interface Hello {
+  readonly agentId: AgentId;
+  /** Its run. */
+  readonly epoch: number;
+  /** It holds no block of this run with a smaller sequence. */
+  readonly settledBelow: number;
+  /** What it seals from now on has this sequence or a higher one. */
+  readonly nextSequence: number;
+}
+
 /** One connected agent. */
 export interface Session {
-  readonly agentId: AgentId;
+  /** Under which the machine knows it: the agent's id, or another one when several of that id live. */
+  readonly key: AgentId;
+  readonly hello: Hello;
   readonly connection: Connection;
   readonly link: AgentLink;
   readonly granted: Map<GrantId, ReadonlySet<ChannelNumber>>;
   readonly inboxes: Map<string, Inbox>;
 }
 
+interface Arrival {
+  readonly header: BlockHeader;
+  readonly inDoubtAt: ServerId | undefined;
+}
+
 /** The server's end of one channel stream. */
 interface Inbox {
   readonly stream: AgentStream;
-  readonly waiting: { readonly header: BlockHeader; readonly inDoubtAt: ServerId | undefined }[];
+  readonly waiting: Arrival[];
   isReading: boolean;
   isOpen: boolean;
   inputEnded: boolean;
@@ -71,9 +89,10 @@ export class ServerProcess {
   /** Blocks between their append and its end, with who waits for that. */
   readonly #appending = new Map<string, (() => void)[]>();
   readonly #onEnd: () => void;
-  #arriving: { readonly header: BlockHeader; readonly inDoubtAt: ServerId | undefined } | undefined;
+  #arriving: (Arrival & { readonly sealedBefore: number }) | undefined;
   #events: Untimed[] = [];
   #isStepping = false;
+  #derivedKeys = 0;
   #wakes = 0;
   #isDead = false;
 
@@ -145,21 +164,23 @@ export class ServerProcess {
   }
 
   /** An agent shook hands. */
-  accept(agentId: AgentId, settledBelow: number, connection: Connection, link: AgentLink): void {
+  accept(hello: Hello, connection: Connection, link: AgentLink): void {
+    const { agentId } = hello;
     if (this.#isDead) {
       connection.close('up');
       return;
     }
-    const earlier = this.#sessions.get(agentId);
-    if (earlier !== undefined) {
+    for (const earlier of [...this.#sessions.values()]) {
+      if (earlier.hello.agentId !== agentId || earlier.link.holds(earlier.connection)) continue;
       this.#leave(earlier);
       earlier.connection.close('up');
     }
-    const session: Session = { agentId, connection, link, granted: new Map(), inboxes: new Map() };
-    this.#sessions.set(agentId, session);
+    const key = this.#keyFor(agentId);
+    const session: Session = { key, hello, connection, link, granted: new Map(), inboxes: new Map() };
+    this.#sessions.set(key, session);
     connection.send('down', 'control', 0, () => link.welcomed(connection, session, this));
-    this.#dispatch({ type: 'agent_connected', agentId, isRemote: isRemote(agentId, this.serverId) });
-    this.journal.settleBelow(agentId, settledBelow);
+    this.#dispatch({ type: 'agent_connected', agentId: key, isRemote: isRemote(agentId, this.serverId) });
+    this.journal.settleBelow(agentId, hello.epoch, hello.settledBelow);
   }
 
   /** A connection ended, seen from here. */
@@ -174,13 +195,12 @@ export class ServerProcess {
     settledBelow: number,
   ): void {
     if (!this.#isCurrent(session)) return;
-    this.journal.settleBelow(session.agentId, settledBelow);
-    this.#dispatch({ type: 'request_received', agentId: session.agentId, request });
+    this.journal.settleBelow(session.hello.agentId, session.hello.epoch, settledBelow);
+    this.#dispatch({ type: 'request_received', agentId: session.key, request });
   }
 
   noticed(session: Session, notice: Extract<ServerEvent, { type: 'notice_received' }>['notice']): void {
-    if (this.#isCurrent(session))
-      this.#dispatch({ type: 'notice_received', agentId: session.agentId, notice });
+    if (this.#isCurrent(session)) this.#dispatch({ type: 'notice_received', agentId: session.key, notice });
   }
 
   /** A block came in on a channel stream; the first one opens it. */
@@ -190,7 +210,7 @@ export class ServerProcess {
     if (inbox === undefined || inbox.stream !== stream) {
       if (session.granted.get(stream.grantId)?.has(stream.channel) !== true) {
         throw new Error(
-          `${session.agentId} opened channel ${stream.key}, which ${this.serverId} never gave to it`,
+          `${session.key} opened channel ${stream.key}, which ${this.serverId} never gave to it`,
         );
       }
       inbox = { stream, waiting: [], isReading: false, isOpen: true, inputEnded: false, unanswered: 0 };
@@ -210,15 +230,21 @@ export class ServerProcess {
       session.inboxes.delete(stream.key);
   }
 
+  #keyFor(agentId: AgentId): AgentId {
+    if (!this.#sessions.has(agentId)) return agentId;
+    this.#derivedKeys += 1;
+    return `${agentId}~${this.#derivedKeys}` as AgentId; // A brand has no other way on.
+  }
+
   #isCurrent(session: Session): boolean {
-    return !this.#isDead && this.#sessions.get(session.agentId) === session;
+    return !this.#isDead && this.#sessions.get(session.key) === session;
   }
 
   #leave(session: Session): void {
     if (!this.#isCurrent(session)) return;
-    this.#sessions.delete(session.agentId);
+    this.#sessions.delete(session.key);
     for (const inbox of session.inboxes.values()) inbox.isOpen = false;
-    this.#dispatch({ type: 'agent_disconnected', agentId: session.agentId });
+    this.#dispatch({ type: 'agent_disconnected', agentId: session.key });
   }
 
   /** One block of a stream after the other: wait for the same block's append, validate, hand to the machine. */
@@ -237,10 +263,10 @@ export class ServerProcess {
       }
       inbox.isReading = false;
       if (!this.#isCurrent(session) || !inbox.isOpen) return;
-      this.#arriving = next;
+      this.#arriving = { ...next, sealedBefore: session.hello.nextSequence };
       const { grantId, channel } = inbox.stream;
       this.#dispatch({
-        ...{ type: 'block_arrived', agentId: session.agentId, grantId, channel },
+        ...{ type: 'block_arrived', agentId: session.key, grantId, channel },
         ...{ block: next.header, known: this.journal.knows(next.header) },
       });
       this.#read(session, inbox);
@@ -327,9 +353,9 @@ export class ServerProcess {
       throw new Error(`the machine journals a block that did not just arrive: ${key}`);
     }
     this.#arriving = undefined;
-    const { header, inDoubtAt } = arriving;
+    const { header, inDoubtAt, sealedBefore } = arriving;
     this.#appending.set(key, []);
-    this.journal.append(header, inDoubtAt, (block, failure) => {
+    this.journal.append(header, inDoubtAt, sealedBefore, (block, failure) => {
       if (this.#isDead) return;
       const waiters = this.#appending.get(key) ?? [];
       this.#appending.delete(key);

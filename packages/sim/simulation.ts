@@ -5,13 +5,14 @@
  * Invariants: everything follows from the options, so a run is repeated exactly; the machines are those that were handed
  * in, nothing of them is changed or looked into.
  */
-import { contentDigest, timeMs } from '@sluice/protocol/brand';
-import type { AgentId, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
-import { URGENCY_CLASSES } from '@sluice/protocol/model';
-import { AgentProcess } from './agent-process.ts';
-import type { QueueDisk } from './agent-queue.ts';
+import { timeMs } from '@sluice/protocol/brand';
+import type { AgentId, ServerId, TimeMs } from '@sluice/protocol/model';
+import { KnownBlocks } from '@sluice/server/journal/known-blocks';
+import type { AgentProcess } from './agent-process.ts';
 import type { Checker } from './checkers/checker.ts';
 import { CheckFailure } from './checkers/checker.ts';
+import type { ComputerShape } from './computer.ts';
+import { Computer, Numbers } from './computer.ts';
 import type { Route } from './connection.ts';
 import { PING_NOTICES_AFTER_MS } from './connection.ts';
 import { EventQueue } from './event-queue.ts';
@@ -38,15 +39,6 @@ export interface Outcome {
   readonly blocks: number;
   readonly hash: string;
   readonly endMs: number;
-}
-
-interface AgentSlot {
-  readonly disk: QueueDisk;
-  readonly ways: readonly OpenRoute[];
-  process: AgentProcess | undefined;
-  lives: number;
-  sealed: number;
-  nextSequence: number;
 }
 
 interface ServerSlot {
@@ -84,7 +76,9 @@ class Simulation implements World {
   readonly #trace: Trace;
   readonly #queue = new EventQueue();
   readonly #store: StoreModel;
-  readonly #agents: AgentSlot[] = [];
+  readonly #computers: Computer[] = [];
+  readonly #forgers: Computer[] = [];
+  readonly #numbers = new Numbers();
   readonly #servers: ServerSlot[] = [];
   #nowMs = START_MS;
 
@@ -156,8 +150,8 @@ class Simulation implements World {
       this.#servers.push({
         disk: {
           serverId,
-          ...{ blocks: new Map(), batches: new Map(), known: new Set(), knownAgents: new Set() },
-          ...{ settledBelow: new Map(), nextBlock: 1, nextBatch: 1 },
+          ...{ blocks: new Map(), batches: new Map(), nextBlock: 1, nextBatch: 1 },
+          known: new KnownBlocks(),
         },
         process: undefined,
         lives: 0,
@@ -173,32 +167,52 @@ class Simulation implements World {
       this.#store.away(this.chance.faults.skewed(options.leastAwayMs, 60_000)),
     );
     for (let index = 0; index < options.agents; index += 1) this.#buildAgent(index);
+    this.#planTwins();
   }
 
-  #buildAgent(index: number): void {
-    const { options, chance } = this;
-    const { faults } = options;
-    const ways = this.#servers.map((server): OpenRoute => {
+  #waysFrom(): OpenRoute[] {
+    return this.#servers.map((server): OpenRoute => {
       const route: Route = { blockedUntilMs: 0 };
       return { serverId: server.disk.serverId, route, answering: () => server.process };
     });
-    const slot: AgentSlot = {
-      disk: {
-        agentId: `a${index}` as AgentId, // A brand has no other way on.
-        ...{ epoch: 1, nextSequence: 1, blocks: new Map() },
-      },
-      ...{ ways, process: undefined, lives: 0, sealed: 0, nextSequence: 1 },
-    };
-    this.#agents.push(slot);
-    this.#startAgent(slot);
-    const { agentId } = slot.disk;
-    this.#plan(faults.agentCrashesPerMinute, `${agentId} is killed`, () => slot.process?.kill());
-    this.#plan(faults.agentStopsPerMinute, `${agentId} is told to stop`, () => slot.process?.stop());
-    this.#plan(faults.clockJumpsPerMinute, `the clock of ${agentId}`, () => slot.process?.clock.jump());
+  }
+
+  #buildAgent(index: number): void {
+    const { options } = this;
+    const { faults } = options;
+    const name = `a${index}`;
+    const computer = this.#addComputer({ name, agentId: name as AgentId }); // A brand has no other way on.
+    this.#plan(faults.directoriesPutBackPerMinute, `the directory of ${name} is put back`, () =>
+      computer.putDirectoryBack(),
+    );
+    this.#plan(faults.computersPutBackPerMinute, `the computer of ${name} is put back`, () =>
+      computer.putAllBack(),
+    );
+    this.#plan(
+      2 * Math.max(faults.directoriesPutBackPerMinute, faults.computersPutBackPerMinute),
+      `${name} is copied, to be put back`,
+      () => void computer.snapshot(),
+    );
+    if (options.backlogBlocks > 0) computer.write(options.backlogBlocks);
+    computer.produce();
+  }
+
+  /** Starts an agent and plans what goes wrong with it. */
+  #addComputer(shape: Omit<ComputerShape, 'index' | 'ways' | 'numbers'>): Computer {
+    const { faults } = this.options;
+    const ways = this.#waysFrom();
+    const index = this.#computers.length;
+    const computer = new Computer(this, { ...shape, index, ways, numbers: this.#numbers });
+    this.#computers.push(computer);
+    computer.start();
+    const { name } = shape;
+    this.#plan(faults.agentCrashesPerMinute, `${name} is killed`, () => computer.process?.kill());
+    this.#plan(faults.agentStopsPerMinute, `${name} is told to stop`, () => computer.process?.stop());
+    this.#plan(faults.clockJumpsPerMinute, `the clock of ${name}`, () => computer.process?.clock.jump());
     for (const [at, way] of ways.entries()) {
-      const link = (): AgentProcess['links'][number] | undefined => slot.process?.links[at];
+      const link = (): AgentProcess['links'][number] | undefined => computer.process?.links[at];
       const perWay = (perMinute: number): number => perMinute / ways.length;
-      const between = `between ${agentId} and ${way.serverId}`;
+      const between = `between ${name} and ${way.serverId}`;
       this.#plan(perWay(faults.connectionDropsPerMinute), `the connection ${between} is lost`, () =>
         link()?.connection?.break(),
       );
@@ -206,13 +220,42 @@ class Simulation implements World {
         link()?.resetStream(),
       );
       this.#plan(perWay(faults.partitionsPerMinute), `nothing passes ${between} for a while`, () => {
-        const lastsMs = chance.faults.skewed(this.options.leastAwayMs, 60_000);
+        const lastsMs = this.chance.faults.skewed(this.options.leastAwayMs, 60_000);
         way.route.blockedUntilMs = this.#nowMs + lastsMs;
         if (lastsMs >= PING_NOTICES_AFTER_MS[0]) link()?.connection?.starve();
       });
     }
-    if (options.backlogBlocks > 0) this.#seal(slot, options.backlogBlocks);
-    this.#produce(slot);
+    return computer;
+  }
+
+  /** Copies of computers, and peers that take their names: they come while faults last. */
+  #planTwins(): void {
+    const { clones, forgers } = this.options.faults;
+    for (let twin = 0; twin < clones + forgers; twin += 1) {
+      this.after(this.chance.faults.int(1_000, Math.ceil(this.options.faultPhaseMs * 0.6)), () => {
+        const first = this.#computers[this.chance.faults.int(0, this.options.agents - 1)];
+        if (!this.isFaulty || first === undefined) return;
+        if (twin < clones) this.#clone(first, `${first.name}+${twin}`);
+        else this.#forge(first, `${first.name}!${twin}`);
+      });
+    }
+  }
+
+  #clone(first: Computer, name: string): void {
+    const { agentId, epoch } = first.disk;
+    const keepsEpoch = this.chance.faults.chance(0.5);
+    this.observe({ type: 'directory_copied', agentId });
+    if (keepsEpoch) this.observe({ type: 'epoch_shared', epoch });
+    this.#addComputer({ name, agentId, origin: first.snapshot(), keepsEpoch }).produce();
+  }
+
+  #forge(victim: Computer, name: string): void {
+    const { agentId } = victim.disk;
+    this.observe({ type: 'name_taken', agentId });
+    const forger = this.#addComputer({ name, agentId, victim });
+    this.#forgers.push(forger);
+    forger.write(this.chance.faults.int(1, 10));
+    forger.produce();
   }
 
   /** Makes something happen again and again while faults last. */
@@ -238,69 +281,18 @@ class Simulation implements World {
     });
   }
 
-  #startAgent(slot: AgentSlot): void {
-    if (slot.process !== undefined) return;
-    slot.lives += 1;
-    slot.nextSequence = slot.disk.nextSequence;
-    const seed = this.options.seed * 1_000 + this.#agents.indexOf(slot) * 50 + slot.lives;
-    const process = new AgentProcess(this, slot.disk, slot.ways, seed, () => {
-      slot.process = undefined;
-      this.after(this.#restartMs(), () => this.#startAgent(slot));
-    });
-    // It may have died while it started.
-    if (!process.isDead) slot.process = process;
-  }
-
   #restartMs(): number {
     return this.isFaulty ? this.chance.faults.skewed(this.options.leastAwayMs, 60_000) : 100;
-  }
-
-  #produce(slot: AgentSlot): void {
-    this.after(this.chance.production.skewed(1, 2 * this.options.cutIntervalMs), () => {
-      if (!this.isFaulty || slot.sealed >= this.options.blocksPerAgent) return;
-      if (slot.process !== undefined) this.#seal(slot, this.chance.production.int(1, 4));
-      this.#produce(slot);
-    });
-  }
-
-  #seal(slot: AgentSlot, count: number): void {
-    const headers = Array.from({ length: count }, () => this.#makeBlock(slot));
-    slot.sealed += count;
-    slot.process?.seal(headers);
-  }
-
-  #makeBlock(slot: AgentSlot): BlockHeader {
-    const { production } = this.chance;
-    const { classWeights, mostBlockBytes, isContention } = this.options;
-    let drawn = production.next() * classWeights.reduce((sum, weight) => sum + weight, 0);
-    const rank = classWeights.findIndex((weight) => {
-      drawn -= weight;
-      return drawn < 0;
-    });
-    const sequence = slot.nextSequence;
-    slot.nextSequence += 1;
-    return {
-      id: {
-        agentId: slot.disk.agentId,
-        epoch: slot.disk.epoch,
-        sequence,
-        digest: contentDigest(`${sequence}`),
-      },
-      urgency: URGENCY_CLASSES[rank] ?? 'bulk',
-      rawBytes:
-        isContention || production.chance(0.2) ? mostBlockBytes : production.skewed(1, mostBlockBytes),
-      recordCount: production.skewed(1, 1_000),
-      oldestObservedMs: this.nowMs,
-    };
   }
 
   /** Ends the faults: who is down comes back at once, partitions heal. */
   #calm(): void {
     this.isFaulty = false;
     this.observe({ type: 'calm' });
-    for (const slot of this.#agents) for (const { route } of slot.ways) route.blockedUntilMs = 0;
+    for (const forger of this.#forgers) forger.retire();
+    for (const { ways } of this.#computers) for (const { route } of ways) route.blockedUntilMs = 0;
     for (const index of this.#servers.keys()) this.#startServer(index);
-    for (const slot of this.#agents) this.#startAgent(slot);
+    for (const computer of this.#computers) computer.start();
   }
 
   #isDrained(): boolean {

@@ -56,7 +56,7 @@ export class Trace {
 function describe(observation: Observation): string {
   switch (observation.type) {
     case 'agent_step':
-      return `${observation.agentId} ${step(observation)}`;
+      return `${observation.name} ${step(observation)}`;
     case 'server_step':
       return `${observation.serverId} ${step(observation)}`;
     case 'block_queued':
@@ -70,7 +70,7 @@ function describe(observation: Observation): string {
     case 'copies_marked':
       return `store ${observation.state} at ${observation.serverId}: ${observation.keys.join(' ')}`;
     case 'agent_started':
-      return `${observation.type} ${observation.agentId}`;
+      return `${observation.type} ${observation.name}`;
     case 'server_started':
       return `${observation.serverId} server_started ${JSON.stringify(observation.shape)}`;
     default:

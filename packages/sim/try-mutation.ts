@@ -1,5 +1,5 @@
 /**
- * Breaks one rule in a copy of packages/protocol, and runs seeds with the broken machines until a checker notices.
+ * Breaks one rule in a copy of the packages, and runs seeds with what is broken until a checker notices.
  *
  * Invariants: nothing of the working tree is changed; a replacement that no longer applies is an error.
  */
@@ -7,10 +7,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckFailure } from './checkers/checker.ts';
 import { loadMachines } from './load-machines.ts';
+import { loadWorld } from './load-world.ts';
 import type { Mutation } from './mutation-list.ts';
 import { drawOptions } from './options.ts';
 import { REGRESSION_SEEDS } from './regression-seeds.ts';
 import { judgeOptions } from './run-seed.ts';
+import type { Outcome } from './simulation.ts';
 
 /** Each must be caught within so many seeds. */
 export const MAX_SEEDS = 1_000;
@@ -26,9 +28,8 @@ export interface MutationResult {
 
 /** Breaks one rule, and runs seeds from 1 until a checker notices; then those that are kept because they once showed it. */
 export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEEDS): Promise<MutationResult> {
-  const machines = await loadMachines((directory) => apply(mutation, directory));
-  const failureAt = (seed: number): CheckFailure | undefined =>
-    judgeOptions(drawOptions(seed), machines).failure;
+  const judge = await loadBroken(mutation);
+  const failureAt = (seed: number): CheckFailure | undefined => judge(seed).failure;
   const blindSeeds = REGRESSION_SEEDS.filter(({ mutation: fault }) => fault === mutation.name)
     .map(({ seed }) => seed)
     .filter((seed) => failureAt(seed) === undefined);
@@ -37,6 +38,13 @@ export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEE
     if (failure !== undefined) return { seed, checker: failure.checker, blindSeeds };
   }
   return { seed: undefined, checker: undefined, blindSeeds };
+}
+
+async function loadBroken(mutation: Mutation): Promise<(seed: number) => Outcome> {
+  if (mutation.file.includes('/'))
+    return (await loadWorld((packages) => apply(mutation, packages))).judgeSeed;
+  const machines = await loadMachines((directory) => apply(mutation, directory));
+  return (seed) => judgeOptions(drawOptions(seed), machines);
 }
 
 /** @throws Error when the text does not occur exactly once. */

@@ -4,9 +4,10 @@
  */
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
-import type { AgentId, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
+import type { AgentId, BlockDigest, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
 import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
+import type { Recognition } from '@sluice/server/journal/known-blocks';
 import type { ServerShape, SimOptions } from './options.ts';
 import type { Random } from './random.ts';
 
@@ -27,10 +28,12 @@ export type CopyState = 'held' | 'kept' | 'settled';
 /** What checkers and the trace get to see, in the order in which it happens. */
 export type Observation =
   /** `machine`: undefined when it cannot be measured, here and below. */
-  | { readonly type: 'agent_started'; readonly agentId: AgentId; readonly machine: object | undefined }
-  | { readonly type: 'agent_ended'; readonly agentId: AgentId }
+  | { readonly type: 'agent_started'; readonly name: string; readonly machine: object | undefined }
+  | { readonly type: 'agent_ended'; readonly name: string }
   | {
       readonly type: 'agent_step';
+      /** Of the process: others may have the same agent id. */
+      readonly name: string;
       readonly agentId: AgentId;
       readonly event: AgentEvent;
       readonly effects: readonly AgentEffect[];
@@ -49,9 +52,15 @@ export type Observation =
       readonly effects: readonly ServerEffect[];
     }
   /** Durable in an agent's queue: from now on it must not be lost. */
-  | { readonly type: 'block_queued'; readonly header: BlockHeader }
+  | { readonly type: 'block_queued'; readonly header: BlockHeader; readonly isForged: boolean }
   | { readonly type: 'block_removed'; readonly key: string }
-  | { readonly type: 'block_journaled'; readonly serverId: ServerId; readonly header: BlockHeader }
+  | {
+      readonly type: 'block_journaled';
+      readonly serverId: ServerId;
+      readonly header: BlockHeader;
+      /** What the server remembered of its position (packages/server/journal/known-blocks.ts). */
+      readonly recognition: Recognition;
+    }
   | { readonly type: 'block_unjournaled'; readonly serverId: ServerId; readonly header: BlockHeader }
   | {
       readonly type: 'blocks_stored';
@@ -67,6 +76,17 @@ export type Observation =
       readonly keys: readonly string[];
     }
   | { readonly type: 'copies_deleted'; readonly serverId: ServerId; readonly keys: readonly string[] }
+  /** The directory of an agent is as it was, or there twice. `lost`: content that no queue and no log has any more. */
+  | {
+      readonly type: 'directory_put_back';
+      readonly agentId: AgentId;
+      readonly lost: readonly BlockDigest[];
+    }
+  | { readonly type: 'directory_copied'; readonly agentId: AgentId }
+  /** Somebody comes with blocks in the name of the agent. */
+  | { readonly type: 'name_taken'; readonly agentId: AgentId }
+  /** Positions of this run may be drawn twice: memory came back, or somebody forges. */
+  | { readonly type: 'epoch_shared'; readonly epoch: number }
   | { readonly type: 'fault'; readonly what: string }
   /** Faults and new blocks have ended; all must drain now. */
   | { readonly type: 'calm' };

@@ -253,6 +253,32 @@ it('U14 over several servers, crashes, lost answers and reconcilers, each block 
   );
 });
 
+it('U25 a marked block that its server loaded and forgot hides no copy, and is counted as one that came again', async () => {
+  using root = temporaryDirectory();
+  const servers = new Servers(root.path, [3]);
+  for (const server of SERVERS) await servers.begin(server);
+  const block = acceptedBlock({ sequence: 1 });
+  const { id } = block.header;
+  servers.send('s1', block, () => undefined);
+  while (servers.moved.shown(id) === 0) await new Promise(setImmediate);
+  await servers.drained();
+  const journal = servers.journalOf('s1');
+  journal.settleBelow(id.agentId, id.epoch, 1_000);
+  let leastShown = 1;
+  const watch = (): void => {
+    leastShown = Math.min(leastShown, servers.moved.shown(id));
+  };
+  await journal.append({ ...block, inDoubtAt: 's2' });
+  while (journal.roomBytes < journal.maxRawBytes) {
+    watch();
+    await new Promise(setImmediate);
+  }
+  await servers.end();
+  watch();
+  expect(leastShown).toBe(1);
+  expect(journal.statistics.conflicts).toMatchObject([{ agentId: id.agentId, repeatedBlocks: 1 }]);
+});
+
 describe('U14 what is done about moved blocks', () => {
   const { id } = acceptedBlock({ sequence: 1 }).header;
   const copy = (serverId: string, state: MovedCopy['state'], ageMs = 1e9): MovedCopy => ({

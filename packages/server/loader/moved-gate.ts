@@ -83,7 +83,13 @@ export class MovedGate {
     const ids = blocks.map((block) => block.header.id);
     const before = await retrying.untilDone(() => moved.readOwn(serverId, ids));
     const known = new Set(before.map(({ id }) => blockKey(id)));
-    const unknown = blocks.filter((block) => !known.has(blockKey(block.header.id)));
+    const forgotten = await this.#forgotten(
+      blocks.filter((block) => !known.has(blockKey(block.header.id))),
+      serverId,
+    );
+    const unknown = blocks.filter(
+      ({ header: { id } }) => !known.has(blockKey(id)) && !forgotten.has(blockKey(id)),
+    );
     if (unknown.length > 0) {
       await retrying.untilDone(async () => {
         const live = await moved.read();
@@ -94,6 +100,15 @@ export class MovedGate {
     await retrying.sleep(settleMs);
     const after = await retrying.untilDone(() => moved.readOwn(serverId, ids));
     return new Set(after.flatMap(({ id, state }) => (state === 'held' ? [] : [blockKey(id)])));
+  }
+
+  /** Keys of those that this server brought into the store before, and forgot: holding would hide what is shown. */
+  async #forgotten(blocks: readonly JournaledBlock[], serverId: string): Promise<ReadonlySet<string>> {
+    const { others, retrying } = this.#options;
+    const unsure = blocks.filter(({ isUnsure }) => isUnsure === true).map(({ header }) => header);
+    if (unsure.length === 0) return new Set();
+    const stored = await retrying.untilDone(() => others.findStored(unsure));
+    return new Set([...stored].flatMap(([key, servers]) => (servers.includes(serverId) ? [key] : [])));
   }
 
   #begin(): void {
@@ -128,6 +143,7 @@ export class MovedGate {
     if (left.length > 0) {
       const batch = await retrying.untilDone(() => journal.createBatch(lane, serverId, left));
       await retrying.untilDone(() => journal.finishBatch(batch));
+      for (const block of left) if (block.isUnsure === true) journal.cameAgain(block);
     }
     const isLeft = new Set(left);
     for (const block of blocks) {

@@ -10,7 +10,7 @@ import {
   REQUEST_TIMEOUT_MS,
   RETRY_JITTER_FRACTION,
 } from '@sluice/protocol/limits';
-import type { AgentId, ServerId } from '@sluice/protocol/model';
+import type { ServerId } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
 import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
@@ -37,21 +37,21 @@ interface Asker {
 }
 
 export class AskingChecker implements Checker {
-  readonly #agents = new Map<AgentId, Asker>();
+  readonly #agents = new Map<string, Asker>();
 
   observe(observation: Observation): void {
     if (observation.type === 'agent_started') {
-      this.#agents.set(observation.agentId, {
+      this.#agents.set(observation.name, {
         ...{ servers: new Map(), nowMs: 0, isStopping: false, bareWaits: 0, jitteredWaits: 0 },
       });
     }
     if (observation.type !== 'agent_step') return;
-    const asker = this.#agents.get(observation.agentId);
+    const asker = this.#agents.get(observation.name);
     if (asker !== undefined) step(asker, observation);
   }
 }
 
-function step(asker: Asker, { agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>): void {
+function step(asker: Asker, { name, event, effects }: Extract<Observation, { type: 'agent_step' }>): void {
   asker.nowMs = Math.max(asker.nowMs, event.atMs);
   if (event.type === 'stopping') asker.isStopping = true;
   if (event.type === 'server_disconnected') asker.servers.delete(event.serverId);
@@ -71,7 +71,7 @@ function step(asker: Asker, { agentId, event, effects }: Extract<Observation, { 
   }
   if (event.type === 'grant_received') forget(asker, event.serverId, event.grant.requestId);
   for (const effect of effects) {
-    if (effect.type === 'send_request') request(agentId, asker, effect.serverId, effect.request.requestId);
+    if (effect.type === 'send_request') request(name, asker, effect.serverId, effect.request.requestId);
   }
   if (asker.isStopping) return;
   for (const [serverId, { lastMs, refused }] of asker.servers) {
@@ -80,7 +80,7 @@ function step(asker: Asker, { agentId, event, effects }: Extract<Observation, { 
       lastMs + Math.max(REFRESH_INTERVAL_MS, REQUEST_TIMEOUT_MS),
       (refused?.atMs ?? Number.NEGATIVE_INFINITY) + mostMs,
     );
-    if (dueMs <= asker.nowMs) fail(`${agentId} does not ask ${serverId}, last asked at ${lastMs}`);
+    if (dueMs <= asker.nowMs) fail(`${name} does not ask ${serverId}, last asked at ${lastMs}`);
   }
 }
 
@@ -91,18 +91,18 @@ function forget(asker: Asker, serverId: ServerId, requestId: number): void {
   for (const asked of requests) if (asked <= requestId) requests.delete(asked);
 }
 
-function request(agentId: AgentId, asker: Asker, serverId: ServerId, requestId: number): void {
+function request(name: string, asker: Asker, serverId: ServerId, requestId: number): void {
   const asked = asker.servers.get(serverId);
-  if (asked === undefined) fail(`${agentId} asks ${serverId}, which is not connected`);
+  if (asked === undefined) fail(`${name} asks ${serverId}, which is not connected`);
   const { nowMs } = asker;
-  if (nowMs < asked.lastMs + MIN_REQUEST_INTERVAL_MS) fail(`${agentId} asks ${serverId} without a pause`);
+  if (nowMs < asked.lastMs + MIN_REQUEST_INTERVAL_MS) fail(`${name} asks ${serverId} without a pause`);
   if (asked.refused !== undefined) {
     const waitedMs = nowMs - asked.refused.atMs;
-    if (waitedMs < asked.refused.waitMs) fail(`${agentId} asks ${serverId} too soon after a refusal`);
+    if (waitedMs < asked.refused.waitMs) fail(`${name} asks ${serverId} too soon after a refusal`);
     if (waitedMs <= asked.refused.waitMs + ROUNDING_MS) asker.bareWaits += 1;
     else if (waitedMs <= asked.refused.waitMs * (1 + RETRY_JITTER_FRACTION)) asker.jitteredWaits += 1;
     if (asker.jitteredWaits === 0 && asker.bareWaits >= SUSPICIOUS_WAITS)
-      fail(`${agentId} comes back after refusals without any random pause`);
+      fail(`${name} comes back after refusals without any random pause`);
   }
   asked.refused = undefined;
   asked.lastMs = nowMs;

@@ -146,7 +146,7 @@ export class BoundsChecker implements Checker {
   observe(observation: Observation): void {
     switch (observation.type) {
       case 'agent_started': {
-        const { agentId: name, machine } = observation;
+        const { name, machine } = observation;
         if (machine === undefined) return;
         const holds = { blocks: new Set<string>(), servers: new Set<string>() };
         this.#agents.set(name, { name, machine, holds, nowMs: 0, steps: 0 });
@@ -161,7 +161,7 @@ export class BoundsChecker implements Checker {
         return;
       }
       case 'agent_step': {
-        const agent = this.#agents.get(observation.agentId);
+        const agent = this.#agents.get(observation.name);
         if (agent === undefined) return;
         bookAgent(agent.holds, observation);
         agent.steps += 1;

@@ -10,6 +10,8 @@ import { CheckFailure } from './checker.ts';
 
 interface Followed {
   readonly agentId: AgentId;
+  /** The process that has it. */
+  holder: string | undefined;
   readonly channels: ReadonlyMap<number, Counted>;
   readonly lifetimeMs: number;
   /** By the server's clock. */
@@ -33,16 +35,16 @@ export class QuotaChecker implements Checker {
   observe(observation: Observation): void {
     switch (observation.type) {
       case 'agent_started':
-        this.#clocks.delete(observation.agentId);
+        this.#clocks.delete(observation.name);
         // What an earlier life was given is nothing to this one; what it sent may still arrive.
         for (const grant of this.#grants.values())
-          if (grant.agentId === observation.agentId) grant.endsAtMs = Number.NEGATIVE_INFINITY;
+          if (grant.holder === observation.name) grant.endsAtMs = Number.NEGATIVE_INFINITY;
         return;
       case 'server_started':
         this.#clocks.delete(observation.serverId);
         return;
       case 'agent_step':
-        this.#agentStep(observation, this.#now(observation.agentId, observation.event.atMs));
+        this.#agentStep(observation, this.#now(observation.name, observation.event.atMs));
         return;
       case 'server_step':
         this.#serverStep(observation, this.#now(observation.serverId, observation.event.atMs));
@@ -57,10 +59,13 @@ export class QuotaChecker implements Checker {
     return nowMs;
   }
 
-  #agentStep({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>, nowMs: number): void {
+  #agentStep({ name, event, effects }: Extract<Observation, { type: 'agent_step' }>, nowMs: number): void {
     if (event.type === 'grant_received') {
       const grant = this.#grants.get(`${event.serverId} ${event.grant.grantId}`);
-      if (grant !== undefined) grant.endsAtMs ??= nowMs + event.grant.lifetimeMs;
+      if (grant !== undefined) {
+        grant.endsAtMs ??= nowMs + event.grant.lifetimeMs;
+        grant.holder = name;
+      }
     }
     if (event.type === 'revoked' || event.type === 'server_disconnected') {
       const grantId = 'grantId' in event ? event.grantId : undefined;
@@ -68,16 +73,16 @@ export class QuotaChecker implements Checker {
         const isMeant =
           grantId === undefined ? id.startsWith(`${event.serverId} `) : id === `${event.serverId} ${grantId}`;
         const isWhole = !('channel' in event) || event.channel === undefined;
-        if (isMeant && isWhole && grant.agentId === agentId && grant.endsAtMs !== undefined)
+        if (isMeant && isWhole && grant.holder === name && grant.endsAtMs !== undefined)
           grant.endsAtMs = Number.NEGATIVE_INFINITY;
       }
     }
     for (const effect of effects) {
       if (effect.type !== 'send_block') continue;
-      const what = `${agentId} sent block ${effect.block.id.sequence} on ${effect.grantId}/${effect.channel}`;
+      const what = `${name} sent block ${effect.block.id.sequence} on ${effect.grantId}/${effect.channel}`;
       const grant = this.#grants.get(`${effect.serverId} ${effect.grantId}`);
       const channel = grant?.channels.get(effect.channel);
-      if (grant === undefined || channel === undefined || grant.agentId !== agentId)
+      if (grant === undefined || channel === undefined || grant.holder !== name)
         fail(`${what}, which nobody gave to it`);
       if (grant.endsAtMs === undefined || grant.endsAtMs <= nowMs) fail(`${what}, which is over`);
       const { rawBytes, urgency } = effect.block;
@@ -104,7 +109,7 @@ export class QuotaChecker implements Checker {
         );
         this.#grants.set(`${serverId} ${grant.grantId}`, {
           ...{ agentId, channels: new Map(channels), lifetimeMs: grant.lifetimeMs, givenMs: nowMs },
-          endsAtMs: undefined,
+          ...{ holder: undefined, endsAtMs: undefined },
         });
       }
       if (effect.type !== 'journal_block' || event.type !== 'block_arrived') continue;

@@ -4,7 +4,7 @@
  */
 
 import type { AgentEffect } from '@sluice/protocol/agent-events';
-import type { AgentId, ServerId } from '@sluice/protocol/model';
+import type { ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
 import type { ExpectedSend } from './agent-model.ts';
@@ -13,16 +13,16 @@ import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
 
 export class SendingChecker implements Checker {
-  readonly #models = new Map<AgentId, AgentModel>();
+  readonly #models = new Map<string, AgentModel>();
   observe(observation: Observation): void {
     if (observation.type === 'agent_started') {
-      this.#models.set(observation.agentId, new AgentModel());
+      this.#models.set(observation.name, new AgentModel());
     }
     if (observation.type === 'agent_step') this.#step(observation);
   }
 
-  #step({ agentId, event, effects }: Extract<Observation, { type: 'agent_step' }>): void {
-    const model = this.#models.get(agentId);
+  #step({ name, event, effects }: Extract<Observation, { type: 'agent_step' }>): void {
+    const model = this.#models.get(name);
     if (model === undefined) return;
     // The agent's own clock, as far as it went forward.
     model.nowMs = Math.max(model.nowMs, event.atMs);
@@ -31,20 +31,20 @@ export class SendingChecker implements Checker {
     let notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined;
     for (const effect of effects) {
       if (effect.type === 'send_notice') {
-        if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
+        if (notice !== undefined) fail('notice', `${name} sent a notice without its block`);
         notice = effect;
       } else if (effect.type === 'send_block') {
-        this.#send(agentId, model, effect, notice, nowMs);
+        this.#send(name, model, effect, notice, nowMs);
         notice = undefined;
-      } else if (effect.type === 'send_request') this.#request(agentId, model, effect, nowMs);
+      } else if (effect.type === 'send_request') this.#request(name, model, effect, nowMs);
     }
-    if (notice !== undefined) fail('notice', `${agentId} sent a notice without its block`);
+    if (notice !== undefined) fail('notice', `${name} sent a notice without its block`);
     const missed = model.expected(nowMs);
-    if (missed !== undefined) fail('order', `${agentId} idles, but could send ${describe(missed)}`);
+    if (missed !== undefined) fail('order', `${name} idles, but could send ${describe(missed)}`);
   }
 
   #send(
-    agentId: AgentId,
+    name: string,
     model: AgentModel,
     effect: Extract<AgentEffect, { type: 'send_block' }>,
     notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined,
@@ -56,19 +56,16 @@ export class SendingChecker implements Checker {
     if (expected === undefined || describe(expected) !== sent) {
       fail(
         'order',
-        `${agentId} sent ${sent}, expected was ${expected === undefined ? 'nothing' : describe(expected)}`,
+        `${name} sent ${sent}, expected was ${expected === undefined ? 'nothing' : describe(expected)}`,
       );
     }
     const doubt = model.doubtFor(expected.block, serverId);
     if (effect.inDoubtAt !== doubt)
-      fail('doubt', `${agentId} sent ${sent} marked ${effect.inDoubtAt}, not ${doubt}`);
+      fail('doubt', `${name} sent ${sent} marked ${effect.inDoubtAt}, not ${doubt}`);
     const outrankedBy = expected.channel.usedBytes === 0 ? model.outranking(expected.channel, nowMs) : [];
     const told = notice === undefined ? [] : notice.notice.outrankedBy;
     if (JSON.stringify(told) !== JSON.stringify(outrankedBy)) {
-      fail(
-        'notice',
-        `${agentId} told ${JSON.stringify(told)} at ${sent}, not ${JSON.stringify(outrankedBy)}`,
-      );
+      fail('notice', `${name} told ${JSON.stringify(told)} at ${sent}, not ${JSON.stringify(outrankedBy)}`);
     }
     if (notice !== undefined) {
       const { notice: content } = notice;
@@ -78,13 +75,13 @@ export class SendingChecker implements Checker {
         content.channel === channel &&
         content.priority === effect.priority;
       if (!isRight)
-        fail('notice', `${agentId} told ${notice.serverId} of ${JSON.stringify(content)} at ${sent}`);
+        fail('notice', `${name} told ${notice.serverId} of ${JSON.stringify(content)} at ${sent}`);
     }
     model.sent(expected, nowMs);
   }
 
   #request(
-    agentId: AgentId,
+    name: string,
     model: AgentModel,
     { serverId, request }: Extract<AgentEffect, { type: 'send_request' }>,
     nowMs: number,
@@ -92,15 +89,15 @@ export class SendingChecker implements Checker {
     const closed = (request.closedChannels ?? []).map(closedText).sort();
     const closing = model.request(serverId, request.requestId, nowMs)?.sort();
     if (closing === undefined)
-      fail('request', `${agentId} asks ${serverId}, which is not connected or owes it an answer`);
+      fail('request', `${name} asks ${serverId}, which is not connected or owes it an answer`);
     if (closed.join() !== closing.join())
       fail(
         'request',
-        `${agentId} closes ${closed.join() || 'nothing'} at ${serverId}, not ${closing.join() || 'nothing'}`,
+        `${name} closes ${closed.join() || 'nothing'} at ${serverId}, not ${closing.join() || 'nothing'}`,
       );
     const unsent = model.unsentBytes();
     const told = URGENCY_CLASSES.map(
-      (name) => request.backlog.find(({ urgency }) => urgency === name)?.rawBytes ?? 0,
+      (wanted) => request.backlog.find(({ urgency }) => urgency === wanted)?.rawBytes ?? 0,
     );
     const next = request.backlog.flatMap(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes);
     const named = next.filter((bytes) => bytes > 0);
@@ -108,11 +105,11 @@ export class SendingChecker implements Checker {
       named.length !== Math.min(1, request.backlog.length) ||
       !named.every((bytes) => model.hasUnsent(bytes))
     )
-      fail('request', `${agentId} names to ${serverId} next blocks of ${next.join()} bytes`);
+      fail('request', `${name} names to ${serverId} next blocks of ${next.join()} bytes`);
     if (unsent.join() !== told.join()) {
       fail(
         'request',
-        `${agentId} tells ${serverId} of ${told.join()} bytes by class, but ${unsent.join()} wait`,
+        `${name} tells ${serverId} of ${told.join()} bytes by class, but ${unsent.join()} wait`,
       );
     }
   }
