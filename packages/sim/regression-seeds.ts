@@ -49,7 +49,7 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
     mutation: 'remains of quota are kept until they end',
   },
   {
-    seed: 2_506_240_071,
+    seed: 3,
     reason:
       'U2: the answer to a replaced request made the agent ask again: grants to requests that it had forgotten were lost',
     mutation: 'the answer to a replaced request lets ask again',
