@@ -155,9 +155,10 @@ export class Computer {
     if (before === undefined) return;
     this.process?.kill();
     const gone = new Set(this.#log.slice(before.log.length).map(({ digest }) => digest));
-    const lost = [...this.disk.blocks.values()]
-      .map(({ header }) => header.id.digest)
-      .filter((digest) => gone.has(digest));
+    const inQueue = [...this.disk.blocks.values()].map(({ header }) => header.id.digest);
+    // Also what an older directory would have read again.
+    const unread = this.#log.slice(this.disk.readCount).map(({ digest }) => digest);
+    const lost = [...inQueue, ...unread].filter((digest) => gone.has(digest));
     copyInto(this.disk, before.disk);
     this.#log = [...before.log];
     this.#safeCount = before.log.length;
