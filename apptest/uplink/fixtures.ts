@@ -45,12 +45,13 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
     payload: Uint8Array,
     urgency: UrgencyClass = 'normal',
     rawBytes: number = payload.length,
+    epoch: number = this.epoch,
   ): BlockHeader {
     const sequence = this.#next;
     this.#next += 1;
     const header = withDigest(
       {
-        id: { agentId: this.agentId, epoch: this.epoch, sequence },
+        id: { agentId: this.agentId, epoch, sequence },
         urgency,
         rawBytes,
         recordCount: 10,

@@ -32,6 +32,8 @@ export class OldServer {
   /** Of blocks that were called malformed. */
   readonly refusals: string[] = [];
   hello: Hello | undefined;
+  /** Of all Hellos. */
+  readonly epochs: number[] = [];
   report: AgentReport | undefined;
   readonly #http: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -74,6 +76,7 @@ export class OldServer {
       const { message } = heard(ControlRequestSchema, request);
       if (message.case === 'hello') {
         this.hello = message.value;
+        this.epochs.push(Number(message.value.epoch));
         const welcome = {
           protocolMajor: 1,
           serverId: 'old-server',

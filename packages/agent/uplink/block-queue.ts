@@ -26,7 +26,7 @@ export interface BlockQueue {
    * sealed before they knew of this run.
    */
   readonly nextSequence?: number;
-  /** What waits, oldest first; asked once, at the start. */
+  /** What waits, oldest first. */
   blocks(): Iterable<WaitingBlock>;
   /** The block's compressed payload; undefined when the queue does not hold it. The bytes are not changed later. */
   readPayload(id: BlockId): Uint8Array | undefined | Promise<Uint8Array | undefined>;

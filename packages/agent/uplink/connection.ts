@@ -120,6 +120,8 @@ export class ServerConnection {
   readonly #stopped = new AbortController();
   #live: Live | undefined;
   readonly #intake: ServerIntake;
+  /** In the Hello of this connection. */
+  #namedEpoch = 0;
   #serverId: ServerId | undefined;
   #error: string | undefined;
   #identityProblems: readonly string[] = [];
@@ -245,7 +247,7 @@ export class ServerConnection {
       channel,
       problemOf: (header, payload) => {
         const problem = this.#intake.problemOf(header, payload);
-        if (problem !== undefined) live.link.destroy(this.#notTaken(problem));
+        if (problem !== undefined && this.#intake.endsConnection) live.link.destroy(this.#notTaken(problem));
         return problem;
       },
       acknowledged: (blockId) => {
@@ -345,6 +347,7 @@ export class ServerConnection {
   }
 
   #hello(): ControlRequest {
+    this.#namedEpoch = this.#intake.epoch;
     const { queue, key, hostName, region, version } = this.#host;
     return create(ControlRequestSchema, {
       message: {
@@ -353,7 +356,7 @@ export class ServerConnection {
           protocolMajor: PROTOCOL_MAJOR,
           protocolMinor: PROTOCOL_MINOR,
           agentId: queue.agentId,
-          epoch: BigInt(queue.epoch),
+          epoch: BigInt(this.#namedEpoch),
           hostName,
           region,
           agentVersion: version,
@@ -420,7 +423,8 @@ export class ServerConnection {
       throw new SluiceError('protocol_violation', `${this.server.address} sent a challenge that is too long`);
     }
     const { serverId, sessionId } = live;
-    const { agentId, epoch } = queue;
+    const { agentId } = queue;
+    const epoch = this.#namedEpoch;
     const signature = key.sign(proofText({ challenge, sessionId, serverId, agentId, epoch }));
     live.control.push(create(ControlRequestSchema, { message: { case: 'proof', value: { signature } } }));
   }

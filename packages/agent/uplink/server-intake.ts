@@ -2,7 +2,9 @@
  * Which blocks one server takes (SPEC U20), by what its latest Welcome named, and the block that it was about to be sent and
  * does not take. While that block waits, the server is sent nothing: another one may take it, or this one after an update.
  *
- * Invariant: a block goes only to a server that takes its format and its epoch. One that does not would call it malformed.
+ * Invariants: a block goes only to a server that takes its format. One that does not would call it malformed. A server of 1.0
+ * gets in one connection the blocks of one run of the agent only, of the epoch that Hello named: with another it would end the
+ * channel. So that the blocks of all runs come, the oldest first, the next Hello names the epoch of the oldest one.
  */
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
@@ -13,6 +15,7 @@ import type { BlockQueue } from './block-queue.ts';
 export class ServerIntake {
   readonly #queue: BlockQueue;
   #shared: Capabilities | undefined;
+  #olderEpoch: number | undefined;
   #untaken: { readonly id: BlockId; readonly formatNumber: number } | undefined;
 
   constructor(queue: BlockQueue) {
@@ -24,14 +27,36 @@ export class ServerIntake {
     return this.#shared;
   }
 
-  welcomed(shared: Capabilities): void {
-    this.#shared = shared;
+  /** The epoch that Hello names. */
+  get epoch(): number {
+    return this.#olderEpoch ?? this.#queue.epoch;
   }
 
-  /** Why a block must not be sent to the server, which is remembered; undefined when it may. */
+  welcomed(shared: Capabilities): void {
+    this.#shared = shared;
+    if (shared.digestKinds.length > 0) this.#olderEpoch = undefined;
+  }
+
+  /**
+   * Whether nothing more may be sent in this connection. A block of another run is no reason while one of the run that Hello
+   * named is still there: it would be torn off on its way.
+   */
+  get endsConnection(): boolean {
+    if (this.#untaken !== undefined) return true;
+    const [oldest] = this.#queue.blocks();
+    if (oldest === undefined || oldest.header.id.epoch === this.epoch) return false;
+    this.#olderEpoch = oldest.header.id.epoch;
+    return true;
+  }
+
+  /** Why a block must not be sent to the server, which is remembered when no other connection helps; undefined when it may. */
   problemOf(header: BlockHeader, payload: Uint8Array): string | undefined {
     const { formatNumber } = splitPayload(payload);
     const problem = this.#problem(header.id, formatNumber);
+    const { epoch } = header.id;
+    if (problem === undefined && this.#takesOneEpoch && epoch !== this.epoch) {
+      return `block ${blockKey(header.id)} is of another run of this agent, which needs a connection of its own`;
+    }
     if (problem !== undefined) this.#untaken = { id: header.id, formatNumber };
     return problem;
   }
@@ -46,13 +71,13 @@ export class ServerIntake {
     return undefined;
   }
 
+  get #takesOneEpoch(): boolean {
+    return (this.#shared ?? FIRST_CAPABILITIES).digestKinds.length === 0;
+  }
+
   #problem(id: BlockId, formatNumber: number): string | undefined {
-    const { blockFormats, digestKinds } = this.#shared ?? FIRST_CAPABILITIES;
-    let taken: string;
-    if (!blockFormats.includes(formatNumber)) taken = `block formats ${blockFormats.join(', ')}`;
-    // Servers of 1.0 end a channel on which a block of another epoch comes than Hello named.
-    else if (digestKinds.length === 0 && id.epoch !== this.#queue.epoch) taken = 'blocks of one epoch';
-    else return undefined;
-    return `it takes ${taken}, and block ${blockKey(id)} is of format ${formatNumber}: it gets nothing until it is updated or another server has the block`;
+    const { blockFormats } = this.#shared ?? FIRST_CAPABILITIES;
+    if (blockFormats.includes(formatNumber)) return undefined;
+    return `it takes block formats ${blockFormats.join(', ')}, and block ${blockKey(id)} is of format ${formatNumber}: it gets nothing until it is updated or another server has the block`;
   }
 }
