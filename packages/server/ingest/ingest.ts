@@ -334,7 +334,8 @@ class IngestRuntime implements HandlerHost {
       // Replaced or gone meanwhile: the agent will send the block again.
       if (!this.#isCurrent(session)) return;
       this.#options.metrics?.blockReceived?.(header, payload.length, known);
-      const { nextSequence: sealedBefore } = session.marks;
+      // What came in this session was sealed before too: its run may have been forgotten since (known-blocks.ts).
+      const sealedBefore = Math.max(session.marks.nextSequence, session.nextSequence);
       const arriving: Arriving = { block, receivedMs: now(), sealedBefore, leave, journaled: false };
       this.#arriving.set(key, arriving);
       session.nextSequence = Math.max(session.nextSequence, header.id.sequence + 1);
