@@ -226,9 +226,10 @@ test('a machine that is installed anew under its old name is served, shown, and 
     .poll(() => problemOf(s2, 'other_key'), PATIENCE)
     .toMatch(/agent web-1 came with another key at .* from host-two .*sluice agents accept web-1/);
   await expect.poll(() => anew.stderr(), PATIENCE).toContain('sluice agents accept web-1');
-  expect((await s2.status()).agents.find(({ connected }) => connected)?.problems.join()).toContain(
-    'agents accept',
-  );
+  // The agent tells it with its next report.
+  const told = async (): Promise<string | undefined> =>
+    (await s2.status()).agents.find(({ connected }) => connected)?.problems.join();
+  await expect.poll(told, PATIENCE).toContain('agents accept');
 
   // At the other server, which has not seen it: what servers know of agents they share.
   await expect.poll(() => problemOf(s1, 'other_key'), PATIENCE).toContain('server s2');
