@@ -131,12 +131,16 @@ describe.skipIf(process.getuid?.() !== 0)('as root, on a small disk', () => {
   /** What somebody else has on the disk. */
   let ballast: string;
 
-  beforeEach(() => {
-    disk = path.join(directory, 'disk');
+  /** Mounts the disk at a new directory, with little free. */
+  function mountDisk(at: string, mebibytes: number, ballastMebibytes: number): void {
+    disk = at;
     ballast = path.join(disk, 'of-somebody-else');
-    mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
-    writeFileSync(ballast, Buffer.alloc(16 * 1024 * 1024));
+    mkdirSync(disk, { recursive: true, mode: 0o700 });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=700`, 'tmpfs', disk]);
+    writeFileSync(ballast, Buffer.alloc(ballastMebibytes * 1024 * 1024));
+  }
+
+  beforeEach(() => {
     // More than is free, less than the disk holds without the ballast.
     writeNoise(path.join(logs, 'noise.log'), 12);
   });
@@ -162,7 +166,24 @@ describe.skipIf(process.getuid?.() !== 0)('as root, on a small disk', () => {
     );
   }
 
+  test('the disk of the store is full, until it is not', { timeout: 240_000 }, async () => {
+    const data = path.join(directory, 'data');
+    mkdirSync(data, { mode: 0o700 });
+    mountDisk(path.join(data, 'store'), 64, 48);
+    const watch = ['--from-start', '--watch', path.join(logs, '*.log')];
+    const up = await startUp({ data, arguments: ['--servers', '1', ...watch] });
+    running.push(up);
+    const codes = async (): Promise<string[]> => codesOf((await up.status()).health);
+    await expect
+      .poll(codes, PATIENCE)
+      .toEqual(expect.arrayContaining(['store_disk_full', 'loading_stalled']));
+    rmSync(ballast);
+    await expect.poll(codes, PATIENCE).toEqual([]);
+    expect(await up.count('*')).toBe(12 * 1024);
+  });
+
   test('the disk under the journal is full, until it is not', { timeout: 240_000 }, async () => {
+    mountDisk(path.join(directory, 'disk'), 24, 16);
     const { url, uplink } = await startServer(path.join(disk, 'server'));
     await startAgent(path.join(directory, 'agent'), uplink);
     const health = async (): Promise<Health> => (await clientOf(url).status()).health;
@@ -179,6 +200,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root, on a small disk', () => {
   });
 
   test("the disk under an agent's queue is full, until it is not", { timeout: 240_000 }, async () => {
+    mountDisk(path.join(directory, 'disk'), 24, 16);
     const { url, uplink } = await startServer(path.join(disk, 'server'));
     await startAgent(path.join(disk, 'agent'), uplink);
     const codes = async (): Promise<string[]> => codesOf((await clientOf(url).status()).health);

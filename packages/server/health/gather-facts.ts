@@ -8,11 +8,14 @@ import type { Journal } from '../journal/journal.ts';
 import { LANES, type Lane } from '../journal/journal-records.ts';
 import type { LoaderProblem } from '../loader/retrying.ts';
 import type { SearchStatistics } from '../search/search-turns.ts';
+import { exceptionCodeOf } from '../store/store-error.ts';
 import type { StoreState } from '../store/store-monitor.ts';
 import type { IdentityFacts, LaneFacts, SearchFacts, UnsearchableFacts } from './health-facts.ts';
 import type { HealthWatchOptions } from './health-watch.ts';
 import type { RecentIncrease } from './recent-increase.ts';
 
+/** The engine's number for a disk without space (ClickHouse, src/Common/ErrorCodes.cpp). */
+const NOT_ENOUGH_SPACE = 243;
 /** Searches that were sent away are told of for so long. */
 export const REFUSED_WINDOW_MS = 60_000;
 
@@ -98,6 +101,9 @@ function laneFacts(
     urgency,
     // Nothing waited before the oldest block came: that is no standstill.
     progressMs: Math.max(loading.progressMs(lane), Number.isFinite(oldestMs) ? oldestMs : 0),
-    problem: error === undefined ? undefined : { code: error.code, message: error.message },
+    problem:
+      error === undefined
+        ? undefined
+        : { message: error.message, storeDiskFull: exceptionCodeOf(error) === NOT_ENOUGH_SPACE },
   };
 }

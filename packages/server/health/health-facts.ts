@@ -41,13 +41,19 @@ export interface UnsearchableFacts {
   readonly oldestReceivedMs: number;
 }
 
+export interface LaneProblem {
+  readonly message: string;
+  /** The engine found no space on its disk. */
+  readonly storeDiskFull: boolean;
+}
+
 /** One class on its way into the store. */
 export interface LaneFacts {
   readonly urgency: UrgencyClass;
   /** The store confirmed something, or nothing waited: the latest of both. */
   readonly progressMs: number;
   /** Why the latest attempt failed; undefined when it did not. */
-  readonly problem: { readonly code: ErrorCode; readonly message: string } | undefined;
+  readonly problem: LaneProblem | undefined;
 }
 
 export interface AgentFacts {

@@ -70,7 +70,7 @@ describe('the journal', () => {
 });
 
 describe('loading', () => {
-  const problem = { code: 'not_reachable', message: 'connection refused' } as const;
+  const problem = { message: 'connection refused', storeDiskFull: false };
 
   test('stands still when something waits and nothing was confirmed for a while', () => {
     const facts = wellFacts({
@@ -84,6 +84,14 @@ describe('loading', () => {
     expect(describeProblem(found, NOW_MS).summary).toBe(
       'Loading stands still: 137147 records (normal) wait in the journal, for this reason: connection refused.',
     );
+  });
+
+  test('is refused by a store whose disk is full, at once', () => {
+    const full = { message: 'Code 243', storeDiskFull: true };
+    const facts = wellFacts({ lanes: [lane(0, { problem: full })], waiting: [waiting(0)] });
+    expect(findTroubles(facts, NOW_MS)).toMatchObject([
+      { code: 'store_disk_full', values: { reason: 'Code 243.' } },
+    ]);
   });
 
   test('does not stand still while nothing waits, or shortly after something was confirmed', () => {

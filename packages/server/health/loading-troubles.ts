@@ -3,7 +3,7 @@ import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import type { HealthFacts, LaneFacts } from './health-facts.ts';
 import type { Finding, Subject } from './problem.ts';
-import { sentence } from './store-troubles.ts';
+import { STORE_NAME, sentence } from './store-troubles.ts';
 
 /**
  * Loading stands still when blocks wait and nothing was confirmed for so long: several times what the laziest lane waits
@@ -17,7 +17,18 @@ export const SLOW_AFTER_MS = 60_000;
 export function loadingTroubles(facts: HealthFacts, nowMs: number): Finding[] {
   const stalled = stalledLanes(facts, nowMs);
   const slow = slowLoading(facts, new Set(stalled.map(({ urgency }) => urgency)), nowMs);
-  return [...(stalled.length === 0 ? [] : [stalledFinding(facts, stalled)]), ...slow];
+  return [
+    ...storeDiskFull(facts.lanes),
+    ...(stalled.length === 0 ? [] : [stalledFinding(facts, stalled)]),
+    ...slow,
+  ];
+}
+
+function storeDiskFull(lanes: readonly LaneFacts[]): Finding[] {
+  const problem = lanes.find((lane) => lane.problem?.storeDiskFull)?.problem;
+  if (problem === undefined) return [];
+  const values = { reason: sentence(problem.message) };
+  return [{ code: 'store_disk_full', subject: { kind: 'store', name: STORE_NAME }, values }];
 }
 
 /** @returns for each class of which something waits, how long nothing was loaded */

@@ -3,7 +3,7 @@ import type { StoreFacts } from './health-facts.ts';
 import type { Finding } from './problem.ts';
 
 /** There is one store. */
-const STORE_NAME = 'store';
+export const STORE_NAME = 'store';
 
 /** @returns what is wrong with the store itself */
 export function storeTroubles(store: StoreFacts): Finding[] {
