@@ -56,13 +56,6 @@ export const IDENTITY_MUTATIONS: readonly Mutation[] = [
     to: 'else if (disk.epoch === 0) disk.epoch = numbers.epoch();',
   },
   {
-    name: 'the store is not asked for what may be forgotten',
-    rule: 'U25',
-    file: 'sim/loader-model.ts',
-    from: 'if (block.isUnsure) return true;',
-    to: '',
-  },
-  {
     name: 'a forgotten copy that is shown is hidden when the block comes again',
     rule: 'U25',
     file: 'sim/moved-blocks.ts',

@@ -202,8 +202,8 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     name: 'a yield is never forgotten',
     rule: 'U11',
     file: 'yielding.ts',
-    from: 'yielded !== undefined && yielded.untilMs > nowMs ? yielded.shift : 0',
-    to: 'yielded !== undefined ? yielded.shift : 0',
+    from: 'untilMs: nowMs + this.#memoryMs',
+    to: 'untilMs: Number.POSITIVE_INFINITY',
   },
   {
     name: 'a notice about a grant that is over is heard',

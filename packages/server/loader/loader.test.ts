@@ -301,6 +301,23 @@ it('finds out that a batch was stored when the store has forgotten the token whi
   expect(store.rows).toEqual(onceEach(sequences));
 });
 
+it('U25: asks the store for a block that may have been forgotten: there it is left out and counted, else loaded', async () => {
+  using directory = temporaryDirectory();
+  const journal = await Journal.open({ directory: directory.path });
+  const store = new FakeStore();
+  store.put('agent/1', 's1');
+  const loader = start({ journal, store, asks: true });
+  // All below 3 was sealed before this server knew of the run.
+  for (const sequence of [1, 2, 3]) await journal.append({ ...acceptedBlock({ sequence }), sealedBefore: 3 });
+  await drained(journal);
+  await loader.stop();
+  expect(store.rows).toEqual(onceEach([1, 2, 3]));
+  expect(journal.statistics.conflicts).toMatchObject([
+    { agentId: 'agent', repeatedBlocks: 1, repeatedRecords: 10, conflictingBlocks: 0 },
+  ]);
+  await journal.close();
+});
+
 it('U14: loads what comes while a moved block is found in the store and forgotten', async () => {
   using directory = temporaryDirectory();
   const journal = await Journal.open({ directory: directory.path });
