@@ -34,10 +34,13 @@ export interface FactSources {
   readonly searches: SearchFacts;
 }
 
+/** How long a conflict is told after its latest block: long enough to be seen by who comes in the morning. */
+const CONFLICT_MEMORY_MS: number = 24 * 60 * 60 * 1000;
+
 /** @returns the facts of this moment */
 export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions['facts']> {
   const { serverId, journal, ingest, store } = sources;
-  const { heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals, losses } =
+  const { heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals, losses, conflicts } =
     journal.statistics;
   const waiting = journal
     .heldByAgent()
@@ -55,6 +58,7 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
       diskFull: journal.isDiskFull,
       ...{ heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals },
       latestLoss: losses.at(-1)?.message ?? '',
+      conflicts: conflicts.filter(({ latestMs }) => Date.now() - latestMs < CONFLICT_MEMORY_MS),
     },
     waiting,
     lanes: LANES.map((lane) => laneFacts(lane, waiting, sources.loading)),

@@ -1,8 +1,10 @@
 /** What health is judged by: the facts of one moment, as the server knows them. All times are of the server's clock. */
+
 import type { DiskFacts } from '@sluice/host/disk-watch';
 import type { ErrorCode } from '@sluice/protocol/error';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import type { AgentReport, IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
+import type { ConflictCounts } from '../journal/conflict-book.ts';
 
 export interface StoreFacts {
   readonly available: boolean;
@@ -29,6 +31,8 @@ export interface JournalFacts {
   readonly lossTotals: { readonly losses: number; readonly blocks: number };
   /** The latest of it in words; empty: nothing. */
   readonly latestLoss: string;
+  /** Agents of which blocks came again, or in conflict with others, within the last day. */
+  readonly conflicts: readonly ConflictCounts[];
 }
 
 /** What waits in the journal, of one agent and class. */

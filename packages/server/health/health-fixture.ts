@@ -22,6 +22,7 @@ export function wellFacts(changes: Partial<HealthFacts> = {}): HealthFacts {
       setAsideDroppedTotal: 0,
       lossTotals: { losses: 0, blocks: 0 },
       latestLoss: '',
+      conflicts: [],
     },
     waiting: [],
     lanes: [],

@@ -1,3 +1,4 @@
+import type { AgentId } from '@sluice/protocol/model';
 import { IdentityProblemKind, SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { describe, expect, test } from 'vitest';
 import { findTroubles, Health, MAX_TOLD, MAX_TOLD_PER_CODE } from './health.ts';
@@ -67,6 +68,15 @@ describe('the journal', () => {
       'set_aside_dropped: Dropped from the journal: 2 blocks that the store had refused. Their lines are lost.',
     ]);
   });
+});
+
+test('blocks that came under names that were taken, or again, are told with agent and numbers', () => {
+  const counts = { conflictingBlocks: 2, conflictingRecords: 70, repeatedBlocks: 1, repeatedRecords: 9 };
+  const conflicts = [{ agentId: 'web-1' as AgentId, ...counts, firstMs: 1, latestMs: 2 }];
+  expect(told({ journal: { ...wellFacts().journal, conflicts } })).toEqual([
+    'agent_blocks_in_conflict: Agent web-1 sent other content under 2 blocks that had been taken: 70 records are kept beside the first.',
+    'agent_blocks_repeated: Agent web-1 sent 1 block again that the store had: 9 records were left out.',
+  ]);
 });
 
 describe('loading', () => {

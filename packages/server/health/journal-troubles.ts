@@ -1,9 +1,11 @@
-/** Troubles of the journal: its disk, its room, and what lies aside. */
+/** Troubles of the journal: its disk, its room, what lies aside, and what came under names that were taken. */
 import type { DiskFacts } from '@sluice/host/disk-watch';
 import { formatBytes } from '@sluice/host/quantity-text';
+import type { ConflictCounts } from '../journal/conflict-book.ts';
 import type { JournalFacts } from './health-facts.ts';
 import type { Finding, Subject } from './problem.ts';
 import { sentence } from './store-troubles.ts';
+import type { TroubleCode } from './troubles.ts';
 
 /** A disk with less than this share free is nearly full, ... */
 export const LOW_DISK_SHARE = 0.05;
@@ -40,7 +42,24 @@ export function journalTroubles(journal: JournalFacts, serverId: string): Findin
       subject,
       values: { blocks: String(journal.setAsideBlocks) },
     });
-  return findings;
+  return [...findings, ...journal.conflicts.flatMap(conflictTroubles)];
+}
+
+function conflictTroubles(counts: ConflictCounts): Finding[] {
+  const { agentId, firstMs: sinceMs } = counts;
+  const finding = (code: TroubleCode, blocks: number, records: number): Finding[] =>
+    blocks === 0
+      ? []
+      : [
+          {
+            ...{ code, subject: { kind: 'agent', name: agentId }, sinceMs },
+            values: { blocks: String(blocks), records: String(records) },
+          },
+        ];
+  return [
+    ...finding('agent_blocks_in_conflict', counts.conflictingBlocks, counts.conflictingRecords),
+    ...finding('agent_blocks_repeated', counts.repeatedBlocks, counts.repeatedRecords),
+  ];
 }
 
 export function isLow({ freeBytes, sizeBytes }: DiskFacts): boolean {

@@ -27,7 +27,9 @@ export const TROUBLE_CODES = [
   'agent_blocks_set_aside',
   'identity_other_key',
   'identity_no_key',
+  'agent_blocks_in_conflict',
   'agent_rolled_back',
+  'agent_blocks_repeated',
   'agent_gone',
   'server_unreachable',
   'searches_refused',
@@ -199,6 +201,22 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     meaning: 'The data directory of an agent went back to an earlier state, so lines were read again.',
     summary: 'The data directory of agent {subject} went back ({count:time}): lines may be there twice.',
     action: 'Nothing is lost. Do not put copies of the directory back while the logs are there.',
+  },
+  agent_blocks_in_conflict: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning:
+      'Blocks came under names of an agent that other content had taken within the last day: two machines are one agent, or someone takes its name. All contents are kept.',
+    summary:
+      'Agent {subject} sent other content under {blocks:block} that had been taken: {records:record} are kept beside the first.',
+    action:
+      'See `sluice agents list`. Give each machine a data directory of its own; do not restore a running machine.',
+  },
+  agent_blocks_repeated: {
+    ...{ severity: 'warning', ...STEADY },
+    meaning:
+      'An agent sent blocks again within the last day that the store had and the server had forgotten: its data directory went back. They were not stored again.',
+    summary: 'Agent {subject} sent {blocks:block} again that the store had: {records:record} were left out.',
+    action: 'Nothing is lost. Do not put copies of the data directory back while the logs are there.',
   },
   agent_gone: {
     ...{ severity: 'warning', raiseAfterMs: 60_000, endAfterMs: 0 },

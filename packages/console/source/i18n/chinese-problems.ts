@@ -92,6 +92,15 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '代理 {subject} 的数据目录回到了较早的状态（{count} 次）：有些行可能重复。',
       action: '没有丢失任何内容。日志还在时，请不要把目录的副本放回去。',
     },
+    agent_blocks_in_conflict: {
+      summary:
+        '代理 {subject} 以 {blocks} 个已被占用的块名发送了其他内容：{records} 条记录与先前的一并保留。',
+      action: '请查看 `sluice agents list`。请给每台机器各自的数据目录；不要恢复正在运行的机器的快照。',
+    },
+    agent_blocks_repeated: {
+      summary: '代理 {subject} 再次发送了存储中已有的 {blocks} 个块：{records} 条记录没有再次存入。',
+      action: '没有丢失任何内容。日志还在时，请不要把数据目录的副本放回去。',
+    },
     agent_gone: {
       summary: '代理 {subject} 已失联。最后一次看到时，那里有 {records} 条记录在等待。',
       action: '请查看该机器和代理是否在运行并能连到此服务器。其文件原地等待。',
