@@ -109,13 +109,6 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
     to: 'if (failure === undefined) this.#writing.delete(blockKey(blockId));',
   },
   {
-    name: 'who left the line stays in it',
-    rule: 'U19',
-    file: 'waiting-line.ts',
-    from: 'this.#slots.delete(item);',
-    to: 'void item;',
-  },
-  {
     name: 'every change of the room is remembered',
     rule: 'U19',
     file: 'admission.ts',
