@@ -2,8 +2,8 @@
  * U17: quota that lies unused while others wait for room is asked back. The agent answers with a request that closes the
  * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken.
  *
- * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being recalled is more than what is wanted by one grant at most;
- * quota of agents with nothing waiting stays theirs.
+ * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being
+ * recalled is more than what is wanted by one grant at most; quota of agents with nothing waiting stays theirs.
  */
 import { Fifo } from './fifo.ts';
 import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_UNUSED_MS } from './limits.ts';

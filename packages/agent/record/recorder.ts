@@ -32,14 +32,15 @@ const MAX_PREPARED_HOSTS = 1024;
  * in text, and a number such as 1e20 is written out (4 bytes become 21).
  */
 const MAX_RECORD_GROWTH = 7;
-/** Of the words of an error, what fits into a mark. */
-const MAX_REASON_LENGTH = 200;
 /** What a record takes beyond that: columns of fixed width, and as many attribute names as may be, as UTF-8. */
 const MAX_RECORD_OVERHEAD_BYTES: number = 4096 + MAX_JSON_ATTRIBUTES * (3 * MAX_JSON_KEY_LENGTH + 16);
 /** Longest line that is certain to fit into a block of its own. Sources split long before. */
 const MAX_RECORD_LINE_BYTES: number = Math.floor(
   (MAX_BLOCK_RAW_BYTES - 2 * MAX_RECORD_OVERHEAD_BYTES) / MAX_RECORD_GROWTH,
 );
+
+/** Of the words of an error, what fits into a mark. */
+const MAX_REASON_LENGTH = 200;
 
 export interface RecorderOptions {
   /** The host of lines that name none. */

@@ -35,7 +35,7 @@ export class ContainedLines implements LineConsumer {
     return this.#consumer.unparsedLines ?? 0;
   }
 
-  /** What the latest line that was not digested failed at; empty when there was none. */
+  /** What a line failed at that became no record, or else the latest one that was kept as plain text; empty: none did. */
   get lastFailure(): string {
     return this.#lastThrown === '' ? (this.#consumer.lastUnparsedReason ?? '') : this.#lastThrown;
   }

@@ -18,7 +18,7 @@ export interface TwinRun {
   readonly sinceMs: number;
 }
 
-/** Worst first: a stranger, then agents that disturb each other, then what is over. */
+/** Worst first: agents that disturb each other, then strangers, then what is over. */
 const RANKS: readonly IdentityProblemKind[] = [
   IdentityProblemKind.TWINS,
   IdentityProblemKind.OTHER_KEY,

@@ -1,7 +1,7 @@
 /**
- * What the ingest holds of one connected agent, and the registry of them.
+ * What the ingest holds of one connected agent, and the streams on which it sends.
  *
- * Invariants: a session that was replaced takes and tells nothing any more; what is remembered per session is bounded.
+ * Invariants: a session that has left tells nothing any more; what is remembered per session is bounded.
  */
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';

@@ -4,9 +4,9 @@
  * machine alone.
  *
  * Invariants: the machine knows a session by its machine key, people know it by its agent's id; a session of one agent is
- * ended for another one of the same id only when it is dead; the machine is stepped with one event at a time; a block is acknowledged only after its journal append
- * resolved; a block that the journal knows, or is taking at this moment, is never appended again; a malformed payload
- * never reaches the machine or the journal.
+ * ended for another one of the same id only when it is dead; the machine is stepped with one event at a time; a block is
+ * acknowledged only after its journal append resolved; a block that the journal knows, or is taking at this moment, is
+ * never appended again; a malformed payload never reaches the machine or the journal.
  */
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';

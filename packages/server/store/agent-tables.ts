@@ -39,7 +39,7 @@ export interface AgentTables {
   /** Lines written after `afterMs` (and some before), in their order. */
   readPins(afterMs: number): Promise<readonly SharedPin[]>;
   writePins(rows: readonly Omit<SharedPin, 'storedMs'>[]): Promise<void>;
-  /** How many lines there are, at most about. */
+  /** Whether there are fewer lines of pins than there may be. */
   hasRoomForPins(): Promise<boolean>;
   writeRuns(serverId: string, runs: readonly NewRun[]): Promise<void>;
   /** The runs of agents of which several were written within RUN_WINDOW_MS. */

@@ -1,5 +1,5 @@
 /**
- * The way to the store: the embedded one or a ClickHouse cluster, over the same HTTP interface.
+ * The way to the store: the embedded one or a ClickHouse of one's own, over the same HTTP interface.
  *
  * Invariants: an insert is acknowledged when it is durable; inserts with the same token are applied once; every failure
  * is a SluiceError that says whose fault it is (store-error.ts).
