@@ -2,6 +2,7 @@
 import type { KnownAgent, ListAgentsResponse } from '@sluice/wire/gen/agents_pb';
 import { type AgentIdentity, type IdentityProblem, IdentityStanding } from '@sluice/wire/gen/query_pb';
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
+import { isoTime } from './health.ts';
 import { printable, styled } from './terminal.ts';
 
 /** As `--json` has them, and for people. */
@@ -149,8 +150,4 @@ function agentLines(agent: KnownAgent): string[] {
     lines.push(`  other: ${printable(`${other.shown}, last ${isoTime(other.lastSeenMs)}${from}`)}`);
   }
   return lines;
-}
-
-function isoTime(atMs: bigint): string {
-  return new Date(Number(atMs)).toISOString();
 }

@@ -3,7 +3,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
+import { isTrusted } from '../identity/agent-identity.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import type { KnownAgent } from '../ingest/report-book.ts';
 import type { Journal } from '../journal/journal.ts';
 import { LANES, type Lane } from '../journal/journal-records.ts';
 import type { LoaderProblem } from '../loader/retrying.ts';
@@ -62,10 +64,18 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     },
     waiting,
     lanes: LANES.map((lane) => laneFacts(lane, waiting, sources.loading)),
-    agents: ingest.reports(),
+    agents: trustedAgents(ingest.reports()),
     identities: sources.identities().map(identityFacts),
     searches: sources.searches,
   };
+}
+
+/**
+ * Leaves out who came under an agent's name with another key, or with none: what a stranger says of itself must not be told
+ * as the agent's, nor set the clock by which the agent's lag is worked out. That it came is told by itself.
+ */
+export function trustedAgents(agents: readonly KnownAgent[]): KnownAgent[] {
+  return agents.filter(({ identity }) => isTrusted(identity.standing));
 }
 
 /** @param refused follows how many were sent away */
