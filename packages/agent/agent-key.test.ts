@@ -1,9 +1,9 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentKey, DAMAGED_KEY_FILE_NAME, KEY_FILE_NAME, loadAgentKey } from './agent-key.ts';
+import { type AgentKey, KEY_FILE_NAME, loadAgentKey } from './agent-key.ts';
 
 let directory: string;
 
@@ -52,7 +52,9 @@ test.each([
   writeFileSync(file(), content);
   const key = loadAgentKey(directory);
   expect(key.problem).toContain('sluice agents accept');
-  expect(readFileSync(path.join(directory, DAMAGED_KEY_FILE_NAME), 'utf8')).toBe(content);
+  const [kept = ''] = readdirSync(directory).filter((name) => name.startsWith(`${KEY_FILE_NAME}.damaged-`));
+  expect(key.problem).toContain(kept);
+  expect(readFileSync(path.join(directory, kept), 'utf8')).toBe(content);
   expect(loadAgentKey(directory)).toMatchObject({ publicKey: key.publicKey, problem: undefined });
 });
 

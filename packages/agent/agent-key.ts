@@ -6,8 +6,8 @@
  * never overwritten; a new one appears whole or not at all. The caller holds the directory's lock.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { renameSync } from 'node:fs';
 import path from 'node:path';
+import { keepDamagedFile } from '@sluice/host/damaged-file';
 import { readDurableFile, writeDurableFile } from '@sluice/host/durable-file';
 import { codeOf } from '@sluice/host/file-problem';
 import { SluiceError } from '@sluice/protocol/error';
@@ -15,8 +15,6 @@ import { IDENTITY_KEY_BYTES } from '@sluice/wire/identity-proof';
 
 /** PKCS #8 in PEM: what every tool for keys reads. */
 export const KEY_FILE_NAME = 'identity.key';
-/** Where a file that holds no such key is put, so that a person can look at it. */
-export const DAMAGED_KEY_FILE_NAME = 'identity.key.damaged';
 
 export interface AgentKey {
   /** 32 bytes. */
@@ -44,14 +42,15 @@ export function loadAgentKey(directory: string): AgentKey {
   if (text === undefined) return keyOf(makeKey(file), undefined);
   const key = parseKey(text);
   if (key !== undefined) return keyOf(key, undefined);
+  let kept: string;
   try {
-    renameSync(file, path.join(directory, DAMAGED_KEY_FILE_NAME));
+    kept = keepDamagedFile(file);
   } catch (error) {
     throw unusable(file, 'moved aside', error);
   }
   return keyOf(
     makeKey(file),
-    `${file} held no Ed25519 key: it is ${DAMAGED_KEY_FILE_NAME} now and this agent has a new key; ` +
+    `${file} held no Ed25519 key: it is ${path.basename(kept)} now and this agent has a new key; ` +
       'put the right file back and restart the agent, or accept it: sluice agents accept ID',
   );
 }

@@ -213,6 +213,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         ingest,
         store: monitor.state,
         identities: () => agents.problems(),
+        identityBook: identities,
         searches: searchFacts(searches.statistics, refused, now()),
       }),
     journalDirectory,

@@ -12,7 +12,13 @@ import type { LoaderProblem } from '../loader/retrying.ts';
 import type { SearchStatistics } from '../search/search-turns.ts';
 import { exceptionCodeOf } from '../store/store-error.ts';
 import type { StoreState } from '../store/store-monitor.ts';
-import type { IdentityFacts, LaneFacts, SearchFacts, UnsearchableFacts } from './health-facts.ts';
+import type {
+  IdentityBookFacts,
+  IdentityFacts,
+  LaneFacts,
+  SearchFacts,
+  UnsearchableFacts,
+} from './health-facts.ts';
 import type { HealthWatchOptions } from './health-watch.ts';
 import type { RecentIncrease } from './recent-increase.ts';
 
@@ -33,6 +39,7 @@ export interface FactSources {
   readonly ingest: Ingest;
   readonly store: StoreState;
   readonly identities: () => readonly MessageInitShape<typeof IdentityProblemSchema>[];
+  readonly identityBook: IdentityBookFacts;
   readonly searches: SearchFacts;
 }
 
@@ -66,6 +73,7 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     lanes: LANES.map((lane) => laneFacts(lane, waiting, sources.loading)),
     agents: trustedAgents(ingest.reports()),
     identities: sources.identities().map(identityFacts),
+    identityBook: sources.identityBook,
     searches: sources.searches,
   };
 }

@@ -78,6 +78,14 @@ export interface IdentityFacts {
   readonly count: number;
 }
 
+/** How the server's memory of who agents are is kept. */
+export interface IdentityBookFacts {
+  /** What could not be read at the start; undefined when all could. */
+  readonly loss: string | undefined;
+  /** Why it cannot be written now; undefined while it can. */
+  readonly writeFailure: string | undefined;
+}
+
 export interface SearchFacts {
   readonly running: number;
   readonly waiting: number;
@@ -93,5 +101,6 @@ export interface HealthFacts {
   readonly lanes: readonly LaneFacts[];
   readonly agents: readonly AgentFacts[];
   readonly identities: readonly IdentityFacts[];
+  readonly identityBook: IdentityBookFacts;
   readonly searches: SearchFacts;
 }

@@ -28,6 +28,7 @@ export function wellFacts(changes: Partial<HealthFacts> = {}): HealthFacts {
     lanes: [],
     agents: [],
     identities: [],
+    identityBook: { loss: undefined, writeFailure: undefined },
     searches: { running: 0, waiting: 0, refusedLately: 0 },
     ...changes,
   };

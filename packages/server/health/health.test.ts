@@ -79,6 +79,13 @@ test('blocks that came under names that were taken, or again, are told with agen
   ]);
 });
 
+test('a memory of who agents are that was lost, or cannot be written, is told', () => {
+  expect(told({ identityBook: { loss: 'the file was damaged', writeFailure: 'no space left' } })).toEqual([
+    'identity_book_lost: The memory of who agents are was lost: the file was damaged.',
+    'identity_book_unwritable: The memory of who agents are cannot be written: no space left.',
+  ]);
+});
+
 describe('loading', () => {
   const problem = { message: 'connection refused', storeDiskFull: false };
 

@@ -3,7 +3,7 @@ import type { UrgencyClass } from '@sluice/protocol/model';
 import { agentTroubles } from './agent-troubles.ts';
 import type { HealthFacts } from './health-facts.ts';
 import { HealthTracker } from './health-tracker.ts';
-import { identityTroubles } from './identity-troubles.ts';
+import { identityBookTroubles, identityTroubles } from './identity-troubles.ts';
 import { journalTroubles } from './journal-troubles.ts';
 import { loadingTroubles, stillForMs } from './loading-troubles.ts';
 import type { Finding, Problem } from './problem.ts';
@@ -37,6 +37,7 @@ export function findTroubles(facts: HealthFacts, nowMs: number): Finding[] {
     ...loadingTroubles(facts, nowMs),
     ...agentTroubles(facts.agents, nowMs),
     ...identityTroubles(facts.identities),
+    ...identityBookTroubles(facts.identityBook, facts.serverId),
     ...searchTroubles(facts),
   ];
 }

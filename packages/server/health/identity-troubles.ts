@@ -1,7 +1,8 @@
 /** Troubles of who agents are: several under one name, an unknown key, a data directory that came back older. */
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
-import type { IdentityFacts } from './health-facts.ts';
-import type { Finding } from './problem.ts';
+import type { IdentityBookFacts, IdentityFacts } from './health-facts.ts';
+import type { Finding, Subject } from './problem.ts';
+import { sentence } from './store-troubles.ts';
 import type { TroubleCode } from './troubles.ts';
 
 const CODES: ReadonlyMap<IdentityProblemKind, TroubleCode> = new Map([
@@ -29,4 +30,12 @@ export function identityTroubles(identities: readonly IdentityFacts[]): Finding[
     const values = { count: String(count) };
     return [{ code, subject: { kind: 'agent', name: fact.agentId }, sinceMs, values }];
   });
+}
+
+/** @returns what is wrong with the file in which the server remembers who agents are */
+export function identityBookTroubles({ loss, writeFailure }: IdentityBookFacts, serverId: string): Finding[] {
+  const subject: Subject = { kind: 'server', name: serverId };
+  const finding = (code: TroubleCode, reason: string | undefined): Finding[] =>
+    reason === undefined ? [] : [{ code, subject, values: { reason: sentence(reason) } }];
+  return [...finding('identity_book_lost', loss), ...finding('identity_book_unwritable', writeFailure)];
 }

@@ -22,11 +22,13 @@ export const TROUBLE_CODES = [
   'set_aside_dropped',
   'source_stuck',
   'identity_twins',
+  'identity_book_lost',
   'agent_set_aside_dropped',
   'blocks_set_aside',
   'agent_blocks_set_aside',
   'identity_other_key',
   'identity_no_key',
+  'identity_book_unwritable',
   'agent_blocks_in_conflict',
   'agent_rolled_back',
   'agent_blocks_repeated',
@@ -164,6 +166,14 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     action:
       'Find them with `sluice agents list`. Stop the copy, and start it with an empty data directory of its own (`--data DIR`).',
   },
+  identity_book_lost: {
+    ...{ severity: 'error', ...STEADY },
+    meaning:
+      'What the server remembered of the keys and certificates of agents could not be read at its start.',
+    summary: 'The memory of who agents are was lost: {reason}',
+    action:
+      'See why (the disk, somebody who changed the file), and with `sluice agents list` whether each agent is who it should be. Told until the server is restarted.',
+  },
   agent_set_aside_dropped: {
     ...{ severity: 'error', ...STEADY },
     meaning: 'So many blocks were set aside at an agent that the oldest were dropped.',
@@ -195,6 +205,12 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     meaning: 'Someone came under the name of an agent without the key that is pinned to it.',
     summary: 'Someone came as agent {subject} without its key ({count:time}). Those logs are taken.',
     action: 'See `sluice agents list`: it is an older program on the same machine, or someone else.',
+  },
+  identity_book_unwritable: {
+    ...{ severity: 'warning', ...OUTAGE },
+    meaning: 'The server cannot write down what it learns of the keys and certificates of agents.',
+    summary: 'The memory of who agents are cannot be written: {reason}',
+    action: 'Mend the disk of the data directory. Until then it is kept in memory, and tried again.',
   },
   agent_rolled_back: {
     ...{ severity: 'warning', ...STEADY },

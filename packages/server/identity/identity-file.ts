@@ -2,11 +2,14 @@
  * The identity book on disk: an LMDB environment of its own beside the journal, a record for each agent.
  *
  * Invariants: a new pin is written at once, with all that came in the same moment; everything else within WRITE_DELAY_MS;
- * a disk that fails stops no agent: it is said once, and tried again; a file that cannot be read is moved aside, never
- * overwritten. The lock of the journal, which is opened first, keeps other processes away.
+ * a disk that fails stops no agent: it is told, and tried again; a damaged file is moved aside, never overwritten, and one
+ * that only this user may not use is no damaged one. The lock of the journal, which is opened first, keeps other processes
+ * away.
  */
-import { renameSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
+import { keepDamagedFile } from '@sluice/host/damaged-file';
+import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { lmdbDamage } from '@sluice/host/lmdb/check';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
@@ -19,13 +22,19 @@ import { MAX_AGENTS_REMEMBERED, WRITE_DELAY_MS } from './limits.ts';
 
 export const AGENTS_DIRECTORY_NAME = 'agents';
 const FILE_NAME = 'agents.lmdb';
+/** For the reader of errors. */
+const WHAT = 'the file of agents';
+/** MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID (lmdb.h). */
+const DAMAGE_CODES: ReadonlySet<number> = new Set([-30_797, -30_796, -30_795, -30_794, -30_793]);
 /** Address space: a record with all its lists full takes some 8 KiB, and a commit keeps the old pages for a while. */
 const MAP_BYTES: number = 2 * MAX_AGENTS_REMEMBERED * 8 * 1024;
 
 export interface StoredIdentities {
   readonly book: IdentityBook;
-  /** What is wrong with the file; undefined while all is well. */
-  readonly problem: string | undefined;
+  /** What could not be read of it at the start; undefined when all could. */
+  readonly loss: string | undefined;
+  /** Why it cannot be written now; undefined while it can. */
+  readonly writeFailure: string | undefined;
   /** Writes what is left and closes. */
   close(): Promise<void>;
 }
@@ -42,33 +51,36 @@ export async function openIdentities(
   const home = path.join(directory, AGENTS_DIRECTORY_NAME);
   makePrivateDirectory(home);
   const file = path.join(home, FILE_NAME);
+  for (const used of [file, `${file}-lock`]) checkUsableFile(WHAT, used);
   let damage = lmdbDamage(file);
   if (damage === undefined) {
     try {
       return await IdentityFile.open(file, serverId, logger, undefined);
     } catch (error) {
-      if (error instanceof SluiceError && error.code === 'state_newer') throw error;
-      damage = error instanceof Error ? error.message : String(error);
+      damage = damageIn(error);
+      if (damage === undefined) throw fileProblem(WHAT, file, error);
     }
   }
-  const kept = moveAside(file);
-  const problem = `${file} could not be read (${damage}) and is ${kept} now: agents are known again from the store, or by first sight`;
-  logger.error(problem);
-  return await IdentityFile.open(file, serverId, logger, problem);
+  const kept = keepDamagedFile(file);
+  // LMDB's own lock belongs to the file that went.
+  rmSync(`${file}-lock`, { force: true });
+  const loss = `${file} could not be read (${damage}) and is ${kept} now: agents are known again from the store, or by first sight`;
+  logger.error(loss);
+  return await IdentityFile.open(file, serverId, logger, loss);
 }
 
-function moveAside(file: string): string {
-  const kept = `${file}.damaged`;
-  renameSync(file, kept);
-  // LMDB's own lock belongs to the file that went.
-  if (statSync(`${file}-lock`, { throwIfNoEntry: false }) !== undefined)
-    renameSync(`${file}-lock`, `${kept}-lock`);
-  return kept;
+/** The words of an error that says that the file's content is not what was written; undefined for any other. */
+function damageIn(error: unknown): string | undefined {
+  // What the decoder of a value says.
+  if (error instanceof SyntaxError) return error.message;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return undefined;
+  return DAMAGE_CODES.has(error.code) ? error.message : undefined;
 }
 
 class IdentityFile implements StoredIdentities {
   readonly book: IdentityBook;
-  problem: string | undefined;
+  loss: string | undefined;
+  writeFailure: string | undefined;
   readonly #root: RootDatabase<unknown, string>;
   readonly #agents: Database<unknown, string>;
   readonly #logger: Logger;
@@ -98,7 +110,7 @@ class IdentityFile implements StoredIdentities {
     file: string,
     serverId: string,
     logger: Logger,
-    problem: string | undefined,
+    loss: string | undefined,
   ): Promise<IdentityFile> {
     const root: RootDatabase<unknown, string> = open({
       path: file,
@@ -124,7 +136,7 @@ class IdentityFile implements StoredIdentities {
       }
       if (format === undefined) await meta.put('format', RECORD_FORMAT);
       const opened = new IdentityFile(root, agents, serverId, logger);
-      opened.problem = problem;
+      opened.loss = loss;
       opened.#restore(file);
       return opened;
     } catch (error) {
@@ -154,8 +166,8 @@ class IdentityFile implements StoredIdentities {
     records.sort((one, other) => one.lastSeenMs - other.lastSeenMs);
     for (const record of records) this.book.restore(record);
     if (damaged === 0) return;
-    this.problem = `${damaged} agents in ${file} could not be read: they are known again from the store, or by first sight`;
-    this.#logger.error(this.problem);
+    this.loss = `${damaged} agents in ${file} could not be read: they are known again from the store, or by first sight`;
+    this.#logger.error(this.loss);
   }
 
   #changed(agentId: AgentId, record: AgentRecord | undefined, urgent: boolean): void {
@@ -188,19 +200,18 @@ class IdentityFile implements StoredIdentities {
           else void this.#agents.put(agentId, bodyOf(record));
         }
       });
-      if (this.#writeFailed) this.#logger.info('what is known of agents is on disk again');
-      this.#writeFailed = false;
+      if (this.writeFailure !== undefined) this.#logger.info('what is known of agents is on disk again');
+      this.writeFailure = undefined;
     } catch (error) {
       for (const [agentId, record] of changes) {
         if (!this.#dirty.has(agentId)) this.#dirty.set(agentId, record);
       }
       const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#writeFailed)
+      if (this.writeFailure === undefined)
         this.#logger.error({ reason }, 'what is known of agents cannot be written; trying again');
-      this.#writeFailed = true;
+      this.writeFailure = reason;
     }
   }
-  #writeFailed = false;
 }
 
 function bodyOf({ agentId: _, ...body }: AgentRecord): Omit<AgentRecord, 'agentId'> {

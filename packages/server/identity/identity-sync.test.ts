@@ -2,12 +2,12 @@
 import type { AgentId } from '@sluice/protocol/model';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type AgentTables, createAgentTables } from '../store/agent-tables.ts';
+import { type AgentTables, createAgentTables, MAX_PINS_READ } from '../store/agent-tables.ts';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { BLOCK_COLUMNS } from '../store/schema.ts';
 import { identityText, type ShownIdentity } from './agent-identity.ts';
-import { type Arrival, IdentityBook } from './identity-book.ts';
+import { type Arrival, IdentityBook, type SharedPin } from './identity-book.ts';
 import { type IdentitySync, type LiveRun, startIdentitySync } from './identity-sync.ts';
 import type { SeenRun } from './twins.ts';
 
@@ -130,6 +130,21 @@ test('a store that fails costs nothing but the sharing', async () => {
   fails = false;
   expect(await one.look()).toBe(true);
   expect((await tables.readPins(0)).filter(({ agentId }) => agentId === 'alone')).toHaveLength(1);
+});
+
+test('more pins of one minute than one answer has are read in one look', async () => {
+  const pin = (number: number): SharedPin => ({
+    ...{ agentId: `many-${number}` as AgentId, kind: 'first sight', key: 'a key', certificate: undefined },
+    ...{ serverId: 's2', hostName: '', address: '', storedMs: 1_000_000 + Math.floor(number / 300) },
+  });
+  const stored = Array.from({ length: 2 * MAX_PINS_READ + 100 }, (_, number) => pin(number));
+  const one = await server('s1', {
+    ...tables,
+    readPins: async (afterMs) => stored.filter(({ storedMs }) => storedMs > afterMs).slice(0, MAX_PINS_READ),
+    readSeveralRuns: async () => [],
+  });
+  await one.look();
+  expect([...one.book.records()]).toHaveLength(stored.length);
 });
 
 test('runs that overlap at two servers are twins at both; a restart, and a dead connection, are not', async () => {

@@ -8,7 +8,7 @@
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
-import type { AgentTables, NewRun } from '../store/agent-tables.ts';
+import { type AgentTables, MAX_PINS_READ, type NewRun } from '../store/agent-tables.ts';
 import type { IdentityBook } from './identity-book.ts';
 import { RUN_REFRESH_MS, SYNC_INTERVAL_MS } from './limits.ts';
 import { findTwins, type SeenRun } from './twins.ts';
@@ -133,20 +133,37 @@ class Sync {
   /** Reads before it writes: what another server has pinned first is not pinned a second time. */
   async #sharePins(): Promise<boolean> {
     const { book, tables, logger } = this.#options;
-    const pins = await tables.readPins(this.#readToMs - REREAD_MS);
-    const changed = book.merge(pins, Date.now());
+    const changed = await this.#mergePins();
     for (const agentId of changed)
       logger.warn({ agentId }, 'another server of this store knows the agent by another key');
-    this.#readToMs = Math.max(this.#readToMs, pins.at(-1)?.storedMs ?? 0);
     const waiting = book.unshared(MAX_PINS_WRITTEN);
     if (waiting.length > 0) {
       const hasRoom = await tables.hasRoomForPins();
       const rows = waiting.map(({ row }) => row).filter(({ kind }) => hasRoom || kind === 'accepted');
       await tables.writePins(rows);
       book.shared(waiting.map(({ key }) => key));
-      book.merge(await tables.readPins(this.#readToMs - REREAD_MS), Date.now());
+      await this.#mergePins();
     }
     return changed.length > 0;
+  }
+
+  /**
+   * Takes over what was written since the look before, all of it: a look that ended in the middle of a minute in which more was
+   * written than one answer has would begin there again, for ever.
+   */
+  async #mergePins(): Promise<AgentId[]> {
+    const { book, tables } = this.#options;
+    const changed: AgentId[] = [];
+    let afterMs = this.#readToMs - REREAD_MS;
+    for (;;) {
+      const pins = await tables.readPins(afterMs);
+      changed.push(...book.merge(pins, Date.now()));
+      const latestMs = pins.at(-1)?.storedMs ?? 0;
+      this.#readToMs = Math.max(this.#readToMs, latestMs);
+      // The lines of one moment may stand on both sides of the end of an answer.
+      if (pins.length < MAX_PINS_READ || latestMs - 1 <= afterMs) return changed;
+      afterMs = latestMs - 1;
+    }
   }
 
   async #shareRuns(pinsChanged: boolean): Promise<void> {

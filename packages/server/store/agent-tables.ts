@@ -16,8 +16,8 @@ import type { StoreClient, StoreRow } from './store-client.ts';
 export const MAX_AGENT_ROWS_PER_STATEMENT = 300;
 /** Each statement is small: a store that needs longer is asked again at the next look. */
 const STATEMENT_TIMEOUT_MS = 10_000;
-/** Pins read at once; more come with the next look. */
-const MAX_PINS_READ = 20_000;
+/** Pins in one answer; who gets so many asks for more. */
+export const MAX_PINS_READ = 20_000;
 /** Runs of agents with several, read at once: beyond, there is more wrong than a list can show. */
 const MAX_RUNS_READ = 2_000;
 const KINDS: readonly SharedPin['kind'][] = ['first sight', 'accepted', 'other'];
@@ -36,7 +36,7 @@ export interface NewRun {
 }
 
 export interface AgentTables {
-  /** Lines written after `afterMs` (and some before), in their order. */
+  /** Lines written after `afterMs`, in their order: the first MAX_PINS_READ of them. */
   readPins(afterMs: number): Promise<readonly SharedPin[]>;
   writePins(rows: readonly Omit<SharedPin, 'storedMs'>[]): Promise<void>;
   /** Whether there are fewer lines of pins than there may be. */

@@ -79,6 +79,15 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '代理 {subject} 处搁置了 {blocks} 个没有服务器接受的数据块。',
       action: '请在该机器上用 `sluice set-aside list` 查看，然后重试或删除。',
     },
+    identity_book_lost: {
+      summary: '服务器关于代理身份的记录已丢失：{reason}',
+      action:
+        '请查明原因（磁盘、被人改动的文件），并用 `sluice agents list` 核对每个代理是否是它应有的身份。此提示保留到服务器重启。',
+    },
+    identity_book_unwritable: {
+      summary: '服务器无法写入关于代理身份的记录：{reason}',
+      action: '请修复数据目录所在磁盘。其间记录保留在内存中，并会重试写入。',
+    },
     identity_other_key: {
       summary: '有人以代理 {subject} 的名义用未知密钥连接（{count} 次）。那些日志被接收。',
       action:
