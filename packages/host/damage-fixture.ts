@@ -31,7 +31,7 @@ export function damageFile(file: string, seed: number): string {
 }
 
 /** xorshift32: the same seed does the same damage. */
-function createRandom(seed: number): () => number {
+export function createRandom(seed: number): () => number {
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0 || 1;
   return () => {
     state ^= state << 13;

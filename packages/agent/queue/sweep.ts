@@ -4,7 +4,7 @@
  *
  * Invariant: what is taken out is counted, by what it was.
  */
-import { keyBytes, type StoredKey, soundKeys } from '@sluice/host/lmdb/sound-keys';
+import { keyBytes, type SoundKeys, type StoredKey, soundKeys } from '@sluice/host/lmdb/sound-keys';
 import type { Database } from 'lmdb';
 import { corruptState } from './corrupt-state.ts';
 import { commit, type Environment, rawDatabase } from './environment.ts';
@@ -47,7 +47,7 @@ export async function sweepDamaged(environment: Environment): Promise<Swept> {
   return { blocks, setAside, positions };
 }
 
-/** Headers and payloads belong together. Returns how many blocks are gone: of each one of the two is there at least. */
+/** Headers and payloads belong together. Returns how many blocks are gone: each had one of both. */
 function sweepPair(
   environment: Environment,
   removals: Removal[],
@@ -70,8 +70,12 @@ function sweepPair(
   ].map(keyBytes);
   for (const key of [...alone, ...headers.broken]) removals.push({ database: rawHeaders, key });
   for (const key of [...alone, ...payloads.broken]) removals.push({ database: rawPayloads, key });
-  // A broken header leaves its payload alone, and the other way round.
-  return Math.max(alone.length, headers.broken.length, payloads.broken.length);
+  const had = Math.max(countOf(headers), countOf(payloads));
+  return had - headers.sound.filter((key) => withPayload.has(key)).length;
+}
+
+function countOf({ sound, broken }: SoundKeys): number {
+  return sound.length + broken.length;
 }
 
 function sweepOne(

@@ -160,11 +160,14 @@ export class LmdbPageReader implements Disposable {
       return problem(`the bounds of page ${number} cannot be`);
     if (isLeaf) counts.leafPages += 1;
     else counts.branchPages += 1;
-    for (let index = 0; index < lower >> 1; index += 1) {
-      const start = page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index) + PAGE_HEADER_BYTES;
-      const keyStart = start + NODE_HEADER_BYTES;
-      if (start < upper + PAGE_HEADER_BYTES || keyStart > page.length) {
+    const starts = Array.from({ length: lower >> 1 }, (_, index) => nodeStart(page, index));
+    const ends = nodeEnds(starts, page.length);
+    for (const [index, start] of starts.entries()) {
+      if (start < upper + PAGE_HEADER_BYTES || start + NODE_HEADER_BYTES > page.length) {
         problem(`entry ${index} of page ${number} lies outside of it`);
+      } else if (nodeEnd(page, start, isLeaf) !== ends.get(start)) {
+        // The library takes such an entry out by its length, and its neighbours with it.
+        problem(`entry ${index} of page ${number} is not as long as its place`);
       } else if (isLeaf) {
         const entry = this.#entry(page, start, walk);
         if (entry !== undefined) yield entry;
@@ -172,6 +175,8 @@ export class LmdbPageReader implements Disposable {
         yield* this.#page(childOf(page, start), level + 1, walk);
       }
     }
+    if (Math.min(page.length, ...starts) !== upper + PAGE_HEADER_BYTES)
+      problem(`the bounds of page ${number} are not those of its entries`);
   }
 
   /** The entry of a leaf that starts there. Undefined after a problem. */
@@ -291,6 +296,25 @@ export function readTree(bytes: Buffer, offset: number): Tree {
     entries: Number(bytes.readBigUInt64LE(offset + 32)),
     root: root === NO_PAGE ? undefined : Number(root),
   };
+}
+
+/** Where a node of a page begins: the page lists it behind its header. */
+function nodeStart(page: Buffer, index: number): number {
+  return page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index) + PAGE_HEADER_BYTES;
+}
+
+/** Nodes lie one behind the other up to the end of the page (mdb_node_add, mdb_node_del): by its beginning, where each ends. */
+function nodeEnds(starts: readonly number[], pageBytes: number): Map<number, number> {
+  const sorted = starts.toSorted((one, other) => one - other);
+  return new Map(sorted.map((start, index) => [start, sorted[index + 1] ?? pageBytes]));
+}
+
+/** Where a node ends by its own lengths (NODESIZE, EVEN). A branch has a key only: its other fields are a page. */
+function nodeEnd(page: Buffer, start: number, isLeaf: boolean): number {
+  const isOverflow = (page.readUInt16LE(start + 4) & NODE_OVERFLOW) !== 0;
+  const valueBytes = isOverflow ? OVERFLOW_REFERENCE_BYTES : page.readUInt32LE(start);
+  const bytes = NODE_HEADER_BYTES + page.readUInt16LE(start + 6) + (isLeaf ? valueBytes : 0);
+  return start + bytes + (bytes % 2);
 }
 
 /** The page that a node of a branch leads to: 48 bits over three fields. */

@@ -28,14 +28,20 @@ export interface Databases {
   readonly known: Database<Buffer, Buffer>;
 }
 
+/**
+ * A decoder that learns forms from one value and uses them for the next would read sound values wrongly behind a damaged one.
+ * Values that were written with forms are still read.
+ */
+const WITHOUT_MEMORY = { encoding: 'msgpack', useRecords: false } as const;
+
 export function openDatabases(root: RootDatabase): Databases {
   return {
-    meta: root.openDB('meta', {}),
-    headers: root.openDB('headers', {}),
+    meta: root.openDB('meta', { ...WITHOUT_MEMORY }),
+    headers: root.openDB('headers', { ...WITHOUT_MEMORY }),
     payloads: root.openDB('payloads', { encoding: 'binary' }),
-    batches: root.openDB('batches', {}),
-    setAside: root.openDB('set_aside', {}),
-    agents: root.openDB('agents', { keyEncoding: 'binary' }),
+    batches: root.openDB('batches', { ...WITHOUT_MEMORY }),
+    setAside: root.openDB('set_aside', { ...WITHOUT_MEMORY }),
+    agents: root.openDB('agents', { keyEncoding: 'binary', ...WITHOUT_MEMORY }),
     known: root.openDB('known', { keyEncoding: 'binary', encoding: 'binary' }),
   };
 }

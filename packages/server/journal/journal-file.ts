@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Loss } from '@sluice/host/durable-mark';
 import { checkUsableFile } from '@sluice/host/file-problem';
 import { makeSound, type SoundFile, salvageFileOf } from '@sluice/host/lmdb/sound-file';
@@ -51,32 +51,51 @@ export async function openJournalFile(directory: string, maxRawBytes: number): P
   // LMDB's own lock file stays: a journal of an earlier version has no mark, but that.
   const wasUsed = found.kind !== 'absent' || existsSync(`${file}-lock`);
   const failedStarts = found.kind === 'read' ? found.failedStarts : 0;
-  let state = await makeSound({ file, what: 'the journal', names, failedStarts });
   const mapSize = maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES;
   let root: RootDatabase | undefined;
   try {
-    try {
-      root = openRoot(file, mapSize);
-    } catch (error) {
-      if (state.kind !== 'sound') throw error;
-      state = await salvageFileOf({ file, names }, String(error));
-      root = openRoot(file, mapSize);
-    }
-    makeFilesPrivate(directory);
-    await upgradeJournal(root, openDatabases(root));
-    // First: what a newer program wrote must not be taken for damage.
-    const named = storedMeta(openDatabases(root).meta);
-    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root);
+    const state = await makeSound({ file, what: 'the journal', names, failedStarts });
+    const readable = await openReadable(file, mapSize, state);
+    root = readable.root;
     const databases = openDatabases(root);
     // With a name of its own none of its tokens was ever used.
-    const stored = state.kind === 'sound' ? named : undefined;
-    const loss = lossOf({ file, state, swept, mark, wasUsed }, stored !== undefined);
+    const stored = readable.state.kind === 'sound' ? readable.named : undefined;
+    const loss = lossOf({ file, ...readable, mark, wasUsed }, stored !== undefined);
     if (loss !== undefined) mark.addLoss(loss);
     const meta = stored ?? (await newMeta(databases.meta));
     return { root, databases, mark, ...meta };
   } catch (error) {
     await root?.close();
     throw await translate(error, 'state_corrupt', directory);
+  }
+}
+
+interface Readable {
+  readonly root: RootDatabase;
+  readonly state: SoundFile;
+  /** What the journal says of itself. */
+  readonly named: Meta | undefined;
+  /** Undefined for a new journal. */
+  readonly swept: Swept | undefined;
+}
+
+/** Opens the file and takes out what cannot be read; what takes no removal, or cannot even be opened, is salvaged first. */
+async function openReadable(file: string, mapSize: number, state: SoundFile): Promise<Readable> {
+  let root: RootDatabase | undefined;
+  try {
+    root = openRoot(file, mapSize);
+    makeFilesPrivate(dirname(file));
+    await upgradeJournal(root, openDatabases(root));
+    // First: what a newer program wrote must not be taken for damage.
+    const named = storedMeta(openDatabases(root).meta);
+    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root);
+    return { root, state, named, swept };
+  } catch (error) {
+    await root?.close();
+    const failure = await translate(error, 'state_corrupt', dirname(file));
+    if (state.kind !== 'sound' || failure.code !== 'state_corrupt') throw failure;
+    const salvaged = await salvageFileOf({ file, names: DATABASE_NAMES }, failure.message);
+    return await openReadable(file, mapSize, salvaged);
   }
 }
 

@@ -5,7 +5,7 @@
  * Invariant: what is taken out is counted. A batch that lost a part of its blocks keeps its token: if the store took it
  * before, it takes nothing now, and otherwise what is left.
  */
-import { keyBytes, type StoredKey, soundKeys } from '@sluice/host/lmdb/sound-keys';
+import { keyBytes, type SoundKeys, type StoredKey, soundKeys } from '@sluice/host/lmdb/sound-keys';
 import type { Database, RootDatabase } from 'lmdb';
 import { type Databases, type NumberedKey, openDatabases, write } from './journal-databases.ts';
 import {
@@ -36,17 +36,20 @@ interface Removal {
   readonly key: Buffer;
 }
 
-/** The databases are to be opened anew behind it. Rejects with what LMDB says when what is damaged cannot be removed either. */
+/** Removing an entry can leave another alone, which the next round takes out; a file that needs more takes no removal. */
+const MAX_ROUNDS = 3;
+
+/** Rejects with what LMDB says, or `state_corrupt`, when what is damaged cannot be removed: the file is to be salvaged then. */
 export async function sweepDamaged(root: RootDatabase): Promise<Swept> {
   let [blocks, others] = [0, 0];
-  // A damaged value may teach its decoder a wrong form, in which others are then read: so it is done again, each time with
-  // new decoders, until there is nothing damaged. Each round but the last takes something out.
-  for (;;) {
-    const round = await sweepOnce(root, openDatabases(root));
-    blocks += round.blocks;
-    others += round.others;
-    if (round.removals === 0) return { ...round, blocks, others };
+  const databases = openDatabases(root);
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const swept = await sweepOnce(root, databases);
+    blocks += swept.blocks;
+    others += swept.others;
+    if (swept.removals === 0) return { ...swept, blocks, others };
   }
+  throw corrupt('what was removed from it');
 }
 
 async function sweepOnce(
@@ -68,11 +71,6 @@ async function sweepOnce(
     removals.push({ database: rawAside, key });
   for (const key of [...payloads.broken, ...lonely(payloads.sound, withHeader)])
     removals.push({ database: rawPayloads, key });
-  // A broken header leaves its payload alone, and the other way round.
-  const alone =
-    lonely([...waiting.sound, ...aside.sound], withPayload).length +
-    lonely(payloads.sound, withHeader).length;
-  const blocks = Math.max(alone, waiting.broken.length + aside.broken.length, payloads.broken.length);
   const left = new Set(waiting.sound.map(nameOf).filter((name) => withPayload.has(name)));
   const brokenBatches = soundKeys(raw('batches'), (key) =>
     checkBatch(key, storedValue(batches, numbered(key)), left),
@@ -84,7 +82,14 @@ async function sweepOnce(
       for (const { database, key } of removals) write(database.remove(key));
     });
   const leftAside = aside.sound.length - lonely(aside.sound, withPayload).length;
+  // Each block had one of both.
+  const had = Math.max(countOf(waiting) + countOf(aside), countOf(payloads));
+  const blocks = had - left.size - leftAside;
   return { blocks, others, left: left.size, leftAside, removals: removals.length };
+}
+
+function countOf({ sound, broken }: SoundKeys): number {
+  return sound.length + broken.length;
 }
 
 /** What is known of the agents. Their keys are bytes already. */
@@ -120,10 +125,18 @@ function checkBatch(key: StoredKey, value: unknown, blocks: ReadonlySet<string>)
   if (!isWhole || !blockNumbers.some((block) => blocks.has(nameOf([lane, block])))) throw corrupt('a batch');
 }
 
-/** Read as the journal reads all of them at its start: a single read is content with a value that has bytes left over. */
+/**
+ * Read as the journal reads all of them at its start: a single read is content with a value that has bytes left over. A range
+ * whose decoder throws keeps its transaction for ever, unless it is ended.
+ */
 function storedValue<K extends NumberedKey | Buffer>(database: Database<unknown, K>, key: K): unknown {
-  for (const { value } of database.getRange({ start: key, limit: 1 })) return value;
-  return undefined;
+  const iterator = database.getRange({ start: key, limit: 1 })[Symbol.iterator]();
+  try {
+    const result = iterator.next();
+    return result.done === true ? undefined : result.value.value;
+  } finally {
+    iterator.return?.();
+  }
 }
 
 function numbered(key: StoredKey): [number, number] {
