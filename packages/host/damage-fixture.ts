@@ -3,31 +3,102 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 
 /** How many seeds are tried: a few with each run of the tests, as many as the environment says otherwise. */
 export const DAMAGE_SEEDS: number = Number(process.env.SLUICE_DAMAGE_SEEDS ?? 12);
-const FLIPPED_BITS: readonly number[] = [1, 5, 20, 100, 500];
-/** Of so many seeds one cuts the file, and one empties it. */
-const KINDS = 7;
+const PAGE_BYTES = 4096;
+const MAX_DAMAGED_PAGES = 4;
 
-/** Damages the file: flips bits, or cuts it, or empties it. Returns what was done, in words. */
-export function damageFile(file: string, seed: number): string {
+/** The file, how many pages it has, and a source of numbers of 0 to below 1. */
+interface Victim {
+  readonly file: string;
+  readonly bytes: Buffer;
+  /** The file as it was earlier. */
+  readonly earlier: Buffer;
+  readonly random: () => number;
+}
+
+type Damage = readonly [name: string, damage: (victim: Victim) => void];
+
+const flips = (count: number): Damage => [
+  `${count} bits flipped`,
+  ({ bytes, random }) => {
+    for (let flip = 0; flip < count; flip += 1) {
+      const at = Math.floor(random() * bytes.length);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8));
+    }
+  },
+];
+
+/** As a bad disk, a cut and a file system without a journal leave files. */
+const DAMAGES: readonly Damage[] = [
+  flips(1),
+  flips(5),
+  flips(20),
+  flips(100),
+  flips(500),
+  ['cut', ({ file, bytes, random }) => truncateSync(file, Math.floor(random() * bytes.length))],
+  ['emptied', ({ file }) => truncateSync(file, 0)],
+  ['pages of zeros', (victim) => eachPage(victim, ({ bytes }, at) => bytes.fill(0, at, at + PAGE_BYTES))],
+  [
+    'pages in the place of others',
+    (victim) =>
+      eachPage(victim, ({ bytes, random }, at) => {
+        const other = pageOf(bytes, random);
+        const page = Buffer.from(bytes.subarray(at, at + PAGE_BYTES));
+        bytes.copy(bytes, at, other, other + PAGE_BYTES);
+        page.copy(bytes, other);
+      }),
+  ],
+  [
+    'pages as they were earlier',
+    (victim) =>
+      eachPage(victim, ({ bytes, earlier }, at) => bytes.set(earlier.subarray(at, at + PAGE_BYTES), at)),
+  ],
+  [
+    'pages of garbage',
+    (victim) =>
+      eachPage(victim, ({ bytes, random }, at) => {
+        for (let byte = at; byte < at + PAGE_BYTES; byte += 1) bytes[byte] = Math.floor(random() * 256);
+      }),
+  ],
+  [
+    'a header page of garbage',
+    ({ bytes, random }) => {
+      const at = random() < 0.5 ? 0 : PAGE_BYTES;
+      for (let byte = at; byte < at + PAGE_BYTES; byte += 1) bytes[byte] = Math.floor(random() * 256);
+    },
+  ],
+  [
+    'bits flipped in the pages that lead to all others',
+    ({ bytes, random }) => {
+      for (let flip = 0; flip < 2; flip += 1) {
+        const at = Math.floor(random() * 160) + (random() < 0.5 ? 0 : PAGE_BYTES);
+        bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8));
+      }
+    },
+  ],
+];
+
+/**
+ * Damages the file. Returns what was done, in words.
+ *
+ * @param earlier a copy of the file from an earlier moment; left out, no page goes back to what it was
+ */
+export function damageFile(file: string, seed: number, earlier?: string): string {
   const random = createRandom(seed);
   const bytes = readFileSync(file);
-  const kind = seed % KINDS;
-  if (kind === FLIPPED_BITS.length) {
-    const length = Math.floor(random() * bytes.length);
-    truncateSync(file, length);
-    return `seed ${seed}: cut to ${length} of ${bytes.length} bytes`;
-  }
-  const flips = FLIPPED_BITS[kind];
-  if (flips === undefined) {
-    truncateSync(file, 0);
-    return `seed ${seed}: emptied`;
-  }
-  for (let flip = 0; flip < flips; flip += 1) {
-    const at = Math.floor(random() * bytes.length);
-    bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8));
-  }
-  writeFileSync(file, bytes);
-  return `seed ${seed}: ${flips} bits flipped`;
+  const [name, damage] = DAMAGES[seed % DAMAGES.length] ?? flips(1);
+  damage({ file, bytes, random, earlier: earlier === undefined ? bytes : readFileSync(earlier) });
+  // Otherwise the damage is to the length.
+  if (!['cut', 'emptied'].includes(name)) writeFileSync(file, bytes);
+  return `seed ${seed}: ${name}`;
+}
+
+function eachPage(victim: Victim, damage: (victim: Victim, at: number) => void): void {
+  const pages = 1 + Math.floor(victim.random() * MAX_DAMAGED_PAGES);
+  for (let page = 0; page < pages; page += 1) damage(victim, pageOf(victim.bytes, victim.random));
+}
+
+function pageOf(bytes: Buffer, random: () => number): number {
+  return Math.floor(random() * (bytes.length / PAGE_BYTES)) * PAGE_BYTES;
 }
 
 /** xorshift32: the same seed does the same damage. */

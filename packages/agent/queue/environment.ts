@@ -6,8 +6,11 @@
  */
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
+import { saysDamage } from '@sluice/host/lmdb/library-damage';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { corruptState } from './corrupt-state.ts';
 
 /**
  * Kept on disk as ballast. Removing blocks needs a few pages too, and with a disk that is full to the last byte the
@@ -38,17 +41,17 @@ export interface Environment {
   readonly file: string;
   readonly root: RootDatabase<unknown, string>;
   /** Named facts: format, identity, sequence mark. */
-  readonly meta: Database<unknown, string>;
+  readonly meta: CheckedDatabase<string>;
   /** Compressed blocks by sequence. */
   readonly payloads: Database<Buffer, number>;
   /** Block headers by sequence. */
-  readonly headers: Database<unknown, number>;
+  readonly headers: CheckedDatabase<number>;
   /** The server at which a block may already be durable, by sequence. */
-  readonly inDoubt: Database<unknown, number>;
+  readonly inDoubt: CheckedDatabase<number>;
   /** Read positions by source key. */
-  readonly checkpoints: Database<unknown, string>;
+  readonly checkpoints: CheckedDatabase<string>;
   /** Header and reason of blocks that no server takes, by sequence. */
-  readonly asideHeaders: Database<unknown, number>;
+  readonly asideHeaders: CheckedDatabase<number>;
   readonly asidePayloads: Database<Buffer, number>;
 }
 
@@ -64,28 +67,30 @@ export function openEnvironment(file: string): Environment {
     eventTurnBatching: false,
     encoding: 'json',
   });
+  const checked = { corrupt: (what: string) => corruptState(file, `${what} is damaged`) };
   return {
     file,
     root,
-    meta: root.openDB({ name: 'meta', encoding: 'json' }),
+    meta: new CheckedDatabase(root, 'meta', checked),
     payloads: root.openDB({ name: 'payloads', encoding: 'binary' }),
-    headers: root.openDB({ name: 'headers', encoding: 'json' }),
-    inDoubt: root.openDB({ name: 'in-doubt', encoding: 'json' }),
-    checkpoints: root.openDB({ name: 'checkpoints', encoding: 'json' }),
-    asideHeaders: root.openDB({ name: 'aside-headers', encoding: 'json' }),
+    headers: new CheckedDatabase(root, 'headers', checked),
+    inDoubt: new CheckedDatabase(root, 'in-doubt', checked),
+    checkpoints: new CheckedDatabase(root, 'checkpoints', checked),
+    asideHeaders: new CheckedDatabase(root, 'aside-headers', checked),
     asidePayloads: root.openDB({ name: 'aside-payloads', encoding: 'binary' }),
   };
 }
 
-/** A database with keys and values as they stand in the file, for what cannot be read otherwise. */
-export function rawDatabase(environment: Environment, name: string): Database<Buffer, Buffer> {
-  return environment.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
+/** A database as a transaction sees it. */
+interface Writable<V, K> {
+  put(key: K, value: V): Promise<boolean>;
+  remove(key: K): Promise<boolean>;
 }
 
 /** What a transaction may do. Both are void: the transaction answers for all of its writes. */
 export interface Transaction {
-  put<V, K extends string | number>(database: Database<V, K>, key: K, value: V): void;
-  remove<V, K extends string | number | Buffer>(database: Database<V, K>, key: K): void;
+  put<V, K extends string | number>(database: Writable<V, K>, key: K, value: V): void;
+  remove<K extends string | number>(database: Pick<Writable<unknown, K>, 'remove'>, key: K): void;
 }
 
 const transaction: Transaction = {
@@ -102,7 +107,7 @@ const transaction: Transaction = {
  * after the next, so on a full disk an empty step is put between before giving up.
  *
  * @returns when the transaction is on disk.
- * @throws SluiceError `disk_full`, or `internal` with the cause; nothing of the transaction is kept then.
+ * @throws SluiceError `disk_full`, `state_corrupt`, or `internal` with the cause; nothing of the transaction is kept then.
  */
 export async function commit(environment: Environment, action: (write: Transaction) => void): Promise<void> {
   const failure = await attempt(environment, action);
@@ -133,6 +138,7 @@ async function attempt(
     });
   }
   const reason = failure instanceof Error ? failure.message : String(failure);
+  if (saysDamage(failure)) return corruptState(environment.file, reason, failure);
   return new SluiceError('internal', `the queue ${environment.file} could not be written: ${reason}`, {
     cause: failure,
     hint: 'Check the disk and the kernel log; the write is tried again.',

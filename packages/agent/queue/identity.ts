@@ -9,8 +9,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
-import { corruptState } from './corrupt-state.ts';
 import { commit, type Environment } from './environment.ts';
+import { newerQueue } from './queue-judge.ts';
 import { asAgentId, metaSchema, QUEUE_FORMAT } from './stored.ts';
 
 /** Room for the random part in a generated agent id. */
@@ -25,34 +25,22 @@ export interface QueueIdentity {
 }
 
 /**
- * What the queue says that it is, or undefined when it is new.
+ * What the queue says that it is; undefined when it is new, or has lost a part of it.
  *
  * @throws SluiceError `state_newer`, `state_corrupt`
  */
 export function readIdentity(environment: Environment): QueueIdentity | undefined {
   const { meta, file } = environment;
   const format = meta.get('format');
-  if (format === undefined) {
-    if (environment.headers.getKeysCount({ limit: 1 }) > 0)
-      throw corruptState(file, 'it has blocks but no identity');
-    return undefined;
-  }
-  if (typeof format === 'number' && format > QUEUE_FORMAT) {
-    throw new SluiceError(
-      'state_newer',
-      `the queue ${file} has format ${format}; this program knows ${QUEUE_FORMAT}`,
-      {
-        hint: 'Start the newer version of Sluice that wrote it, or give this one another data directory.',
-      },
-    );
-  }
+  if (format === undefined) return undefined;
+  if (typeof format === 'number' && format > QUEUE_FORMAT) throw newerQueue(file, format);
   const parsed = metaSchema.safeParse({
     format,
     agentId: meta.get('agentId'),
     epoch: meta.get('epoch'),
     nextSequence: meta.get('nextSequence'),
   });
-  if (!parsed.success) throw corruptState(file, `its identity is damaged (${parsed.error.message})`);
+  if (!parsed.success) return undefined;
   const { agentId, epoch, nextSequence } = parsed.data;
   return { agentId: asAgentId(agentId), epoch, nextSequence };
 }

@@ -119,7 +119,7 @@ describe('a queue whose file is damaged', () => {
     expect(lossTotals.blocks).toBeGreaterThan(0);
     expect(queue.blockCount + lossTotals.blocks).toBe(40);
     for (const { header } of queue.blocks())
-      expect(queue.readPayload(header.id)).toEqual(Buffer.alloc(20_000, header.id.sequence));
+      expect(queue.readPayload(header.id)?.equals(Buffer.alloc(20_000, header.id.sequence))).toBe(true);
   });
 
   it.each([

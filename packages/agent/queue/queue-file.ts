@@ -8,15 +8,19 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { Loss } from '@sluice/host/durable-mark';
 import { checkUsableFile } from '@sluice/host/file-problem';
-import { makeSound, type Salvaged, type SoundFile, salvageFileOf } from '@sluice/host/lmdb/sound-file';
+import { saysDamage } from '@sluice/host/lmdb/library-damage';
+import {
+  makeSound,
+  type SoundFile,
+  type SoundFileOptions,
+  salvageFileOf,
+} from '@sluice/host/lmdb/sound-file';
 import { makeFilesPrivate } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import {
   BALLAST_FILE_NAME,
   commit,
-  DATABASE_NAMES,
   type Environment,
   ensureBallast,
   openEnvironment,
@@ -29,9 +33,10 @@ import {
   readIdentity,
   restoreIdentity,
 } from './identity.ts';
+import { QueueJudge } from './queue-judge.ts';
+import { lossOfAll, lossOfSome } from './queue-loss.ts';
 import { MARK_FILE_NAME, openQueueMark, type QueueMark, type QueueMarkState } from './queue-mark.ts';
-import { type Swept, sweepDamaged } from './sweep.ts';
-import { upgradeFormat } from './upgrade.ts';
+import { upgradeQueue } from './upgrade.ts';
 
 export const QUEUE_FILE_NAME = 'queue.mdb';
 
@@ -50,9 +55,8 @@ export interface OpenQueueFile {
   readonly origin: QueueOrigin;
 }
 
-/** LMDB speaks with negative numbers of what is wrong with a file; with others, the system speaks. */
-const FIRST_LMDB_CODE = -30_799;
-const LAST_LMDB_CODE = -30_770;
+/** In place of a server whose name is lost; none may be named so, since names of servers have no spaces. */
+const LOST_SERVER = '(lost by damage)';
 
 /**
  * The caller holds the directory's lock.
@@ -66,39 +70,53 @@ export async function openQueueFile(directory: string, agentId: string | undefin
   const { found } = mark;
   // A queue of an earlier version has no mark, but each has a ballast.
   const wasUsed = found.kind !== 'absent' || existsSync(path.join(directory, BALLAST_FILE_NAME));
-  let state = await makeSound({
+  let isOlder = false;
+  const options: SoundFileOptions = {
     file,
     what: 'the queue',
-    names: DATABASE_NAMES,
+    judge: () => new QueueJudge(file, () => (isOlder = true)),
     failedStarts: found.kind === 'read' ? found.failedStarts : 0,
-  });
-  let environment: Environment;
-  try {
-    environment = openEnvironment(file);
-  } catch (error) {
-    if (state.kind !== 'sound' || !isDamage(error)) throw unusable(file, error);
-    state = await salvageFileOf({ file, names: DATABASE_NAMES }, String(error));
-    environment = openEnvironment(file);
-  }
-  try {
-    makeFilesPrivate(directory);
-    ensureBallast(environment);
-    return await identify({ environment, mark, state, wasUsed }, agentId);
-  } catch (error) {
-    await environment.root.close();
-    throw error;
-  }
+  };
+  const state = await makeSound(options);
+  if (!isOlder) return await openReadable({ options, mark, state, wasUsed }, agentId);
+  await upgradeQueue(file);
+  // What the upgrade could not read is still there as it was.
+  const upgraded = await makeSound(options);
+  return await openReadable({ options, mark, state: worse(state, upgraded), wasUsed }, agentId);
 }
 
-interface Opened {
-  readonly environment: Environment;
+interface Found {
+  readonly options: SoundFileOptions;
   readonly mark: QueueMark;
   readonly state: SoundFile;
   readonly wasUsed: boolean;
 }
 
-async function identify(opened: Opened, agentId: string | undefined): Promise<OpenQueueFile> {
-  const { environment, mark, state, wasUsed } = opened;
+/** What LMDB cannot open or read after all is salvaged. */
+async function openReadable(found: Found, agentId: string | undefined): Promise<OpenQueueFile> {
+  const { options, state } = found;
+  const { file } = options;
+  let environment: Environment | undefined;
+  try {
+    environment = openEnvironment(file);
+    makeFilesPrivate(path.dirname(file));
+    ensureBallast(environment);
+    return await identify(environment, found, agentId);
+  } catch (error) {
+    await environment?.root.close();
+    const isDamage = error instanceof SluiceError ? error.code === 'state_corrupt' : saysDamage(error);
+    if (state.kind !== 'sound' || !isDamage)
+      throw error instanceof SluiceError ? error : unusable(file, error);
+    const salvaged = await salvageFileOf(options, SluiceError.from(error).message);
+    return await openReadable({ ...found, state: salvaged }, agentId);
+  }
+}
+
+async function identify(
+  environment: Environment,
+  { mark, state, wasUsed }: Found,
+  agentId: string | undefined,
+): Promise<OpenQueueFile> {
   const marked = mark.found.kind === 'read' ? mark.found.state : undefined;
   if (state.kind === 'absent') {
     const identity =
@@ -110,24 +128,19 @@ async function identify(opened: Opened, agentId: string | undefined): Promise<Op
     mark.addLoss(lossOfAll(environment.file, marked, mark));
     return { environment, identity, mark, origin: 'lost' };
   }
-  await upgradeFormat(environment);
-  // First: what a newer program wrote must not be taken for damage.
   const stored = storedIdentity(environment, agentId, marked);
-  const swept = await sweepDamaged(environment);
-  const identity =
+  const named =
     stored === undefined
       ? marked === undefined
         ? await createIdentity(environment, agentId)
         : await restoreIdentity(environment, marked, agentId)
       : await beginRun(environment, stored);
-  const loss = lossOfSome(
-    environment,
-    state,
-    { ...swept, identity: stored === undefined && wasUsed },
-    marked,
-  );
+  const identity = { ...named, nextSequence: Math.max(named.nextSequence, behindAll(environment, marked)) };
+  const salvaged = state.kind === 'salvaged' ? state : undefined;
+  const loss = lossOfSome(environment, salvaged, stored !== undefined || !wasUsed, marked);
   if (loss !== undefined) {
     if (loss.positions > 0) await restorePositions(environment, marked);
+    if (loss.doubts > 0) await doubtAllBlocks(environment);
     mark.addLoss(loss);
   }
   // A file without anything in it, not even an identity, is what a crash right after its creation leaves.
@@ -135,23 +148,23 @@ async function identify(opened: Opened, agentId: string | undefined): Promise<Op
   return { environment, identity, mark, origin };
 }
 
-/** The identity that the file says; undefined when it says none, or another than the mark, whose words have a checksum. */
+/** The identity that the file says; undefined when it says none, or another than the mark. */
 function storedIdentity(
   environment: Environment,
   agentId: string | undefined,
   marked: QueueMarkState | undefined,
 ): QueueIdentity | undefined {
-  let identity: QueueIdentity | undefined;
-  try {
-    identity = readIdentity(environment);
-  } catch (error) {
-    if (error instanceof SluiceError && error.code === 'state_newer') throw error;
-    return undefined;
-  }
+  const identity = readIdentity(environment);
   if (identity === undefined || (marked !== undefined && identity.agentId !== marked.agentId))
     return undefined;
   checkWanted(environment.file, identity.agentId, agentId);
-  return { ...identity, nextSequence: Math.max(identity.nextSequence, marked?.nextSequence ?? 0) };
+  return identity;
+}
+
+/** Never a sequence that a block has: what is written next would take its place. */
+function behindAll(environment: Environment, marked: QueueMarkState | undefined): number {
+  const { headers, asideHeaders } = environment;
+  return Math.max(marked?.nextSequence ?? 1, (headers.lastKey ?? 0) + 1, (asideHeaders.lastKey ?? 0) + 1);
 }
 
 /** Puts read positions back that are not there. Those of the mark are older: lines are read again, none is left out. */
@@ -164,55 +177,21 @@ async function restorePositions(environment: Environment, marked: QueueMarkState
   });
 }
 
-function lossOfAll(file: string, marked: QueueMarkState | undefined, mark: QueueMark): Loss {
-  const atMs = Date.now();
-  if (marked === undefined) {
-    const message = `the queue ${file} was used before and is gone; what it held is not known, and files are read from where a new agent begins`;
-    return { atMs, kind: 'lost', blocks: 0, message };
-  }
-  const notedMs = mark.found.kind === 'read' ? mark.found.notedMs : atMs;
-  const { blocks, nextSequence, positionsMs } = marked;
-  const message =
-    `the queue ${file} is gone; at ${time(notedMs)} it held ${blocks} blocks (before sequence ${nextSequence}) that no ` +
-    `server had acknowledged; files are read again from where they were read to at ${time(positionsMs)}, so lines that were sent since then come twice`;
-  return { atMs, kind: 'lost', blocks, message };
+/**
+ * Marks were lost: any block without one may be at a server whose answer never came. Marked, it is compared with what the
+ * store has before it is shown; unmarked, it would be there twice.
+ */
+async function doubtAllBlocks(environment: Environment): Promise<void> {
+  const { headers, inDoubt } = environment;
+  const unmarked = [...headers.keys()].filter((sequence) => inDoubt.get(sequence) === undefined);
+  await commit(environment, (write) => {
+    for (const sequence of unmarked) write.put(inDoubt, sequence, LOST_SERVER);
+  });
 }
 
-function lossOfSome(
-  environment: Environment,
-  state: Salvaged | { readonly kind: 'sound' },
-  swept: Swept & { readonly identity: boolean },
-  marked: QueueMarkState | undefined,
-): (Loss & { readonly positions: number }) | undefined {
-  const left = environment.headers.getKeysCount();
-  let { blocks, positions, setAside } = swept;
-  if (state.kind === 'salvaged') {
-    const { entries } = state.salvage;
-    const expected = (name: string, otherwise: number): number => entries.get(name)?.expected ?? otherwise;
-    // What the copy left out and what the sweep took out together.
-    blocks = Math.max(0, expected('headers', Math.max(marked?.blocks ?? 0, expected('payloads', 0))) - left);
-    positions =
-      expected('checkpoints', marked?.positions.length ?? 0) - environment.checkpoints.getKeysCount();
-    setAside = expected('aside-headers', 0) - environment.asideHeaders.getKeysCount();
-  }
-  if (state.kind === 'sound' && blocks + positions + setAside === 0 && !swept.identity) return undefined;
-  const parts = [
-    `the queue ${environment.file} was damaged${state.kind === 'salvaged' ? ` (${state.reason})` : ''}`,
-    `${blocks} blocks that no server had acknowledged cannot be read, ${left} were saved`,
-    ...(positions === 0
-      ? []
-      : [`${positions} read positions were lost, so lines of these files may come twice`]),
-    ...(swept.identity ? ['it does not say whose it is, that is taken from its mark'] : []),
-    ...(setAside === 0 ? [] : [`${setAside} blocks set aside cannot be read`]),
-    ...(state.kind === 'salvaged' ? [`the damaged file is kept as ${state.keptAs}`] : []),
-  ];
-  return { atMs: Date.now(), kind: 'damaged', blocks, positions, message: parts.join('; ') };
-}
-
-function isDamage(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return true;
-  const { code } = error;
-  return typeof code === 'number' && code >= FIRST_LMDB_CODE && code <= LAST_LMDB_CODE;
+/** What happened to a file that was looked at twice. */
+function worse(first: SoundFile, second: SoundFile): SoundFile {
+  return second.kind === 'sound' ? first : second;
 }
 
 function unusable(file: string, error: unknown): SluiceError {
@@ -221,8 +200,4 @@ function unusable(file: string, error: unknown): SluiceError {
     cause: error,
     hint: 'Check the disk and the kernel log.',
   });
-}
-
-function time(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

@@ -19,6 +19,7 @@ export interface MarkedQueue {
   readonly epoch: number;
   nextSequence(): number;
   blockCount(): number;
+  setAsideCount(): number;
   positions(): Iterable<MarkedPosition>;
 }
 
@@ -97,10 +98,10 @@ export class QueueMarkKeeper {
 
   #state(): QueueMarkState {
     const { agentId, epoch } = this.#queue;
-    const blocks = this.#queue.blockCount();
     this.#takePositions();
     return {
-      ...{ agentId, epoch, blocks, nextSequence: this.#queue.nextSequence() },
+      ...{ agentId, epoch, nextSequence: this.#queue.nextSequence() },
+      ...{ blocks: this.#queue.blockCount(), setAsideBlocks: this.#queue.setAsideCount() },
       ...{ positions: this.#positions, positionsMs: this.#positionsMs },
       droppedSetAside: this.droppedSetAside,
     };

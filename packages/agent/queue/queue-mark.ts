@@ -27,6 +27,8 @@ export interface QueueMarkState {
   readonly nextSequence: number;
   /** Blocks that waited. */
   readonly blocks: number;
+  /** Blocks that were set aside; earlier versions did not say. */
+  readonly setAsideBlocks: number;
   /** When `positions` were taken, ms since 1970. */
   readonly positionsMs: number;
   readonly positions: readonly MarkedPosition[];
@@ -39,6 +41,7 @@ const stateSchema: z.ZodType<QueueMarkState> = z.object({
   epoch: z.int().min(1),
   nextSequence: z.int().min(1),
   blocks: z.int().min(0),
+  setAsideBlocks: z.int().min(0).default(0),
   positionsMs: z.number(),
   positions: z.array(z.object({ key: z.string(), value: z.unknown() })).max(MAX_MARKED_POSITIONS),
   droppedSetAside: z.int().min(0),

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ServerId, TimeMs } from '@sluice/protocol/model';
 import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
+import type { Database } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { commit, openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
@@ -53,6 +54,34 @@ async function codeOf(action: () => Promise<unknown>): Promise<string> {
 }
 
 const serverOne = 's1' as ServerId;
+
+/** Makes of a queue what an earlier version would have written: no checksums, and headers without epoch and digest. */
+async function makeFormat1(file: string): Promise<void> {
+  const environment = openEnvironment(file);
+  const { root, meta, headers, asideHeaders, checkpoints } = environment;
+  const withoutIdentity = (value: unknown): object =>
+    Object.fromEntries(
+      Object.entries(value as object).filter(([name]) => !['digest', 'epoch'].includes(name)),
+    );
+  const plain = (name: string): Database<unknown, number | string> => root.openDB({ name, encoding: 'json' });
+  const [plainMeta, plainHeaders, plainAside, plainCheckpoints] = [
+    plain('meta'),
+    plain('headers'),
+    plain('aside-headers'),
+    plain('checkpoints'),
+  ];
+  await commit(environment, (write) => {
+    for (const [key, value] of meta.entries()) write.put(plainMeta, key, value);
+    for (const [key, value] of headers.entries()) write.put(plainHeaders, key, withoutIdentity(value));
+    for (const [key, value] of asideHeaders.entries()) {
+      const stored = value as { header: object };
+      write.put(plainAside, key, { ...stored, header: withoutIdentity(stored.header) });
+    }
+    for (const [key, value] of checkpoints.entries()) write.put(plainCheckpoints, key, value);
+    write.put(plainMeta, 'format', 1);
+  });
+  await root.close();
+}
 
 describe('DurableQueue', () => {
   it('keeps identity, blocks, payloads, in-doubt marks, checkpoints and sequence over a restart', async () => {
@@ -120,21 +149,7 @@ describe('DurableQueue', () => {
     await first.commitCut([kept, aside], [{ key: 'a', value: 7 }]);
     await first.setAside(aside.header.id, 'a reason');
     await first.close();
-    const environment = openEnvironment(path.join(directory, 'queue.mdb'));
-    const withoutIdentity = (value: unknown): object =>
-      Object.fromEntries(
-        Object.entries(value as object).filter(([name]) => !['digest', 'epoch'].includes(name)),
-      );
-    await commit(environment, (write) => {
-      for (const { key, value } of environment.headers.getRange())
-        write.put(environment.headers, key, withoutIdentity(value));
-      for (const { key, value } of environment.asideHeaders.getRange()) {
-        const stored = value as { header: object };
-        write.put(environment.asideHeaders, key, { ...stored, header: withoutIdentity(stored.header) });
-      }
-      write.put(environment.meta, 'format', 1);
-    });
-    await environment.root.close();
+    await makeFormat1(path.join(directory, 'queue.mdb'));
 
     const second = await openQueue(directory);
     expect([...second.blocks()]).toEqual([{ header: kept.header }]);

@@ -104,7 +104,7 @@ export class DurableQueue {
     this.#nextSequence = identity.nextSequence;
     this.#committedSequence = identity.nextSequence - 1;
     this.#blockFormat = readBlockFormat(environment.meta.get(BLOCK_FORMAT_KEY));
-    for (const { key, value } of environment.headers.getRange()) {
+    for (const [key, value] of environment.headers.entries()) {
       const stored = parseStoredHeader(value, environment.file);
       this.#payloadBytes.set(key, stored.payloadBytes);
       this.#usedBytes += stored.payloadBytes;
@@ -121,6 +121,7 @@ export class DurableQueue {
       ...{ agentId: this.agentId, epoch: this.epoch },
       nextSequence: () => this.#committedSequence + 1,
       blockCount: () => this.blockCount,
+      setAsideCount: () => this.#shelf.blockCount,
       positions: () => this.checkpoints(),
     });
   }
@@ -269,7 +270,7 @@ export class DurableQueue {
       this.#shelf.put(write, sequence, { header, payload, reason });
       this.#removeStored(write, sequence);
     });
-    this.#shelf.changed(payload.length - droppedBytes);
+    this.#shelf.changed(1 - dropped.length, payload.length - droppedBytes);
     this.#mark.droppedSetAside += dropped.length;
     this.#forget([sequence]);
   }
@@ -294,7 +295,7 @@ export class DurableQueue {
       write.put(this.#environment.payloads, sequence, payload);
       write.put(this.#environment.headers, sequence, header);
     });
-    this.#shelf.changed(-payload.length);
+    this.#shelf.changed(-1, -payload.length);
     this.#payloadBytes.set(sequence, payload.length);
     this.#usedBytes += payload.length;
     return true;
@@ -305,7 +306,7 @@ export class DurableQueue {
     const found = this.#shelf.find(sequence);
     if (found === undefined) return false;
     await this.#write((write) => this.#shelf.remove(write, [sequence]));
-    this.#shelf.changed(-found.payload.length);
+    this.#shelf.changed(-1, -found.payload.length);
     return true;
   }
 
@@ -326,9 +327,9 @@ export class DurableQueue {
     this.#mark.acknowledgeLosses();
   }
 
-  /** All read positions. The values are as they were committed, unchecked. */
+  /** All read positions, as they were committed. */
   *checkpoints(): IterableIterator<{ key: string; value: unknown }> {
-    for (const { key, value } of this.#environment.checkpoints.getRange()) yield { key, value };
+    for (const [key, value] of this.#environment.checkpoints.entries()) yield { key, value };
   }
 
   /**

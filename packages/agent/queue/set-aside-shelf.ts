@@ -22,17 +22,18 @@ export interface SetAsideBlock {
 export class SetAsideShelf {
   readonly #environment: Environment;
   readonly #agentId: AgentId;
+  #blockCount = 0;
   #payloadBytes = 0;
 
   constructor(environment: Environment, agentId: AgentId) {
     this.#environment = environment;
     this.#agentId = agentId;
-    for (const { value } of environment.asideHeaders.getRange())
-      this.#payloadBytes += parseStoredAside(value, environment.file).header.payloadBytes;
+    for (const [, value] of environment.asideHeaders.entries())
+      this.changed(1, parseStoredAside(value, environment.file).header.payloadBytes);
   }
 
   get blockCount(): number {
-    return this.#environment.asideHeaders.getKeysCount();
+    return this.#blockCount;
   }
 
   get payloadBytes(): number {
@@ -42,7 +43,7 @@ export class SetAsideShelf {
   /** The oldest first. */
   blocks(): SetAsideBlock[] {
     const { asideHeaders, file } = this.#environment;
-    return [...asideHeaders.getRange()].map(({ key, value }) => {
+    return [...asideHeaders.entries()].map(([key, value]) => {
       const { header, reason, atMs } = parseStoredAside(value, file);
       return { header: loadHeader(this.#agentId, key, header), reason, atMs };
     });
@@ -63,7 +64,7 @@ export class SetAsideShelf {
     const dropped: number[] = [];
     let count = this.blockCount + 1;
     let total = this.#payloadBytes + bytes;
-    for (const { key, value } of asideHeaders.getRange()) {
+    for (const [key, value] of asideHeaders.entries()) {
       if (count <= MAX_SET_ASIDE_BLOCKS && total <= MAX_SET_ASIDE_BYTES) break;
       dropped.push(key);
       count -= 1;
@@ -91,8 +92,9 @@ export class SetAsideShelf {
     }
   }
 
-  /** The transaction is on disk: payload bytes that came, and went. */
-  changed(bytes: number): void {
+  /** The transaction is on disk: blocks and their payload bytes that came, less those that went. */
+  changed(blocks: number, bytes: number): void {
+    this.#blockCount += blocks;
     this.#payloadBytes += bytes;
   }
 

@@ -12,9 +12,10 @@ import { corruptState } from './corrupt-state.ts';
 
 /**
  * Version of everything below. A higher one on disk belongs to a newer program. Format 1 had one epoch for the whole queue
- * and no digests (upgrade.ts).
+ * and no digests, formats 1 and 2 had no checksums (upgrade.ts). All values but payloads, which have digests, stand with a
+ * checksum (packages/host/lmdb/checked-value.ts).
  */
-export const QUEUE_FORMAT = 2;
+export const QUEUE_FORMAT = 3;
 
 /** What the queue says of itself. */
 export interface StoredMeta {
@@ -49,7 +50,7 @@ export const metaSchema: z.ZodType<StoredMeta> = z.object({
   nextSequence: z.int().min(1),
 });
 
-const headerSchema: z.ZodType<StoredHeader> = z.object({
+export const headerSchema: z.ZodType<StoredHeader> = z.object({
   epoch: z.int().min(1),
   digest: z.string().regex(/^[0-9a-f]{32}$/),
   urgency: z.enum(URGENCY_CLASSES),
@@ -59,7 +60,7 @@ const headerSchema: z.ZodType<StoredHeader> = z.object({
   payloadBytes: z.int().min(0),
 });
 
-const asideSchema: z.ZodType<StoredAside> = z.object({
+export const asideSchema: z.ZodType<StoredAside> = z.object({
   header: headerSchema,
   reason: z.string(),
   atMs: z.number(),

@@ -11,6 +11,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 export const PAGE_HEADER_BYTES = 24;
+const PAGE_TRANSACTION_OFFSET = 8;
 const PAGE_FLAGS_OFFSET = 18;
 const PAGE_LOWER_OFFSET = 20;
 const PAGE_UPPER_OFFSET = 22;
@@ -66,9 +67,12 @@ export interface MetaPage {
   readonly transaction: bigint;
 }
 
+/** An entry of a leaf. */
 export interface TreeEntry {
   readonly key: Buffer;
+  /** Empty when it lies on pages of its own and those are skipped. */
   readonly value: Buffer;
+  readonly valueBytes: number;
   /** The value is a tree of its own: a named database. */
   readonly isTree: boolean;
 }
@@ -86,7 +90,10 @@ export class LmdbPageReader implements Disposable {
   readonly sizeBytes: number;
   /** Of the newest header page that can be read; undefined when none can. */
   readonly meta: MetaPage | undefined;
-  /** Both header pages can be read, as LMDB wants. */
+  /**
+   * Both header pages can be read, as LMDB wants, and are of transactions that follow each other: the library writes them in
+   * turn, so that a number that was damaged would make it take the older state for the newer one.
+   */
   readonly hasBothMetas: boolean;
   readonly #pageBytes: number;
   /** Whole pages in the file. */
@@ -99,8 +106,8 @@ export class LmdbPageReader implements Disposable {
     this.#descriptor = openSync(file, 'r');
     this.sizeBytes = fstatSync(this.#descriptor).size;
     const metas = this.#readMetas();
-    this.hasBothMetas = metas.length === 2;
-    this.meta = metas.sort((one, other) => (one.transaction < other.transaction ? 1 : -1))[0];
+    this.hasBothMetas = areInTurn(metas);
+    this.meta = metas.toSorted((one, other) => (one.transaction < other.transaction ? 1 : -1))[0];
     this.#pageBytes = this.meta?.pageBytes ?? MIN_PAGE_BYTES;
     this.pageCount = this.meta === undefined ? 0 : Math.floor(this.sizeBytes / this.#pageBytes);
     this.#seen = new Uint8Array(Math.ceil(this.pageCount / 8));
@@ -129,20 +136,21 @@ export class LmdbPageReader implements Disposable {
   }
 
   /**
-   * All entries of a tree in the order in which it has them. Values on pages of their own are read unless `skipsValues`
-   * (they are empty then). `problem` may throw to end the walk; when it returns, the damaged part is left out.
+   * All entries of a tree in the order in which it has them. `problem` may throw to end the walk; when it returns, the damaged
+   * part is left out.
    */
   *entries(
     tree: Tree,
     problem: (reason: string) => void,
-    options: { readonly skipsValues?: boolean; readonly counts?: TreeCounts } = {},
+    options: WalkOptions = {},
   ): Generator<TreeEntry, void, undefined> {
     const { root, depth } = tree;
-    const { skipsValues = false, counts = noPages() } = options;
-    if (root !== undefined) yield* this.#page(root, 1, { problem, skipsValues, counts, depth });
+    const walk = { skipsValues: false, counts: noPages(), separator: ignore, ...options, problem, depth };
+    if (root !== undefined) yield* this.#page(root, 1, this.meta?.transaction ?? 0n, walk);
   }
 
-  *#page(number: number, level: number, walk: Walk): Generator<TreeEntry, void, undefined> {
+  /** @param newest of the page that leads here: a page that changes is copied, and so are those that lead to it */
+  *#page(number: number, level: number, newest: bigint, walk: Walk): Generator<TreeEntry, void, undefined> {
     const { problem, counts } = walk;
     if (level > MAX_DEPTH) return problem('its tree has no end');
     if (!this.claim(number)) return problem(`page ${number} is missing, or used twice`);
@@ -150,6 +158,9 @@ export class LmdbPageReader implements Disposable {
     this.#read(page, number * this.#pageBytes);
     const flags = page.readUInt16LE(PAGE_FLAGS_OFFSET);
     if (page.readBigUInt64LE(0) !== BigInt(number)) return problem(`page ${number} is another page`);
+    const transaction = page.readBigUInt64LE(PAGE_TRANSACTION_OFFSET);
+    // The library takes a page of a later transaction for one of its own that is still in memory, and frees what is not there.
+    if (transaction > newest) problem(`page ${number} is newer than what leads to it`);
     if (flags !== FLAG_BRANCH && flags !== FLAG_LEAF)
       return problem(`page ${number} is of no known kind (${flags})`);
     const isLeaf = flags === FLAG_LEAF;
@@ -169,10 +180,12 @@ export class LmdbPageReader implements Disposable {
         // The library takes such an entry out by its length, and its neighbours with it.
         problem(`entry ${index} of page ${number} is not as long as its place`);
       } else if (isLeaf) {
-        const entry = this.#entry(page, start, walk);
+        const entry = this.#entry(page, start, transaction, walk);
         if (entry !== undefined) yield entry;
       } else {
-        yield* this.#page(childOf(page, start), level + 1, walk);
+        // The first key of a branch page is never looked at, and may be any.
+        if (index > 0) walk.separator(nodeKey(page, start));
+        yield* this.#page(childOf(page, start), level + 1, transaction, walk);
       }
     }
     if (Math.min(page.length, ...starts) !== upper + PAGE_HEADER_BYTES)
@@ -180,7 +193,7 @@ export class LmdbPageReader implements Disposable {
   }
 
   /** The entry of a leaf that starts there. Undefined after a problem. */
-  #entry(page: Buffer, start: number, walk: Walk): TreeEntry | undefined {
+  #entry(page: Buffer, start: number, newest: bigint, walk: Walk): TreeEntry | undefined {
     const { problem, counts } = walk;
     const valueBytes = page.readUInt32LE(start);
     const flags = page.readUInt16LE(start + 4);
@@ -194,18 +207,19 @@ export class LmdbPageReader implements Disposable {
       problem('an entry lies outside of its page');
     else {
       const inline = page.subarray(keyEnd, keyEnd + inlineBytes);
-      const value = isOverflow ? this.#overflow(inline, valueBytes, walk) : inline;
+      const value = isOverflow ? this.#overflow(inline, valueBytes, newest, walk) : inline;
       if (value === undefined) return undefined;
       counts.entries += 1;
-      return { key: page.subarray(keyStart, keyEnd), value, isTree };
+      return { key: page.subarray(keyStart, keyEnd), value, valueBytes, isTree };
     }
     return undefined;
   }
 
   /** A value on pages of its own. Undefined after a problem. */
-  #overflow(reference: Buffer, sizeBytes: number, walk: Walk): Buffer | undefined {
+  #overflow(reference: Buffer, sizeBytes: number, newest: bigint, walk: Walk): Buffer | undefined {
     const { counts } = walk;
     const first = Number(reference.readBigUInt64LE(0));
+    const transaction = reference.readBigUInt64LE(8);
     const pages = Number(reference.readBigUInt64LE(16));
     const wanted = Math.floor((PAGE_HEADER_BYTES - 1 + sizeBytes) / this.#pageBytes) + 1;
     const problem = (reason: string): undefined => {
@@ -222,7 +236,9 @@ export class LmdbPageReader implements Disposable {
     const isFirst =
       header.readBigUInt64LE(0) === BigInt(first) &&
       header.readUInt16LE(PAGE_FLAGS_OFFSET) === FLAG_OVERFLOW &&
-      header.readUInt32LE(PAGE_COUNT_OFFSET) === pages;
+      header.readUInt32LE(PAGE_COUNT_OFFSET) === pages &&
+      header.readBigUInt64LE(PAGE_TRANSACTION_OFFSET) === transaction &&
+      transaction <= newest;
     if (!isFirst) return problem(`page ${first} does not begin a value`);
     counts.overflowPages += pages;
     if (walk.skipsValues) return Buffer.alloc(0);
@@ -273,11 +289,22 @@ export class LmdbPageReader implements Disposable {
   }
 }
 
-interface Walk {
+export interface WalkOptions {
+  /** Values on pages of their own are not read. */
+  readonly skipsValues?: boolean;
+  /** Is told the pages that the walk saw. */
+  readonly counts?: TreeCounts;
+  /** Is told, between two entries, a key by which the library finds its way: above all that came, and not above all that come. */
+  readonly separator?: (key: Buffer) => void;
+}
+
+interface Walk extends Required<WalkOptions> {
   readonly problem: (reason: string) => void;
-  readonly skipsValues: boolean;
-  readonly counts: TreeCounts;
   readonly depth: number;
+}
+
+function ignore(): void {
+  // Nobody wants to know.
 }
 
 export function noPages(): TreeCounts {
@@ -298,6 +325,11 @@ export function readTree(bytes: Buffer, offset: number): Tree {
   };
 }
 
+/** The name of a database by its key in the list of databases: it ends in a zero byte. */
+export function databaseName(key: Buffer): string {
+  return key.toString('latin1').replace(/\0$/, '');
+}
+
 /** Where a node of a page begins: the page lists it behind its header. */
 function nodeStart(page: Buffer, index: number): number {
   return page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index) + PAGE_HEADER_BYTES;
@@ -307,6 +339,20 @@ function nodeStart(page: Buffer, index: number): number {
 function nodeEnds(starts: readonly number[], pageBytes: number): Map<number, number> {
   const sorted = starts.toSorted((one, other) => one - other);
   return new Map(sorted.map((start, index) => [start, sorted[index + 1] ?? pageBytes]));
+}
+
+/** The key of a node that lies in the page. */
+function nodeKey(page: Buffer, start: number): Buffer {
+  const keyStart = start + NODE_HEADER_BYTES;
+  return page.subarray(keyStart, keyStart + page.readUInt16LE(start + 6));
+}
+
+/** Transaction N is noted on header page N modulo 2, and 0 on both of a file without any. */
+function areInTurn([first, second]: readonly MetaPage[]): boolean {
+  if (first === undefined || second === undefined) return false;
+  const [even, odd] = [first.transaction, second.transaction];
+  if (odd === 0n) return even === 0n;
+  return even % 2n === 0n && odd % 2n === 1n && (even - odd === 1n || odd - even === 1n);
 }
 
 /** Where a node ends by its own lengths (NODESIZE, EVEN). A branch has a key only: its other fields are a page. */

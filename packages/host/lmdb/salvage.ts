@@ -2,13 +2,14 @@
  * Saves what can still be read of a damaged LMDB file: copies it, entry by entry, into a new one.
  *
  * Invariants: the damaged file is only read, and only as bytes (page-reader.ts); pages that nothing sound leads to are not
- * searched, since they may hold what was removed long ago; an entry that is copied is as it stood there, and whether it
- * says the truth is for its owner to check (a checksum, a schema).
+ * searched, since they may hold what was removed long ago; an entry that is copied is as it stood there, and its owner has
+ * judged it (entry-judge.ts).
  */
 import { rmSync } from 'node:fs';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { LmdbPageReader, readTree, type Tree } from './page-reader.ts';
+import type { EntryJudge, SeenEntry } from './entry-judge.ts';
+import { databaseName, LmdbPageReader, readTree, type Tree, type TreeEntry } from './page-reader.ts';
 
 /** Bytes of one transaction: bounds the memory that a copy takes. */
 const TRANSACTION_BYTES: number = 4 * 1024 * 1024;
@@ -30,49 +31,57 @@ export interface Salvage {
 }
 
 /**
- * Copies the named databases of the file `from` into the new file `to`, which is made anew.
+ * Copies what the judge keeps of the file `from` into the new file `to`, which is made anew.
  *
- * @throws SluiceError `disk_full` when the copy does not fit; what the file system says of `from`
+ * @param judge has seen nothing yet
+ * @throws SluiceError `disk_full` when the copy does not fit, `state_newer`; what the file system says of `from`
  */
-export async function salvageLmdb(from: string, to: string, names: readonly string[]): Promise<Salvage> {
+export async function salvageLmdb(from: string, to: string, judge: EntryJudge): Promise<Salvage> {
   rmSync(to, { force: true });
   rmSync(`${to}-lock`, { force: true });
+  show(from, judge);
   using reader = new LmdbPageReader(from);
   const root = open({
     path: to,
     noSubdir: true,
-    maxDbs: names.length + 1,
+    maxDbs: judge.names.length + 1,
     overlappingSync: false,
     eventTurnBatching: false,
   });
   try {
-    const copy = new Copy(reader, root);
-    const trees = copy.databases(names);
+    const found = new Finding(reader);
+    const trees = found.databases(judge.names);
     const entries = new Map<string, SalvagedDatabase>();
-    for (const name of names) {
+    for (const name of judge.names) {
       const tree = trees.get(name);
-      entries.set(name, { found: await copy.database(name, tree), expected: copy.expected(tree) });
+      entries.set(name, {
+        found: await copyDatabase(root, name, found.entries(tree), judge),
+        expected: found.expected(tree),
+      });
     }
-    return { entries, damagedPlaces: copy.damagedPlaces };
+    return { entries, damagedPlaces: found.damagedPlaces };
   } finally {
     await root.close();
     rmSync(`${to}-lock`, { force: true });
   }
 }
 
-interface Entry {
-  readonly key: Buffer;
-  readonly value: Buffer;
+/** Shows the judge all that can be read of the file. */
+function show(file: string, judge: EntryJudge): void {
+  using reader = new LmdbPageReader(file);
+  const found = new Finding(reader);
+  const trees = found.databases(judge.names);
+  for (const name of judge.names)
+    for (const entry of found.entries(trees.get(name), !judge.readsValues(name))) judge.see(name, entry);
 }
 
-class Copy {
+/** What can be found in a file that is damaged. */
+class Finding {
   damagedPlaces = 0;
   readonly #reader: LmdbPageReader;
-  readonly #root: RootDatabase;
 
-  constructor(reader: LmdbPageReader, root: RootDatabase) {
+  constructor(reader: LmdbPageReader) {
     this.#reader = reader;
-    this.#root = root;
   }
 
   /** The trees of the databases that can still be found. */
@@ -83,42 +92,20 @@ class Copy {
       this.damagedPlaces += 1;
       return trees;
     }
-    for (const { key, value, isTree } of this.#entriesOf(meta.mainTree)) {
-      // Names end in a zero byte.
-      const name = key.toString('latin1').replace(/\0$/, '');
+    for (const { key, value, isTree } of this.#entriesOf(meta.mainTree, false)) {
+      const name = databaseName(key);
       if (isTree && names.includes(name)) trees.set(name, readTree(value, 0));
       else this.damagedPlaces += 1;
     }
     return trees;
   }
 
-  /** Copies one database; returns how many entries it has. */
-  async database(name: string, tree: Tree | undefined): Promise<number> {
-    const database: Database<Buffer, Buffer> = this.#root.openDB({
-      name,
-      keyEncoding: 'binary',
-      encoding: 'binary',
-    });
-    let copied = 0;
-    let pending: Entry[] = [];
-    let pendingBytes = 0;
-    const flush = async (): Promise<void> => {
-      await write(this.#root, database, pending);
-      copied += pending.length;
-      pending = [];
-      pendingBytes = 0;
-    };
-    for (const entry of tree === undefined ? [] : this.#entriesOf(tree)) {
-      if (entry.isTree || entry.key.length === 0 || entry.key.length > MAX_KEY_BYTES) {
-        this.damagedPlaces += 1;
-        continue;
-      }
-      pending.push(entry);
-      pendingBytes += entry.key.length + entry.value.length;
-      if (pendingBytes >= TRANSACTION_BYTES) await flush();
+  *entries(tree: Tree | undefined, skipsValues = false): Generator<SeenEntry> {
+    if (tree === undefined) return;
+    for (const { isTree, ...entry } of this.#entriesOf(tree, skipsValues)) {
+      if (isTree || entry.key.length === 0 || entry.key.length > MAX_KEY_BYTES) this.damagedPlaces += 1;
+      else yield entry;
     }
-    await flush();
-    return copied;
   }
 
   /**
@@ -130,17 +117,44 @@ class Copy {
     return isKnown ? tree.entries : undefined;
   }
 
-  *#entriesOf(tree: Tree): Generator<Entry & { readonly isTree: boolean }> {
-    yield* this.#reader.entries(tree, () => {
+  *#entriesOf(tree: Tree, skipsValues: boolean): Generator<TreeEntry> {
+    const problem = (): void => {
       this.damagedPlaces += 1;
-    });
+    };
+    yield* this.#reader.entries(tree, problem, { skipsValues });
   }
+}
+
+/** Copies what is kept of one database; returns how many entries it has. */
+async function copyDatabase(
+  root: RootDatabase,
+  name: string,
+  entries: Iterable<SeenEntry>,
+  judge: EntryJudge,
+): Promise<number> {
+  const database: Database<Buffer, Buffer> = root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
+  let pending: SeenEntry[] = [];
+  let pendingBytes = 0;
+  const flush = async (): Promise<void> => {
+    await write(root, database, pending);
+    pending = [];
+    pendingBytes = 0;
+  };
+  for (const entry of entries) {
+    if (!judge.keeps(name, entry)) continue;
+    pending.push(entry);
+    pendingBytes += entry.key.length + entry.value.length;
+    if (pendingBytes >= TRANSACTION_BYTES) await flush();
+  }
+  await flush();
+  // Of a damaged file two entries may have had one key.
+  return database.getKeysCount();
 }
 
 async function write(
   root: RootDatabase,
   database: Database<Buffer, Buffer>,
-  entries: readonly Entry[],
+  entries: readonly SeenEntry[],
 ): Promise<void> {
   if (entries.length === 0) return;
   try {

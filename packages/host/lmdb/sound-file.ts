@@ -1,7 +1,7 @@
 /**
  * Makes sure that an LMDB file can be opened before it is: looks at it, and where it is damaged, saves what can be saved.
  *
- * Each start walks the structure of the file (check.ts). After starts that failed, all of it is read too, in a process of its
+ * Each start walks the structure of the file (check.ts), and its owner judges the entries. After starts that failed, all of it is read too, in a process of its
  * own (probe.ts), because something that the walk does not know may be what ends them. A damaged file is
  * copied, as far as it can be read, into a new one, and kept under another name for people.
  *
@@ -13,6 +13,7 @@ import path from 'node:path';
 import { syncDirectory } from '../durable-file.ts';
 import { checkUsableFile } from '../file-problem.ts';
 import { lmdbDamage } from './check.ts';
+import type { EntryJudge } from './entry-judge.ts';
 import { probeLmdb } from './probe.ts';
 import { type Salvage, salvageLmdb } from './salvage.ts';
 
@@ -26,8 +27,8 @@ export interface SoundFileOptions {
   readonly file: string;
   /** For the reader: "the queue". */
   readonly what: string;
-  /** Of its databases. */
-  readonly names: readonly string[];
+  /** Makes one that has seen nothing yet. */
+  readonly judge: () => EntryJudge;
   /** Starts in a row that ended soon, and not in order: from {@link FAILED_STARTS_TO_PROBE} on, the file is suspected. */
   readonly failedStarts: number;
 }
@@ -46,27 +47,28 @@ export interface Salvaged {
 }
 
 /**
- * @throws SluiceError `config_invalid` when the file cannot be used, `disk_full` when what was saved finds no room
+ * @throws SluiceError `config_invalid` when the file cannot be used, `disk_full` when what was saved finds no room,
+ *   `state_newer`
  */
 export async function makeSound(options: SoundFileOptions): Promise<SoundFile> {
-  const { file, what, names, failedStarts } = options;
+  const { file, what, judge, failedStarts } = options;
   for (const other of [`${file}-lock`, salvageFile(file)]) checkUsableFile(what, other);
   const size = checkUsableFile(what, file);
   // A crash between the two renames of a salvage leaves only the copy, which is whole.
   if (size === undefined && existsSync(salvageFile(file))) renameSync(salvageFile(file), file);
   else if (size === undefined || size === 0) return { kind: 'absent' };
-  const reason =
-    lmdbDamage(file) ?? (failedStarts < FAILED_STARTS_TO_PROBE ? undefined : await probeLmdb(file, names));
+  const suspicion = failedStarts < FAILED_STARTS_TO_PROBE ? noSuspicion : probeLmdb;
+  const reason = lmdbDamage(file, judge()) ?? (await suspicion(file, judge().names));
   return reason === undefined ? { kind: 'sound' } : await salvageFileOf(options, reason);
 }
 
 /** Saves what can be saved of a file that turned out to be damaged, for `reason`. Nobody may have it open. */
 export async function salvageFileOf(
-  { file, names }: Pick<SoundFileOptions, 'file' | 'names'>,
+  { file, judge }: Pick<SoundFileOptions, 'file' | 'judge'>,
   reason: string,
 ): Promise<Salvaged> {
   const copy = salvageFile(file);
-  const salvage = await salvageLmdb(file, copy, names);
+  const salvage = await salvageLmdb(file, copy, judge());
   const keptAs = `${file}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
   dropOldest(file);
   renameSync(file, keptAs);
@@ -84,6 +86,10 @@ function dropOldest(file: string): void {
     .sort();
   for (const name of kept.slice(0, Math.max(0, kept.length - MAX_DAMAGED_FILES + 1)))
     rmSync(path.join(directory, name), { force: true });
+}
+
+async function noSuspicion(): Promise<undefined> {
+  // What the walk says is enough.
 }
 
 function salvageFile(file: string): string {

@@ -1,14 +1,15 @@
 /** The databases of the journal's LMDB file (what is in them: journal-records.ts), and how a single write is made. */
+import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
 import type { Database, RootDatabase } from 'lmdb';
-import type { BatchRecord, BlockRecord } from './journal-records.ts';
+import { corrupt } from './journal-records.ts';
 
-/** All databases, by name. */
+/** All databases, by name: first what tells how to read the rest, and each behind what it refers to. */
 export const DATABASE_NAMES: readonly string[] = [
   'meta',
   'headers',
+  'set_aside',
   'payloads',
   'batches',
-  'set_aside',
   'agents',
   'known',
 ];
@@ -19,29 +20,23 @@ export const MAX_DATABASES = 8;
 export type NumberedKey = [number, number];
 
 export interface Databases {
-  readonly meta: Database<string | number, string>;
-  readonly headers: Database<BlockRecord, NumberedKey>;
+  readonly meta: CheckedDatabase<string>;
+  readonly headers: CheckedDatabase<NumberedKey>;
   readonly payloads: Database<Buffer, NumberedKey>;
-  readonly batches: Database<BatchRecord, NumberedKey>;
-  readonly setAside: Database<BlockRecord, NumberedKey>;
-  readonly agents: Database<unknown, Buffer>;
+  readonly batches: CheckedDatabase<NumberedKey>;
+  readonly setAside: CheckedDatabase<NumberedKey>;
+  readonly agents: CheckedDatabase<Buffer>;
   readonly known: Database<Buffer, Buffer>;
 }
 
-/**
- * A decoder that learns forms from one value and uses them for the next would read sound values wrongly behind a damaged one.
- * Values that were written with forms are still read.
- */
-const WITHOUT_MEMORY = { encoding: 'msgpack', useRecords: false } as const;
-
 export function openDatabases(root: RootDatabase): Databases {
   return {
-    meta: root.openDB('meta', { ...WITHOUT_MEMORY }),
-    headers: root.openDB('headers', { ...WITHOUT_MEMORY }),
+    meta: new CheckedDatabase(root, 'meta', { corrupt }),
+    headers: new CheckedDatabase(root, 'headers', { corrupt }),
     payloads: root.openDB('payloads', { encoding: 'binary' }),
-    batches: root.openDB('batches', { ...WITHOUT_MEMORY }),
-    setAside: root.openDB('set_aside', { ...WITHOUT_MEMORY }),
-    agents: root.openDB('agents', { keyEncoding: 'binary', ...WITHOUT_MEMORY }),
+    batches: new CheckedDatabase(root, 'batches', { corrupt }),
+    setAside: new CheckedDatabase(root, 'set_aside', { corrupt }),
+    agents: new CheckedDatabase(root, 'agents', { corrupt, hasByteKeys: true }),
     known: root.openDB('known', { keyEncoding: 'binary', encoding: 'binary' }),
   };
 }

@@ -8,17 +8,21 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Loss } from '@sluice/host/durable-mark';
 import { checkUsableFile } from '@sluice/host/file-problem';
-import { makeSound, type SoundFile, salvageFileOf } from '@sluice/host/lmdb/sound-file';
+import {
+  makeSound,
+  type SoundFile,
+  type SoundFileOptions,
+  salvageFileOf,
+} from '@sluice/host/lmdb/sound-file';
 import { makeFilesPrivate } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import { DATABASE_NAMES, type Databases, MAX_DATABASES, openDatabases, write } from './journal-databases.ts';
+import { open, type RootDatabase } from 'lmdb';
+import { type Databases, MAX_DATABASES, openDatabases, write } from './journal-databases.ts';
 import { translate } from './journal-errors.ts';
+import { JournalJudge, newerJournal } from './journal-judge.ts';
+import { lossOf } from './journal-loss.ts';
 import { type JournalMark, MARK_FILE_NAME, openJournalMark } from './journal-mark.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
-import { type Swept, sweepDamaged } from './journal-sweep.ts';
 import { upgradeJournal } from './journal-upgrade.ts';
 
 /** The file inside of the data directory. */
@@ -29,6 +33,7 @@ export const JOURNAL_FILE_NAME = 'journal.lmdb';
  */
 const MAP_SIZE_FACTOR = 4;
 const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
+
 export interface OpenJournalFile {
   readonly root: RootDatabase;
   readonly databases: Databases;
@@ -47,56 +52,91 @@ export async function openJournalFile(directory: string, maxRawBytes: number): P
   checkUsableFile('the mark of the journal', join(directory, MARK_FILE_NAME));
   const mark = openJournalMark(directory);
   const { found } = mark;
-  const names = DATABASE_NAMES;
   // LMDB's own lock file stays: a journal of an earlier version has no mark, but that.
   const wasUsed = found.kind !== 'absent' || existsSync(`${file}-lock`);
-  const failedStarts = found.kind === 'read' ? found.failedStarts : 0;
   const mapSize = maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES;
-  let root: RootDatabase | undefined;
+  let isOlder = false;
+  const options: SoundFileOptions = {
+    file,
+    what: 'the journal',
+    judge: () => new JournalJudge(() => (isOlder = true)),
+    failedStarts: found.kind === 'read' ? found.failedStarts : 0,
+  };
   try {
-    const state = await makeSound({ file, what: 'the journal', names, failedStarts });
-    const readable = await openReadable(file, mapSize, state);
-    root = readable.root;
-    const databases = openDatabases(root);
-    // With a name of its own none of its tokens was ever used.
-    const stored = readable.state.kind === 'sound' ? readable.named : undefined;
-    const loss = lossOf({ file, ...readable, mark, wasUsed }, stored !== undefined);
-    if (loss !== undefined) mark.addLoss(loss);
-    const meta = stored ?? (await newMeta(databases.meta));
-    return { root, databases, mark, ...meta };
+    let state = await makeSound(options);
+    if (isOlder) {
+      await upgradeFile(file, mapSize);
+      // What the upgrade could not read is still there as it was.
+      const upgraded = await makeSound(options);
+      if (upgraded.kind !== 'sound') state = upgraded;
+    }
+    return await openReadable({ options, mapSize, mark, state, wasUsed });
   } catch (error) {
-    await root?.close();
     throw await translate(error, 'state_corrupt', directory);
   }
 }
 
-interface Readable {
-  readonly root: RootDatabase;
-  readonly state: SoundFile;
-  /** What the journal says of itself. */
-  readonly named: Meta | undefined;
-  /** Undefined for a new journal. */
-  readonly swept: Swept | undefined;
+async function upgradeFile(file: string, mapSize: number): Promise<void> {
+  const root = openRoot(file, mapSize);
+  try {
+    await upgradeJournal(root);
+  } finally {
+    await root.close();
+  }
 }
 
-/** Opens the file and takes out what cannot be read; what takes no removal, or cannot even be opened, is salvaged first. */
-async function openReadable(file: string, mapSize: number, state: SoundFile): Promise<Readable> {
+interface Found {
+  readonly options: SoundFileOptions;
+  readonly mapSize: number;
+  readonly mark: JournalMark;
+  readonly state: SoundFile;
+  readonly wasUsed: boolean;
+}
+
+/** What LMDB cannot open or read after all is salvaged. */
+async function openReadable(found: Found): Promise<OpenJournalFile> {
+  const { options, mapSize, state } = found;
   let root: RootDatabase | undefined;
   try {
-    root = openRoot(file, mapSize);
-    makeFilesPrivate(dirname(file));
-    await upgradeJournal(root, openDatabases(root));
-    // First: what a newer program wrote must not be taken for damage.
-    const named = storedMeta(openDatabases(root).meta);
-    const swept = state.kind === 'absent' ? undefined : await sweepDamaged(root);
-    return { root, state, named, swept };
+    root = openRoot(options.file, mapSize);
+    makeFilesPrivate(dirname(options.file));
+    return await readable(root, found);
   } catch (error) {
     await root?.close();
-    const failure = await translate(error, 'state_corrupt', dirname(file));
+    const failure = await translate(error, 'state_corrupt', dirname(options.file));
     if (state.kind !== 'sound' || failure.code !== 'state_corrupt') throw failure;
-    const salvaged = await salvageFileOf({ file, names: DATABASE_NAMES }, failure.message);
-    return await openReadable(file, mapSize, salvaged);
+    const salvaged = await salvageFileOf(options, failure.message);
+    return await openReadable({ ...found, state: salvaged });
   }
+}
+
+async function readable(root: RootDatabase, found: Found): Promise<OpenJournalFile> {
+  const { options, mark, state, wasUsed } = found;
+  const databases = openDatabases(root);
+  // With a name of its own none of its tokens was ever used.
+  const stored = state.kind === 'sound' ? storedMeta(databases.meta) : undefined;
+  const held = { blocks: databases.headers.count, setAside: databases.setAside.count };
+  const { loss, hasForgotten } = lossOf({
+    file: options.file,
+    state,
+    mark,
+    held,
+    hasMeta: stored !== undefined || !wasUsed,
+  });
+  // A part of it would say of what is missing that it never came; without any of it the store is asked.
+  if (hasForgotten) await forgetKnown(root, databases);
+  if (loss !== undefined && wasUsed) mark.addLoss(loss);
+  const meta = stored ?? (await newMeta(root, databases.meta));
+  return { root, databases, mark, ...meta };
+}
+
+async function forgetKnown(root: RootDatabase, { agents, known }: Databases): Promise<void> {
+  const agentKeys = [...agents.keys()].map((key) => Buffer.from(key));
+  const knownKeys = [...known.getKeys()].map((key) => Buffer.from(key));
+  await root.batch(() => {
+    for (const key of agentKeys) write(agents.remove(key));
+    for (const key of knownKeys) write(known.remove(key));
+  });
 }
 
 function openRoot(path: string, mapSize: number): RootDatabase {
@@ -117,94 +157,23 @@ interface Meta {
   readonly nextBatch: number;
 }
 
-/** Undefined when it is not there, or damaged. Throws SluiceError `state_newer`. */
-function storedMeta(meta: Database<string | number, string>): Meta | undefined {
-  let format: unknown;
-  let instanceId: unknown;
-  let nextBatch: unknown;
-  try {
-    format = meta.get('format');
-    instanceId = meta.get('instance');
-    nextBatch = meta.get('next_batch');
-  } catch {
-    // What a damaged value makes a decoder say helps nobody: the journal gets a new name, and says so.
-    return undefined;
-  }
-  if (typeof format === 'number' && format > JOURNAL_FORMAT) {
-    throw new SluiceError(
-      'state_newer',
-      `the journal has format ${format}, this program knows ${JOURNAL_FORMAT}`,
-      { hint: 'Run the newer program that wrote it, or give this one a directory of its own.' },
-    );
-  }
+/** Undefined when it is not there. Throws SluiceError `state_newer`, `state_corrupt`. */
+function storedMeta(meta: Databases['meta']): Meta | undefined {
+  const format = meta.get('format');
+  const instanceId = meta.get('instance');
+  const nextBatch = meta.get('next_batch');
+  if (typeof format === 'number' && format > JOURNAL_FORMAT) throw newerJournal(format);
   if (format !== JOURNAL_FORMAT || typeof instanceId !== 'string' || typeof nextBatch !== 'number')
     return undefined;
   return { instanceId, nextBatch };
 }
 
-async function newMeta(meta: Database<string | number, string>): Promise<Meta> {
+async function newMeta(root: RootDatabase, meta: Databases['meta']): Promise<Meta> {
   const instanceId = randomUUID();
-  await meta.batch(() => {
+  await root.batch(() => {
     write(meta.put('format', JOURNAL_FORMAT));
     write(meta.put('instance', instanceId));
     write(meta.put('next_batch', 1));
   });
   return { instanceId, nextBatch: 1 };
-}
-
-interface Opened {
-  readonly file: string;
-  readonly state: SoundFile;
-  readonly swept: Swept | undefined;
-  readonly mark: JournalMark;
-  readonly wasUsed: boolean;
-}
-
-/** What is missing that was accepted; undefined when nothing is. */
-function lossOf(opened: Opened, hasMeta: boolean): Loss | undefined {
-  const { file, state, swept, mark, wasUsed } = opened;
-  const { found } = mark;
-  const atMs = Date.now();
-  const marked = found.kind === 'read' ? found.state.blocks : 0;
-  if (state.kind === 'absent') {
-    if (!wasUsed) return undefined;
-    const held =
-      found.kind !== 'read'
-        ? 'what it held is not known'
-        : `at ${new Date(found.notedMs).toISOString()} it held ${marked} blocks that were acknowledged and not yet in the store`;
-    const message = `the journal ${file} is gone; ${held}; what agents send again may be stored twice`;
-    return { atMs, kind: 'lost', blocks: marked, message };
-  }
-  const { blocks, others, left } = countMissing(state, swept, marked);
-  if (state.kind === 'sound' && blocks + others === 0 && (hasMeta || !wasUsed)) return undefined;
-  const parts = [
-    `the journal ${file} was damaged${state.kind === 'salvaged' ? ` (${state.reason})` : ''}`,
-    `${blocks} blocks that were acknowledged and not yet in the store cannot be read, ${left} were saved`,
-    ...(others === 0
-      ? []
-      : ['a part of what was taken before is forgotten: what agents send again may be stored twice']),
-    ...(state.kind === 'salvaged' ? [`the damaged file is kept as ${state.keptAs}`] : []),
-  ];
-  return { atMs, kind: 'damaged', blocks, message: parts.join('; ') };
-}
-
-function countMissing(
-  state: SoundFile,
-  swept: Swept | undefined,
-  marked: number,
-): { blocks: number; others: number; left: number } {
-  const left = swept?.left ?? 0;
-  if (state.kind !== 'salvaged') return { blocks: swept?.blocks ?? 0, others: swept?.others ?? 0, left };
-  const { entries } = state.salvage;
-  const missing = (name: string): number => {
-    const database = entries.get(name);
-    return database?.expected === undefined ? 1 : Math.max(0, database.expected - database.found);
-  };
-  // What the copy left out and what the sweep took out together.
-  const expected = (name: string): number | undefined => entries.get(name)?.expected;
-  const headers = expected('headers');
-  const accepted = headers === undefined ? marked : headers + (expected('set_aside') ?? 0);
-  const kept = left + (swept?.leftAside ?? 0);
-  const others = missing('agents') + missing('known') + (swept?.others ?? 0);
-  return { blocks: Math.max(0, Math.max(accepted, expected('payloads') ?? 0) - kept), others, left };
 }

@@ -1,5 +1,6 @@
 /**
- * How the journal lays its state out in LMDB: names of the databases, keys, and the values that are not plain bytes.
+ * How the journal lays its state out in LMDB: names of the databases, keys, and the values that are not plain bytes. All but
+ * payloads, which have their digests, stand with a checksum (packages/host/lmdb/checked-value.ts).
  *
  *   meta      'format' | 'instance' | 'next_batch'    -> number | string | number
  *   headers   [lane, block number]                    -> BlockRecord     (waits, or is a member of a batch)
@@ -11,6 +12,7 @@
  *
  * Invariant: what is read back is validated; anything unexpected is `state_corrupt`, never a wrong answer.
  */
+import { withChecksum, withoutChecksum } from '@sluice/host/lmdb/checked-value';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockDigest, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
@@ -18,8 +20,11 @@ import { parseDigest } from '@sluice/wire/block-digest';
 import { z } from 'zod';
 import { KNOWN_ENTRY_BYTES, POSITIONS_PER_CHUNK } from './known-blocks.ts';
 
-/** Version of this layout. A program never touches a newer one. Format 1 had no digests (journal-upgrade.ts). */
-export const JOURNAL_FORMAT = 2;
+/**
+ * Version of this layout. A program never touches a newer one. Format 1 had no digests, formats 1 and 2 had no checksums
+ * (journal-upgrade.ts).
+ */
+export const JOURNAL_FORMAT = 3;
 
 /** Loading lane: the rank of the urgency class, 0 is loaded first. */
 export type Lane = 0 | 1 | 2 | 3;
@@ -175,6 +180,11 @@ export function chunkKey(agentId: string, epoch: number, chunk: number): Buffer 
   return key;
 }
 
+/** What stands for the digests of a chunk. */
+export function encodeChunk(key: Buffer, entries: Uint8Array): Buffer {
+  return withChecksum(key, entries);
+}
+
 export function decodeAgentKey(key: Uint8Array): { agentId: AgentId; epoch: number } {
   if (key.length <= 8) throw corrupt('a key of an agent');
   const bytes = Buffer.from(key);
@@ -183,10 +193,11 @@ export function decodeAgentKey(key: Uint8Array): { agentId: AgentId; epoch: numb
 
 export function decodeChunk(
   key: Uint8Array,
-  value: Uint8Array,
+  stored: Uint8Array,
 ): { agentId: AgentId; epoch: number; chunk: number; entries: Uint8Array } {
   const bytes = Buffer.from(key);
-  if (bytes.length <= 16 || value.length % KNOWN_ENTRY_BYTES !== 0)
+  const value = withoutChecksum(bytes, stored);
+  if (value === undefined || bytes.length <= 16 || value.length % KNOWN_ENTRY_BYTES !== 0)
     throw corrupt('the digests of known blocks');
   const chunk = Number(bytes.readBigUInt64BE(8));
   if (chunk > Number.MAX_SAFE_INTEGER / POSITIONS_PER_CHUNK) throw corrupt('the digests of known blocks');

@@ -23,6 +23,7 @@ import {
   decodeBlockRecord,
   decodeChunk,
   decodeNumberedKey,
+  encodeChunk,
   headerOf,
   type JournalBatch,
   type JournaledBlock,
@@ -75,7 +76,7 @@ export class JournalStore {
   }
 
   readPayload(block: JournaledBlock): Buffer {
-    const payload = this.#databases.payloads.getBinary([block.lane, block.number]);
+    const payload = this.#databases.payloads.get([block.lane, block.number]);
     if (payload === undefined || payload.length !== block.payloadBytes)
       throw corrupt('the payload of a block');
     return payload;
@@ -121,7 +122,8 @@ export class JournalStore {
   putChunk(agent: KnownAgent, chunk: number): void {
     const entries = agent.chunks.get(chunk);
     if (entries === undefined) return;
-    write(this.#databases.known.put(chunkKey(agent.agentId, agent.epoch, chunk), viewOf(entries)));
+    const key = chunkKey(agent.agentId, agent.epoch, chunk);
+    write(this.#databases.known.put(key, encodeChunk(key, entries)));
   }
 
   forget(forgotten: Forgotten): void {
@@ -133,17 +135,17 @@ export class JournalStore {
 
   /** All blocks that are not set aside, by lane and number. */
   *blocks(): Iterable<JournaledBlock> {
-    for (const { key, value } of this.#databases.headers.getRange()) yield blockOf(key, value);
+    for (const [key, value] of this.#databases.headers.entries()) yield blockOf(key, value);
   }
 
   *setAsideBlocks(): Iterable<SetAsideBlock> {
-    for (const { key, value } of this.#databases.setAside.getRange()) {
+    for (const [key, value] of this.#databases.setAside.entries()) {
       yield { ...blockOf(key, value), reason: decodeBlockRecord(value).setAsideReason ?? '' };
     }
   }
 
   *batches(): Iterable<BatchRecord & { readonly lane: Lane; readonly number: number }> {
-    for (const { key, value } of this.#databases.batches.getRange()) {
+    for (const [key, value] of this.#databases.batches.entries()) {
       yield { ...decodeBatchRecord(value), ...decodeNumberedKey(key) };
     }
   }
@@ -151,7 +153,7 @@ export class JournalStore {
   /** What is known of each agent, the longest silent first. */
   knownAgents(): KnownAgent[] {
     const agents = new Map<string, KnownAgent>();
-    for (const { key, value } of this.#databases.agents.getRange()) {
+    for (const [key, value] of this.#databases.agents.entries()) {
       const { agentId, epoch } = decodeAgentKey(key);
       const { rememberedFrom, touchedMs } = decodeAgentRecord(value);
       agents.set(`${epoch}/${agentId}`, { agentId, epoch, rememberedFrom, touchedMs, chunks: new Map() });

@@ -8,6 +8,7 @@ import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
 import { MIN_BLOCK_COST_BYTES } from './held-blocks.ts';
 import { type AcceptedBlock, Journal } from './journal.ts';
+import { openDatabases } from './journal-databases.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from './journal-fixture.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
@@ -31,23 +32,24 @@ async function loaded(journal: Journal, block: AcceptedBlock): Promise<void> {
   await journal.finishBatch(await journal.createBatch(2, 's1', waiting));
 }
 
-/** Writes the journal in `file` back as a program without digests left it. */
+/** Writes the journal in `file` back as a program without digests and checksums left it. */
 async function toFormatOne(file: string): Promise<void> {
   const root = open({ path: file, noSubdir: true, maxDbs: 8, overlappingSync: false });
-  const headers = root.openDB<object, [number, number]>('headers', {});
-  const agents = root.openDB<object, Buffer>('agents', { keyEncoding: 'binary' });
-  const known = root.openDB<Buffer, Buffer>('known', { keyEncoding: 'binary', encoding: 'binary' });
-  const meta = root.openDB<number, string>('meta', {});
+  const { meta, headers, agents, known } = openDatabases(root);
+  const oldMeta = root.openDB<unknown, string>('meta', {});
+  const oldHeaders = root.openDB<object, [number, number]>('headers', {});
+  const oldAgents = root.openDB<object, Buffer>('agents', { keyEncoding: 'binary' });
   const writes: Promise<unknown>[] = [];
   await root.transaction(() => {
-    for (const { key, value } of headers.getRange()) {
-      writes.push(
-        headers.put(key, Object.fromEntries(Object.entries(value).filter(([name]) => name !== 'digest'))),
-      );
+    for (const [key, value] of [...meta.entries()]) writes.push(oldMeta.put(key, value));
+    writes.push(oldMeta.put('format', 1));
+    for (const [key, value] of [...headers.entries()]) {
+      const record = Object.entries(value as object).filter(([name]) => name !== 'digest');
+      writes.push(oldHeaders.put(key, Object.fromEntries(record)));
     }
     for (const key of known.getKeys()) writes.push(known.remove(key));
-    for (const { key } of agents.getRange()) {
-      writes.push(agents.put(key, { settledBelow: 0, touchedMs: 1 }));
+    for (const [key] of [...agents.entries()]) {
+      writes.push(oldAgents.put(key, { settledBelow: 0, touchedMs: 1 }));
       // Bitmaps of 4,096 sequences: those of 1 and of 9,000.
       for (const chunk of [0n, 2n]) {
         const chunkKey = Buffer.concat([key.subarray(0, 8), Buffer.alloc(8), key.subarray(8)]);
@@ -55,7 +57,6 @@ async function toFormatOne(file: string): Promise<void> {
         writes.push(known.put(chunkKey, Buffer.alloc(512, 1)));
       }
     }
-    writes.push(meta.put('format', 1));
   });
   await Promise.all(writes);
   await root.close();
@@ -356,8 +357,8 @@ describe('Journal', () => {
   it('does not touch what a newer program wrote', async () => {
     using directory = temporaryDirectory();
     await withJournal(directory.path, (journal) => journal.append(acceptedBlock({ sequence: 1 })));
-    const root = open({ path: join(directory.path, JOURNAL_FILE_NAME), noSubdir: true });
-    await root.openDB('meta', {}).put('format', JOURNAL_FORMAT + 1);
+    const root = open({ path: join(directory.path, JOURNAL_FILE_NAME), noSubdir: true, maxDbs: 8 });
+    await openDatabases(root).meta.put('format', JOURNAL_FORMAT + 1);
     await root.close();
     await expect(Journal.open({ directory: directory.path })).rejects.toMatchObject({ code: 'state_newer' });
   });

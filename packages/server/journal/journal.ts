@@ -13,6 +13,7 @@
  * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
  * - One process per directory.
  */
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { DiskSpace } from '@sluice/host/disk-space';
@@ -46,6 +47,8 @@ export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
  * room; this bound is only ever met by a peer that breaks the rules.
  */
 export const MAX_OVERFILL_FACTOR = 2;
+/** Two starts of one journal in four billion draw the same, and they are not neighbours. */
+const RUN_BYTES = 4;
 const CHECK_DISK = 'Check the disk of the data directory; the block is set aside.';
 
 export interface JournalOptions {
@@ -119,6 +122,8 @@ export class Journal {
   /** Blocks with a smaller number are of an earlier life. */
   #firstNewBlock = 1;
   #nextBatch = 1;
+  /** Drawn at each start. */
+  readonly #run = randomBytes(RUN_BYTES).toString('hex');
   #costBytes = 0;
   #commits = 0;
   #committedWrites = 0;
@@ -503,14 +508,18 @@ export class Journal {
       this.#nextBlock = Math.max(this.#nextBlock, block.number + 1);
     }
     this.#firstNewBlock = this.#nextBlock;
-    this.#nextBatch = this.#store.nextBatch;
+    // The number that is stored may be older than the batches.
+    const highest = LANES.flatMap((lane) => this.#held.batches(lane)).map(({ number }) => number);
+    this.#nextBatch = Math.max(this.#store.nextBatch, 1 + Math.max(0, ...highest));
     for (const agent of this.#store.knownAgents()) this.#known.restore(agent);
   }
 
   #newBatch(lane: Lane, serverId: string, blocks: readonly JournaledBlock[]): JournalBatch {
     const number = this.#nextBatch++;
-    // The instance keeps apart two journals of one server id, say after the directory was lost and begun anew.
-    return { lane, number, token: `${serverId}/${lane}/${number}/${this.instanceId}`, serverId, blocks };
+    // The instance keeps apart two journals of one server id, say after the directory was lost and begun anew; the run, two
+    // lives of one, since a page of the file that went back to an earlier state names an earlier number.
+    const token = `${serverId}/${lane}/${number}/${this.instanceId}/${this.#run}`;
+    return { lane, number, token, serverId, blocks };
   }
 
   get #heldBlocks(): number {
