@@ -26,7 +26,7 @@ import {
 } from './limits.ts';
 import { readText, spool } from './request-body.ts';
 import { refusalOf } from './request-guard.ts';
-import { SearchShare } from './search-share.ts';
+import { ENGINE_ORDER, SearchShare } from './search-share.ts';
 import { type Statement, type StoreRules, withInfile } from './statement.ts';
 import { authenticate, type Credentials, readRequest, type StoreRequest } from './store-request.ts';
 import { Turns } from './turns.ts';
@@ -220,7 +220,12 @@ class StoreHandler {
       id: randomUUID(),
       sql,
       format,
-      settings: new Map([['max_execution_time', String(seconds)], ...read.settings]),
+      settings: new Map([
+        ['max_execution_time', String(seconds)],
+        ...read.settings,
+        // An estimate reads indexes only: heavy ones need not stand still for it.
+        ...(read.search !== undefined && statement.kind === 'select' ? ENGINE_ORDER[read.search.weight] : []),
+      ]),
       parameters: read.parameters,
       readonly: statement.kind === 'select' || statement.kind === 'explain',
       // An insert goes to its end though its client is gone: it may be whole, and a second try is recognized by its token.

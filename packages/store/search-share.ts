@@ -23,6 +23,19 @@ export function heavyShareOf(cores: number): { readonly turns: number; readonly 
   return { turns, threads: Math.max(1, Math.floor(cores / 2 / turns)) };
 }
 
+/**
+ * The engine's own order among those that run: a heavy query stands still while a light one works, for so long at most
+ * before each piece of its data, so that a flood of light ones slows it and does not stop it. Inserts take no part.
+ */
+const MAX_STANDSTILL_MS = 50;
+export const ENGINE_ORDER: Readonly<Record<SearchMark['weight'], ReadonlyMap<string, string>>> = {
+  light: new Map([['priority', '1']]),
+  heavy: new Map([
+    ['priority', '2'],
+    ['low_priority_query_wait_time_ms', String(MAX_STANDSTILL_MS)],
+  ]),
+};
+
 /** What a query says about the search that it belongs to. */
 export interface SearchMark {
   readonly weight: 'light' | 'heavy';

@@ -77,6 +77,16 @@ describe('the client', () => {
     expect(await client.ping()).toEqual({ success: true });
   });
 
+  test('of the queries of searches that run the engine lets the light go first, and knows no order among others', async () => {
+    const orderOf = async (headers: Record<string, string>): Promise<unknown> => {
+      const answer = await ask("SELECT getSetting('priority')", { headers });
+      return answer.text.trim();
+    };
+    expect(await orderOf({ 'X-Sluice-Search': 'light' })).toBe('1');
+    expect(await orderOf({ 'X-Sluice-Search': 'heavy' })).toBe('2');
+    expect(await orderOf({})).toBe('0');
+  });
+
   test('inserts rows and streams, and queries them in several formats', async () => {
     await freshTable('t');
     await client.insert({ table: 't', values: [{ a: 1, b: 'x' }], format: 'JSONEachRow' });

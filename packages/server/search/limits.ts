@@ -34,24 +34,32 @@ export const MAX_BUCKETS = 500;
  * still have the feeling of an answer at once.
  */
 export const LIGHT_MS = 300;
-/** A light turn that was given on a guess is over after this long: five times what was hoped for. */
-export const LIGHT_BUDGET_MS = 1_500;
+/**
+ * A light turn that was given on a guess is over after this long. On two cores with 15 that wanted them a light count took
+ * 1.5 s: to end it then, and begin again, made 3 s of it.
+ */
+export const LIGHT_BUDGET_MS = 2_500;
 /** One that the engine's estimate says is enough: on a machine that is busy otherwise all takes ten times as long. */
 export const LIGHT_TIMEOUT_MS = 5_000;
 /** Light searches that run at once: two cores serve two, and one that was guessed wrong does not hold up the next. */
 export const LIGHT_TURNS = 2;
 /** Light searches that wait: more than can begin in MAX_WAIT_MS when each takes LIGHT_MS are waiting for nothing. */
 export const MAX_WAITING_LIGHT: number = 128;
-/** Heavy searches that wait. Each takes LIGHT_MS or more, so one turn begins about thirty in MAX_WAIT_MS. */
-export const MAX_WAITING_HEAVY = 32;
-/** Estimates at once: each is some milliseconds of reading indexes, and the light ones come first. */
-export const ESTIMATE_TURNS = 2;
-/** Searches that wait for their estimate: what two turns make in MAX_WAIT_MS is more. */
-export const MAX_ESTIMATING = 256;
+/** Heavy searches that wait. Each takes LIGHT_MS or more, so one turn begins about twenty in MAX_WAIT_MS. */
+export const MAX_WAITING_HEAVY = 20;
+/** Estimates at once, of what looks light and of what looks heavy each: reading indexes takes some milliseconds. */
+export const ESTIMATE_TURNS = 1;
+/** Searches that look light and wait for their estimate: as many as may wait for the turn after it. */
+export const MAX_ESTIMATING_LIGHT: number = MAX_WAITING_LIGHT;
+/** The same of those that look heavy: few, because most of a crowd has to come again whatever its estimate says. */
+export const MAX_ESTIMATING_HEAVY = 4;
 /** An estimate that takes longer is not worth its time. */
 export const ESTIMATE_TIMEOUT_MS = 1_000;
-/** Nobody is put off for longer than 10 s without a word; one of them is for the answer's way. */
-export const MAX_WAIT_MS = 9_000;
+/**
+ * Nobody is put off for longer than 10 s without a word. The rest is for the word's way: on two cores with 30 that wanted
+ * them it took up to 3 s.
+ */
+export const MAX_WAIT_MS = 6_000;
 /** When the store itself has no turn for a search, other servers use it: half of the longest wait is worth a new try. */
 export const STORE_BUSY_RETRY_MS = 5_000;
 /** So long a search that has its turn at its server may always wait for the store, or the turn was for nothing. */
@@ -69,7 +77,8 @@ export function searchTurnsLimits(cores: number = availableParallelism()): Searc
     maxWaitingLight: MAX_WAITING_LIGHT,
     maxWaitingHeavy: MAX_WAITING_HEAVY,
     estimateTurns: ESTIMATE_TURNS,
-    maxEstimating: MAX_ESTIMATING,
+    maxEstimatingLight: MAX_ESTIMATING_LIGHT,
+    maxEstimatingHeavy: MAX_ESTIMATING_HEAVY,
     maxWaitMs: MAX_WAIT_MS,
     lightBudgetMs: LIGHT_BUDGET_MS,
     lightTimeoutMs: LIGHT_TIMEOUT_MS,

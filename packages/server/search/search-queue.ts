@@ -8,6 +8,8 @@
  *
  * Invariants:
  * - At most `lightTurns` and `heavyTurns` searches run, and no more wait than the limits say.
+ * - No heavy search waits of which it is known when it comes that its turn will not come in `maxWaitMs`: it is refused at
+ *   once. Once nine seconds later helps nobody, and hundreds that wait so cost the others their time.
  * - Nobody waits while a turn of its kind is free.
  * - Each search that is refused is told a time, and in a crowd each a later one than the one before: those who come again
  *   as they were told find room, instead of all coming at once.
@@ -34,6 +36,8 @@ export interface SearchQueueLimits {
   readonly heavyTurns: number;
   readonly maxWaitingLight: number;
   readonly maxWaitingHeavy: number;
+  /** Nobody waits longer. */
+  readonly maxWaitMs: number;
 }
 
 export interface QueuedSearch {
@@ -64,7 +68,8 @@ export class SearchQueue {
   /** In order of arrival. */
   readonly #waiting: Record<Weight, Map<number, QueuedSearch>> = { light: new Map(), heavy: new Map() };
   #heavyTurnsGiven = 0;
-  #meanHeavyMs = FIRST_MEAN_MS;
+  /** Until one has been seen, a guess. */
+  #meanHeavyMs: number | undefined;
   /** The latest time that somebody was told to come again at. */
   #latestReturnMs = Number.NEGATIVE_INFINITY;
 
@@ -92,10 +97,11 @@ export class SearchQueue {
       this.#start(search, turn, nowMs);
       return { kind: 'runs' };
     }
-    const { maxWaitingLight, maxWaitingHeavy } = this.#limits;
+    const { maxWaitingLight, maxWaitingHeavy, maxWaitMs } = this.#limits;
     const most = search.weight === 'light' ? maxWaitingLight : maxWaitingHeavy;
     const waiting = this.#waiting[search.weight];
-    if (waiting.size >= most) return { kind: 'busy', retryAfterMs: this.retryAfterMs(nowMs) };
+    const isLate = search.weight === 'heavy' && this.heavyWaitMs(nowMs, search.expectedMs) > maxWaitMs;
+    if (isLate || waiting.size >= most) return { kind: 'busy', retryAfterMs: this.retryAfterMs(nowMs) };
     waiting.set(search.id, search);
     return { kind: 'waits' };
   }
@@ -112,8 +118,11 @@ export class SearchQueue {
     this.#running.delete(id);
     this.#held[ended.turn] -= 1;
     if (ended.turn === 'light') this.#moveOver();
-    if (ended.weight === 'heavy')
-      this.#meanHeavyMs += NEWEST_SHARE * (nowMs - ended.sinceMs - this.#meanHeavyMs);
+    if (ended.weight === 'heavy') {
+      const tookMs = nowMs - ended.sinceMs;
+      const meanMs = this.#meanHeavyMs ?? tookMs;
+      this.#meanHeavyMs = meanMs + NEWEST_SHARE * (tookMs - meanMs);
+    }
     const started: number[] = [];
     for (const weight of ['light', 'heavy'] as const) {
       for (;;) {
@@ -128,13 +137,27 @@ export class SearchQueue {
     return started;
   }
 
+  /**
+   * @param expectedMs only what goes before a search of this cost counts
+   * @returns ms until a heavy turn is free for it, about: what heavy ones took, which says more of a busy machine than
+   *   what each is expected to take
+   */
+  heavyWaitMs(nowMs: number, expectedMs: number): number {
+    const meanMs = this.#meanHeavyMs ?? FIRST_MEAN_MS;
+    let aheadMs = 0;
+    // One that runs for longer than most ends any moment, or never: then as much again.
+    for (const { turn, sinceMs } of this.#running.values()) {
+      const sinceBeginMs = nowMs - sinceMs;
+      if (turn === 'heavy') aheadMs += sinceBeginMs < meanMs ? meanMs - sinceBeginMs : sinceBeginMs;
+    }
+    for (const search of this.#waiting.heavy.values()) if (search.expectedMs <= expectedMs) aheadMs += meanMs;
+    return aheadMs / this.#limits.heavyTurns;
+  }
+
   /** When a search that cannot be served now may be tried again, in ms from now. Each call books a later time. */
   retryAfterMs(nowMs: number): number {
-    let backlogMs = 0;
-    for (const { weight } of this.#running.values()) if (weight === 'heavy') backlogMs += this.#meanHeavyMs;
-    for (const { expectedMs } of this.#waiting.heavy.values()) backlogMs += expectedMs;
-    const freeAtMs = nowMs + backlogMs / this.#limits.heavyTurns;
-    const eachMs = Math.max(1, this.#meanHeavyMs) / this.#limits.heavyTurns;
+    const freeAtMs = nowMs + this.heavyWaitMs(nowMs, Number.POSITIVE_INFINITY);
+    const eachMs = Math.max(1, this.#meanHeavyMs ?? FIRST_MEAN_MS) / this.#limits.heavyTurns;
     let returnMs = Math.max(freeAtMs, this.#latestReturnMs + eachMs, nowMs + MIN_RETRY_MS);
     // The minute is full: it is given out once more from its start.
     if (returnMs > nowMs + MAX_RETRY_MS)

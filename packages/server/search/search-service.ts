@@ -39,7 +39,7 @@ import { SearchTimeout } from './search-errors.ts';
 import { boundsOf, type Rows, readPage, shownStatements } from './search-page.ts';
 import type { SearchStore } from './search-store.ts';
 import { type Estimate, SearchTurns, type Turn } from './search-turns.ts';
-import { isEmpty, nanosRange, rangeSql } from './time-range.ts';
+import { isEmpty, type NanosRange, nanosRange, rangeSql } from './time-range.ts';
 import { bucketsFor } from './time-steps.ts';
 
 type SearchAnswer = MessageInitShape<typeof SearchResponseSchema>;
@@ -72,6 +72,7 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
 interface AskedSearch {
   readonly query: QueryNode;
   readonly searchId: string;
+  readonly range: NanosRange;
   /** What is looked at, for the estimate. */
   readonly where: string;
   readonly signal: AbortSignal;
@@ -110,7 +111,8 @@ class TableSearch implements SearchService {
     const range = { start: asked.start, end: isBehind ? after.timestampNanos + 1n : asked.end };
     const where = after === undefined ? condition : `${condition} AND ${behindSql(after)}`;
     const statements: string[] = [];
-    const search = { query, searchId: request.searchId, where: `${rangeSql(range)} AND ${where}`, signal };
+    const { searchId } = request;
+    const search = { query, searchId, range, where: `${rangeSql(range)} AND ${where}`, signal };
     const { found, more } = await this.#inTurn(search, (rows) =>
       this.#hidden.answer((hiding) => {
         // What was run for an answer that is made again is not what gave the answer.
@@ -136,7 +138,7 @@ class TableSearch implements SearchService {
     const sql = `SELECT toString(count()) FROM ${this.#table} WHERE ${where}`;
     const [row] = isEmpty(range)
       ? [['0']]
-      : await this.#inTurn({ query, searchId: request.searchId, where, signal }, (rows) =>
+      : await this.#inTurn({ query, searchId: request.searchId, range, where, signal }, (rows) =>
           this.#hidden.answer((hiding) => rows(sql + hiding)),
         );
     return {
@@ -156,6 +158,7 @@ class TableSearch implements SearchService {
     const search = {
       query,
       searchId: request.searchId,
+      range: asked,
       where: `${rangeSql(asked)} AND ${condition}`,
       signal,
     };
@@ -177,7 +180,7 @@ class TableSearch implements SearchService {
 
   /** Does `work` in a turn. It may be done a second time, from its beginning, when a first turn was too short. */
   #inTurn<T>(asked: AskedSearch, work: (rows: Rows) => Promise<T>): Promise<T> {
-    const { query, searchId, where, signal } = asked;
+    const { query, searchId, range, where, signal } = asked;
     if (searchId.length > MAX_SEARCH_ID_LENGTH) {
       throw new SluiceError(
         'query_invalid',
@@ -189,9 +192,9 @@ class TableSearch implements SearchService {
       const sql = estimateSql(this.#table, where);
       return readEstimate(await this.#store.rows(sql, { ...ESTIMATE_OPTIONS, signal: dropped }), cost);
     };
-    return this.#turns.run({ searchId, signal, guess: guessWeight(cost), estimate }, (turn) =>
-      work(this.#rowsIn(turn, query, signal)),
-    );
+    const readsAll = cost === 'scan' && range.start === undefined;
+    const ask = { searchId, signal, guess: guessWeight(cost), estimate: readsAll ? undefined : estimate };
+    return this.#turns.run(ask, (turn) => work(this.#rowsIn(turn, query, signal)));
   }
 
   /** Runs the queries of one request in its turn; errors of the engine in `query` point at their place. */

@@ -8,7 +8,8 @@ const LIMITS = {
   maxWaitingLight: 8,
   maxWaitingHeavy: 3,
   estimateTurns: 1,
-  maxEstimating: 8,
+  maxEstimatingLight: 8,
+  maxEstimatingHeavy: 8,
   maxWaitMs: 9_000,
   lightBudgetMs: 1_500,
   lightTimeoutMs: 5_000,
@@ -94,24 +95,52 @@ test('a light search passes heavy ones, whether its words or its estimate say so
   await Promise.all(heavy);
 });
 
-test('estimates of what looks light come first', async () => {
+test('no light search waits for the estimate of a heavy one', async () => {
   void fateOf(turns.run(asking(), lasting(60_000)));
   void fateOf(turns.run(asking({ guess: 'light' }), lasting(1_000)));
-  const order: string[] = [];
+  const begun: string[] = [];
   const noting = (name: string, guess: 'light' | 'heavy'): SearchAsk =>
     asking({
       guess,
-      estimate: async () => {
-        order.push(name);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        return HEAVY;
+      estimate: () => {
+        begun.push(name);
+        return new Promise(() => undefined);
       },
     });
   for (const name of ['a', 'b']) void fateOf(turns.run(noting(name, 'heavy'), lasting(1)));
   void fateOf(turns.run(noting('light', 'light'), lasting(1)));
   await vi.advanceTimersByTimeAsync(100);
-  expect(order).toEqual(['a', 'light', 'b']);
+  expect(begun).toEqual(['a', 'light']);
   await vi.advanceTimersByTimeAsync(100_000);
+});
+
+test('of a crowd that looks heavy a few are estimated, and the others told at once to come again', async () => {
+  const crowded = new SearchTurns({ ...LIMITS, maxEstimatingHeavy: 2 }, () => Date.now());
+  let estimates = 0;
+  const estimate = async (): Promise<Estimate> => {
+    estimates += 1;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return HEAVY;
+  };
+  const fates = Array.from({ length: 50 }, () => fateOf(crowded.run(asking({ estimate }), lasting(20_000))));
+  await vi.advanceTimersByTimeAsync(0);
+  // One runs, one is being estimated, two wait for that.
+  expect(crowded.statistics).toMatchObject({ runningCount: 1, waitingCount: 3, outcomes: { busy: 46 } });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect((await Promise.all(fates)).filter((fate) => fate === 'SearchBusy after 0')).toHaveLength(46);
+  expect(estimates).toBe(3);
+});
+
+test('what is sure to be heavy has its place without an estimate, behind what is known to be shorter', async () => {
+  const first = fateOf(turns.run(asking(), lasting(1_000)));
+  const sure = fateOf(turns.run(asking({ estimate: undefined }), lasting(1_000)));
+  const shorter = fateOf(turns.run(asking(), lasting(1_000)));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([await first, await sure, await shorter]).toEqual([
+    'heavy after 1000',
+    'heavy after 3000',
+    'heavy after 2000',
+  ]);
 });
 
 test('a light turn that is too short is followed by a heavy one', async () => {

@@ -5,7 +5,9 @@
  * What a search costs is not known before it ran. Where it would have to wait, the engine is asked how many rows it would
  * have to read (which takes some milliseconds); where nothing waits it begins at once on a guess. A guess may be wrong, so
  * its light turn is short: a search that has not ended by then gives it back, is estimated, and begins again. So may an
- * estimate, and the machine may be slow: a light turn by estimate is longer, and after it comes a heavy one.
+ * estimate, and the machine may be slow: a light turn by estimate is longer, and after it comes a heavy one. Only a few of
+ * those that look heavy are estimated in a crowd; the others are refused at once, which costs next to nothing. What reads
+ * every text of all time is heavy without a question: hundreds of such questions took the light searches' time.
  *
  * Invariants:
  * - Requests with one search id are one search: one place in the queue, one turn, one deadline; they run one after the
@@ -17,10 +19,11 @@ import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
 import { SearchQueue, type SearchQueueLimits, type Weight } from './search-queue.ts';
 
 export interface SearchTurnsLimits extends SearchQueueLimits {
-  /** Estimates that are made at once. */
+  /** Estimates that are made at once, of what looks light and of what looks heavy each. */
   readonly estimateTurns: number;
-  readonly maxEstimating: number;
-  readonly maxWaitMs: number;
+  /** Searches that wait for theirs. */
+  readonly maxEstimatingLight: number;
+  readonly maxEstimatingHeavy: number;
   /** How long a light turn lasts at most that was given on a guess. */
   readonly lightBudgetMs: number;
   /** The same of one that the engine's estimate says is enough. */
@@ -41,8 +44,8 @@ export interface SearchAsk {
   readonly searchId: string;
   /** What the query looks like. */
   readonly guess: Weight;
-  /** Asks the engine; a failure leaves it at the guess. */
-  readonly estimate: (signal: AbortSignal) => Promise<Estimate>;
+  /** Asks the engine; a failure leaves it at the guess. Undefined where the guess is sure. */
+  readonly estimate: ((signal: AbortSignal) => Promise<Estimate>) | undefined;
   /** The caller's. */
   readonly signal: AbortSignal;
 }
@@ -96,7 +99,9 @@ export class SearchTurns {
   readonly #queue: SearchQueue;
   readonly #searches = new Map<number, Search>();
   readonly #byKey = new Map<string, Search>();
-  readonly #toEstimate = new Set<Search>();
+  /** By what they look like: no light search waits for the estimate of a heavy one. */
+  readonly #toEstimate: Record<Weight, Set<Search>> = { light: new Set(), heavy: new Set() };
+  readonly #estimatesRunning: Record<Weight, number> = { light: 0, heavy: 0 };
   readonly #outcomes: Record<SearchOutcome, number> = {
     answered: 0,
     busy: 0,
@@ -104,7 +109,6 @@ export class SearchTurns {
     cancelled: 0,
     failed: 0,
   };
-  #estimatesRunning = 0;
   #lastId = 0;
 
   /** @param now a clock in ms that only goes forward */
@@ -183,7 +187,7 @@ export class SearchTurns {
   #place(search: Search): void {
     const { guess } = search.ask;
     this.#waitAtMost(search);
-    if (this.#queue.hasRoom(guess) && (guess === 'light' || this.#toEstimate.size === 0)) {
+    if (this.#queue.hasRoom(guess) && this.#toEstimate[guess].size === 0) {
       this.#enqueue(search, { weight: guess, expectedMs: 0 });
     } else {
       this.#estimate(search);
@@ -192,31 +196,36 @@ export class SearchTurns {
 
   #estimate(search: Search): void {
     search.state = 'estimating';
-    if (this.#toEstimate.size >= this.#limits.maxEstimating) {
+    if (search.ask.estimate === undefined) {
+      this.#enqueue(search, { weight: 'heavy', expectedMs: this.#limits.timeoutMs });
+      return;
+    }
+    const { maxEstimatingLight, maxEstimatingHeavy } = this.#limits;
+    const { guess } = search.ask;
+    const waiting = this.#toEstimate[guess];
+    if (waiting.size >= (guess === 'light' ? maxEstimatingLight : maxEstimatingHeavy)) {
       this.#refuse(search);
     } else {
-      this.#toEstimate.add(search);
-      this.#estimateNext();
+      waiting.add(search);
+      this.#estimateNext(guess);
     }
   }
 
-  #estimateNext(): void {
-    while (this.#estimatesRunning < this.#limits.estimateTurns) {
-      const [oldest] = this.#toEstimate;
-      const next = [...this.#toEstimate].find(({ ask }) => ask.guess === 'light') ?? oldest;
+  #estimateNext(guess: Weight): void {
+    while (this.#estimatesRunning[guess] < this.#limits.estimateTurns) {
+      const [next] = this.#toEstimate[guess];
       if (next === undefined) return;
-      this.#toEstimate.delete(next);
-      this.#estimatesRunning += 1;
+      this.#toEstimate[guess].delete(next);
+      this.#estimatesRunning[guess] += 1;
       const { ask, dropped } = next;
-      const unknown: Estimate = { weight: ask.guess, expectedMs: this.#limits.timeoutMs };
-      void ask
-        .estimate(dropped.signal)
+      const unknown: Estimate = { weight: guess, expectedMs: this.#limits.timeoutMs };
+      void (ask.estimate?.(dropped.signal) ?? Promise.resolve(unknown))
         .catch(() => unknown)
         .then((estimate) => {
-          this.#estimatesRunning -= 1;
+          this.#estimatesRunning[guess] -= 1;
           next.isEstimated = true;
           if (next.state === 'estimating') this.#enqueue(next, estimate);
-          this.#estimateNext();
+          this.#estimateNext(guess);
         });
     }
   }
@@ -298,7 +307,7 @@ export class SearchTurns {
     clearTimeout(search.timer);
     search.dropped.abort();
     this.#queue.leave(search.id);
-    this.#toEstimate.delete(search);
+    this.#toEstimate[search.ask.guess].delete(search);
     this.#searches.delete(search.id);
     if (this.#byKey.get(search.key) === search) this.#byKey.delete(search.key);
   }
