@@ -49,9 +49,7 @@ export const MAX_WAITING_LIGHT: number = 128;
 export const MAX_WAITING_HEAVY = 20;
 /** Estimates at once, of what looks light and of what looks heavy each: reading indexes takes some milliseconds. */
 export const ESTIMATE_TURNS = 1;
-/** Searches that look light and wait for their estimate: as many as may wait for the turn after it. */
-export const MAX_ESTIMATING_LIGHT: number = MAX_WAITING_LIGHT;
-/** The same of those that look heavy: few, because most of a crowd has to come again whatever its estimate says. */
+/** Searches that look heavy and wait for their estimate: few, because most of a crowd has to come again whatever its estimate says. */
 export const MAX_ESTIMATING_HEAVY = 4;
 /** An estimate that takes longer is not worth its time. */
 export const ESTIMATE_TIMEOUT_MS = 1_000;
@@ -77,7 +75,8 @@ export function searchTurnsLimits(cores: number = availableParallelism()): Searc
     maxWaitingLight: MAX_WAITING_LIGHT,
     maxWaitingHeavy: MAX_WAITING_HEAVY,
     estimateTurns: ESTIMATE_TURNS,
-    maxEstimatingLight: MAX_ESTIMATING_LIGHT,
+    // As many as may wait for the turn after it.
+    maxEstimatingLight: MAX_WAITING_LIGHT,
     maxEstimatingHeavy: MAX_ESTIMATING_HEAVY,
     maxWaitMs: MAX_WAIT_MS,
     lightBudgetMs: LIGHT_BUDGET_MS,
