@@ -98,7 +98,7 @@ export function readSecret(directory: string): string {
   }
 }
 
-/** Connects HTTP requests to the store of a data directory, wherever it listens at the time. */
+/** Connects HTTP requests to the store of a data directory, wherever it listens at the time; in clear, so not with TLS. */
 export class StoreAgent extends Agent {
   private readonly directory: string;
 

@@ -1,6 +1,6 @@
 /**
- * The statements by which a server changes its store, as a grammar: the migrations, inserts of blocks and of copies,
- * deletes of copies and of days. What it does not know is refused.
+ * The statements by which a store is changed, as a grammar: a server's migrations, its inserts of blocks and of copies, its
+ * deletes of copies; and the removal of a day, by hand. What it does not know is refused.
  */
 import {
   CODECS,
@@ -112,24 +112,16 @@ export class WriteGrammar {
   private alterTable(): void {
     const { scanner, select } = this;
     this.table();
-    if (scanner.maybeKeyword('ADD')) {
-      if (scanner.maybeKeyword('COLUMN', 'IF', 'NOT', 'EXISTS')) {
-        this.column();
-        // A sorting key may only grow by a column of the same statement.
-        if (scanner.maybeSymbol(',')) {
-          scanner.keywords('MODIFY', 'ORDER', 'BY');
-          select.expression();
-        }
-      } else {
-        scanner.keywords('INDEX', 'IF', 'NOT', 'EXISTS');
-        this.index();
-      }
-    } else if (scanner.maybeKeyword('DROP', 'PARTITION')) select.expression();
-    else if (scanner.maybeKeyword('MATERIALIZE', 'INDEX')) select.name();
-    else {
-      scanner.keywords('MODIFY', 'SETTING');
-      this.tableSettings();
+    if (scanner.maybeKeyword('DROP', 'PARTITION')) {
+      select.expression();
+      return;
     }
+    scanner.keywords('ADD', 'COLUMN', 'IF', 'NOT', 'EXISTS');
+    this.column();
+    // A sorting key may only grow by a column of the same statement.
+    if (!scanner.maybeSymbol(',')) return;
+    scanner.keywords('MODIFY', 'ORDER', 'BY');
+    select.expression();
   }
 
   private column(): void {

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Readable } from 'node:stream';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { ensureSecret, writeEndpoint } from '@sluice/store/endpoint';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
@@ -133,4 +137,17 @@ test('a query ends when its signal says so', async () => {
   );
   abort.abort();
   await expect(query).rejects.toMatchObject({ code: 'not_reachable' });
+});
+
+test('a store on TLS is not asked by its directory, which tells no authority: it is said what to do', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-tls-store-'));
+  writeEndpoint(directory, { kind: 'port', host: '127.0.0.1', port: 8443, tls: true });
+  ensureSecret(directory);
+  const byDirectory = createStoreClient({ place: { kind: 'directory', directory } });
+  await expect(byDirectory.query('SELECT 1')).rejects.toMatchObject({
+    code: 'config_invalid',
+    message: expect.stringContaining('--store-url https://127.0.0.1:8443'),
+  });
+  await byDirectory.close();
+  rmSync(directory, { recursive: true });
 });

@@ -11,6 +11,7 @@ import {
   createClient,
   type DataFormat,
 } from '@clickhouse/client';
+import { SluiceError } from '@sluice/protocol/error';
 import { endpointText, readEndpoint, readSecret, StoreAgent } from '@sluice/store/endpoint';
 import { ACCESS_HEADER } from '@sluice/store/store-request';
 import { LOG_TABLE } from './schema.ts';
@@ -302,8 +303,14 @@ class HttpStoreClient implements StoreClient {
   }
 }
 
+/** @throws SluiceError `not_reachable`, `config_invalid` for a store whose authority no directory tells */
 function urlOfDirectory(directory: string): string {
   const endpoint = readEndpoint(directory);
+  if (endpoint.kind === 'port' && endpoint.tls)
+    throw new SluiceError(
+      'config_invalid',
+      `the store in ${directory} listens with TLS: give --store-url ${endpointText(endpoint)} (with --store-tls-ca and its password) in place of --store-data`,
+    );
   return endpoint.kind === 'socket' ? 'http://localhost' : endpointText(endpoint);
 }
 
