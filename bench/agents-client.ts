@@ -9,6 +9,7 @@ import { ServerConnection } from '@sluice/agent/uplink/connection';
 import { REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from '@sluice/agent/uplink/limits';
 import { buildReport } from '@sluice/agent/uplink/report';
 import type { AgentEvent } from '@sluice/protocol/agent-events';
+import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import { type AgentMachine, createAgentMachine } from '@sluice/protocol/agent-machine';
 import type { AgentId, TimeMs } from '@sluice/protocol/model';
 import { pino } from 'pino';
@@ -83,7 +84,7 @@ class OneAgent {
           pingTimes: undefined,
           key: undefined,
         },
-        dispatch: (event) => this.#dispatch({ ...event, atMs: now() } as AgentEvent),
+        dispatch: (event) => this.#dispatch(timedAgentEvent(event, now())),
         claim: () => undefined,
         release: () => undefined,
         formatsChanged: () => undefined,

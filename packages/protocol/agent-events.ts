@@ -69,6 +69,19 @@ export type AgentEvent =
   /** The agent stops (U21): nothing is sent any more, what is in flight may still be acknowledged. */
   | { readonly type: 'stopping'; readonly atMs: TimeMs };
 
+/** What happened, before the shell has stamped its time. */
+export type UntimedAgentEvent = AgentEvent extends infer E
+  ? E extends AgentEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never;
+
+/** The event with the time at which it is handed to the machine. */
+export function timedAgentEvent(event: UntimedAgentEvent, atMs: TimeMs): AgentEvent {
+  // A union without one of its fields, with it again: the compiler takes it apart and cannot put it together.
+  return { ...event, atMs } as AgentEvent;
+}
+
 export type AgentEffect =
   | { readonly type: 'send_request'; readonly serverId: ServerId; readonly request: UploadRequest }
   /** Send the block on the channel. Effects are in sending order; on one channel order is kept. */

@@ -1,5 +1,6 @@
 /** Makes the words of the protocol for tests: ids, blocks, grants, and a machine that is talked to in short. */
-import type { AgentEffect, AgentEvent } from './agent-events.ts';
+import type { AgentEffect, UntimedAgentEvent } from './agent-events.ts';
+import { timedAgentEvent } from './agent-events.ts';
 import type { AgentMachine, AgentMachineOptions } from './agent-machine.ts';
 import { createAgentMachine } from './agent-machine.ts';
 import { channelNumber, contentDigest, grantId, timeMs } from './brand.ts';
@@ -32,8 +33,6 @@ export function block(
   return { id, urgency, rawBytes, recordCount: 1, oldestObservedMs: timeMs(0) };
 }
 
-type Untimed = AgentEvent extends infer E ? (E extends AgentEvent ? Omit<E, 'atMs'> : never) : never;
-
 /** An agent machine with a clock in the test's hand. */
 export class TestAgent {
   readonly machine: AgentMachine;
@@ -47,9 +46,8 @@ export class TestAgent {
   }
 
   /** Steps with the event at the present time; returns this step's effects. */
-  step(event: Untimed): AgentEffect[] {
-    // The union of events without their time, with it again.
-    const effects = this.machine.step({ ...event, atMs: timeMs(this.nowMs) } as AgentEvent);
+  step(event: UntimedAgentEvent): AgentEffect[] {
+    const effects = this.machine.step(timedAgentEvent(event, timeMs(this.nowMs)));
     for (const effect of effects) {
       if (effect.type === 'send_request') this.#asked.set(effect.serverId, effect.request.requestId);
     }

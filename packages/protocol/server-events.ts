@@ -65,6 +65,19 @@ export type ServerEvent =
   /** The server drains (U21): revokes, takes what is in flight, grants nothing. */
   | { readonly type: 'draining'; readonly atMs: TimeMs };
 
+/** What happened, before the shell has stamped its time. */
+export type UntimedServerEvent = ServerEvent extends infer E
+  ? E extends ServerEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never;
+
+/** The event with the time at which it is handed to the machine. */
+export function timedServerEvent(event: UntimedServerEvent, atMs: TimeMs): ServerEvent {
+  // A union without one of its fields, with it again: the compiler takes it apart and cannot put it together.
+  return { ...event, atMs } as ServerEvent;
+}
+
 export type ServerEffect =
   | { readonly type: 'send_grant'; readonly agentId: AgentId; readonly grant: Grant }
   | {

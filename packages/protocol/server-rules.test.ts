@@ -14,24 +14,23 @@ import {
 import { agent, block, server } from './machine-fixture.ts';
 import type { AgentId, Grant } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
-import type { ServerEffect, ServerEvent } from './server-events.ts';
+import type { ServerEffect, UntimedServerEvent } from './server-events.ts';
+import { timedServerEvent } from './server-events.ts';
 import type { ServerMachineOptions } from './server-machine.ts';
 import { createServerMachine } from './server-machine.ts';
 
-type Untimed = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, 'atMs'> : never) : never;
 const A = agent('a');
 
 function start(
   options: Partial<ServerMachineOptions> = {},
   roomBytes = 100 * MAX_BLOCK_RAW_BYTES,
 ): {
-  step(event: Untimed, atMs?: number): ServerEffect[];
+  step(event: UntimedServerEvent, atMs?: number): ServerEffect[];
   ask(id: number, atMs?: number): Grant | undefined;
 } {
   const machine = createServerMachine({ serverId: server('S2'), instance: 'i', ...options });
-  // The union of events without their time, with it again.
-  const step = (event: Untimed, atMs = 1): ServerEffect[] =>
-    machine.step({ ...event, atMs: timeMs(atMs) } as ServerEvent);
+  const step = (event: UntimedServerEvent, atMs = 1): ServerEffect[] =>
+    machine.step(timedServerEvent(event, timeMs(atMs)));
   step({ type: 'journal_room_changed', roomBytes });
   step({ type: 'agent_connected', agentId: A });
   const ask = (id: number, atMs = 1): Grant | undefined =>

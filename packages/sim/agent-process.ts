@@ -5,7 +5,8 @@
  * Invariants: the machine is stepped with one event at a time; a block leaves the queue only after the machine said so;
  * a dead process does nothing more, also in the middle of the effects of one step.
  */
-import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
+import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine } from '@sluice/protocol/agent-machine';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import type { QueueDisk } from './agent-queue.ts';
@@ -14,12 +15,6 @@ import { ProcessClock } from './process-clock.ts';
 import type { LinkHost, OpenRoute } from './server-link.ts';
 import { ServerLink } from './server-link.ts';
 import type { World } from './world.ts';
-
-export type UntimedAgentEvent = AgentEvent extends infer E
-  ? E extends AgentEvent
-    ? Omit<E, 'atMs'>
-    : never
-  : never;
 
 /** How long a stopping agent waits for answers. */
 const STOP_TIMEOUT_MS = 5_000;
@@ -128,8 +123,7 @@ export class AgentProcess implements LinkHost {
     const { name } = this;
     const { agentId } = this.queue.disk;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      // The union of events without their time, with it again.
-      const timed = { ...next, atMs: this.clock.nowMs } as AgentEvent;
+      const timed = timedAgentEvent(next, this.clock.nowMs);
       const effects = this.#machine.step(timed);
       this.#world.observe({ type: 'agent_step', name, agentId, event: timed, effects });
       for (const effect of effects) {

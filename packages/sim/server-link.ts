@@ -6,7 +6,7 @@
  * may be there is durable; blocks of one channel leave in the order in which they were handed in; an answer is told only
  * while its stream lives.
  */
-import type { AgentEffect } from '@sluice/protocol/agent-events';
+import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import { grantId } from '@sluice/protocol/brand';
 import type {
   BlockHeader,
@@ -19,7 +19,6 @@ import type {
   UploadRequest,
 } from '@sluice/protocol/model';
 import type { AgentLink, AgentStream } from './agent-link.ts';
-import type { UntimedAgentEvent } from './agent-process.ts';
 import type { AgentQueue } from './agent-queue.ts';
 import type { Route } from './connection.ts';
 import { Connection, delayMs } from './connection.ts';

@@ -16,7 +16,8 @@ import type {
   ServerId,
 } from '@sluice/protocol/model';
 import { blockKey, URGENCY_CLASSES } from '@sluice/protocol/model';
-import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerEffect, ServerEvent, UntimedServerEvent } from '@sluice/protocol/server-events';
+import { timedServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine } from '@sluice/protocol/server-machine';
 import type { AgentLink, AgentStream } from './agent-link.ts';
 import type { Connection } from './connection.ts';
@@ -29,8 +30,6 @@ import type { JournalDisk } from './server-journal.ts';
 import { ServerJournal } from './server-journal.ts';
 import type { StoreModel } from './store-model.ts';
 import type { World } from './world.ts';
-
-type Untimed = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, 'atMs'> : never) : never;
 
 /** Longest time that the validation of one block takes. */
 const MOST_VALIDATION_MS = 4;
@@ -90,7 +89,7 @@ export class ServerProcess {
   readonly #appending = new Map<string, (() => void)[]>();
   readonly #onEnd: () => void;
   #arriving: (Arrival & { readonly sealedBefore: number }) | undefined;
-  #events: Untimed[] = [];
+  #events: UntimedServerEvent[] = [];
   #isStepping = false;
   #derivedKeys = 0;
   #wakes = 0;
@@ -281,14 +280,13 @@ export class ServerProcess {
     );
   }
 
-  #dispatch(event: Untimed): void {
+  #dispatch(event: UntimedServerEvent): void {
     if (this.#isDead) return;
     this.#events.push(event);
     if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      // The union of events without their time, with it again.
-      const timed = { ...next, atMs: this.clock.nowMs } as ServerEvent;
+      const timed = timedServerEvent(next, this.clock.nowMs);
       const effects = this.#machine.step(timed);
       this.#world.observe({ type: 'server_step', serverId: this.serverId, event: timed, effects });
       for (const effect of effects) {

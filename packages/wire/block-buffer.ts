@@ -8,7 +8,6 @@ import {
   indexWidthBytes,
   indexWidthCode,
   LOW_CARDINALITY_VERSION,
-  varintBytes,
   writeVarint,
 } from './block-columns.ts';
 import type { AttributeList, PreparedAttributes } from './block-record.ts';
@@ -257,9 +256,4 @@ export function encodeConstantDictionary(value: string, count: number): Buffer {
   at += key.copy(encoded, at);
   writeUInt64(encoded, at, count);
   return encoded;
-}
-
-/** Bytes of a string of the format with so many bytes of content. */
-export function stringBytes(contentBytes: number): number {
-  return varintBytes(contentBytes) + contentBytes;
 }

@@ -10,7 +10,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { tlsProblem } from '@sluice/host/tls-problem';
-import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
@@ -62,13 +62,6 @@ export interface ServerAddress {
   readonly tls?: () => ClientTls | undefined;
   readonly token?: string;
 }
-
-/** An event before the shell stamped its time. */
-export type UntimedAgentEvent = AgentEvent extends infer E
-  ? E extends AgentEvent
-    ? Omit<E, 'atMs'>
-    : never
-  : never;
 
 /** What a connection needs of the uplink. */
 export interface ConnectionHost {

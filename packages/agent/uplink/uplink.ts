@@ -9,7 +9,8 @@
 
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
-import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
+import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
 import type { AgentMachineView } from '@sluice/protocol/agent-view';
@@ -20,7 +21,7 @@ import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wir
 import type { Logger } from 'pino';
 import type { AgentKey } from '../agent-key.ts';
 import type { BlockQueue } from './block-queue.ts';
-import type { ConnectionHost, ConnectionView, ServerAddress, UntimedAgentEvent } from './connection.ts';
+import type { ConnectionHost, ConnectionView, ServerAddress } from './connection.ts';
 import { ServerConnection } from './connection.ts';
 import type { PingTimes } from './http2-link.ts';
 import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
@@ -206,9 +207,7 @@ class UplinkRuntime implements ConnectionHost {
       for (let index = 0; index < this.#events.length; index += 1) {
         const next = this.#events[index];
         if (next === undefined) break;
-        // The union of events without their time, with it again.
-        const timed = { ...next, atMs: now() } as AgentEvent;
-        for (const effect of this.#machine.step(timed)) this.#execute(effect);
+        for (const effect of this.#machine.step(timedAgentEvent(next, now()))) this.#execute(effect);
       }
     } catch (error) {
       this.#stopped = true;

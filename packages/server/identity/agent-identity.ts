@@ -17,8 +17,6 @@ export interface ShownIdentity {
 /** See IdentityStanding in query.proto. */
 export type Standing = 'unproven' | 'proven' | 'other_key' | 'no_key';
 
-export const NOTHING_SHOWN: ShownIdentity = { key: undefined, certificate: undefined };
-
 /** @param publicKey of 32 bytes. @returns its fingerprint, as tools for SSH write fingerprints */
 export function keyIdentity(publicKey: Uint8Array): string {
   return `ed25519 SHA256:${digest(publicKey)}`;

@@ -157,7 +157,7 @@ export class AgentSession {
 
   /** A Send stream opened; a stream that it replaces ends. */
   openChannel(grantId: GrantId, channel: ChannelNumber): ChannelInbox {
-    const key = `${channel}/${grantId}`;
+    const key = channelKey(grantId, channel);
     this.#channels.get(key)?.answers.end();
     const inbox = new ChannelInbox();
     this.#channels.set(key, inbox);
@@ -166,11 +166,11 @@ export class AgentSession {
 
   /** The open stream of a channel; undefined when it is gone (then the agent asks again with the block itself). */
   channel(grantId: GrantId, channel: ChannelNumber): ChannelInbox | undefined {
-    return this.#channels.get(`${channel}/${grantId}`);
+    return this.#channels.get(channelKey(grantId, channel));
   }
 
   closeChannel(grantId: GrantId, channel: ChannelNumber, inbox: ChannelInbox): void {
-    const key = `${channel}/${grantId}`;
+    const key = channelKey(grantId, channel);
     if (this.#channels.get(key) === inbox) this.#channels.delete(key);
   }
 
@@ -186,4 +186,8 @@ export class AgentSession {
     this.control.fail(new Error('the agent does not read its control stream'));
     this.connection?.destroy();
   }
+}
+
+function channelKey(grantId: GrantId, channel: ChannelNumber): string {
+  return `${channel}/${grantId}`;
 }

@@ -2,7 +2,8 @@
  * What the ingest needs of the journal and of the block validator. The journal is packages/server/journal, the
  * validator packages/wire/block-validator.
  */
-import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs } from '@sluice/protocol/model';
+import type { ExpectedBlock } from '@sluice/wire/block-validator';
 
 /** A validated block on its way to the disk. */
 export interface ArrivedBlock {
@@ -32,16 +33,6 @@ export interface BlockJournal {
   readonly roomBytes: number;
   /** Calls the listener after `roomBytes` changed; the returned function ends that. */
   onRoomChanged(listener: () => void): () => void;
-}
-
-/** What a payload must agree with. */
-export interface ExpectedBlock {
-  readonly agentId: AgentId;
-  readonly epoch: number;
-  readonly sequence: number;
-  readonly urgency: UrgencyClass;
-  readonly rawBytes: number;
-  readonly recordCount: number;
 }
 
 /** Checks a payload; throws SluiceError('block_malformed') with the reason when it must not be taken. */

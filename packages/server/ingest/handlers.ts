@@ -85,13 +85,14 @@ export async function* control(
     throw new ConnectError('the first message must be Hello', Code.InvalidArgument);
   const hello = first.message.value;
   const session = readTyped(() => readHello(hello, connection));
+  const settledBelow = readTyped(() => readSettledBelow(hello.settledBelowSequence));
   const proof = readTyped(() => askForProof(host, session, hello));
   session.control.push(welcome(host, session, proof?.challenge));
   const onAbort = (): void => session.control.end();
   context.signal.addEventListener('abort', onAbort, { once: true });
   if (context.signal.aborted) onAbort();
   try {
-    void admit(host, session, input, proof, Number(hello.settledBelowSequence));
+    void admit(host, session, input, proof, settledBelow);
     yield* session.control;
   } finally {
     context.signal.removeEventListener('abort', onAbort);
@@ -248,7 +249,6 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
       Code.FailedPrecondition,
     );
   }
-  readSettledBelow(hello.settledBelowSequence);
   const epoch = readEpoch(hello.epoch);
   const { identityKey } = hello;
   return new AgentSession({

@@ -20,7 +20,8 @@ import type {
   TimeMs,
 } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
-import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
+import type { ServerEffect, UntimedServerEvent } from '@sluice/protocol/server-events';
+import { timedServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
 import { createServerMachine } from '@sluice/protocol/server-machine';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
@@ -124,12 +125,6 @@ export interface Ingest {
   /** Ends all connections at once and stops listening. */
   stop(): Promise<void>;
 }
-
-type UntimedServerEvent = ServerEvent extends infer E
-  ? E extends ServerEvent
-    ? Omit<E, 'atMs'>
-    : never
-  : never;
 
 /** A validated block between its event and the machine's word on it. */
 interface Arriving {
@@ -427,9 +422,7 @@ class IngestRuntime implements HandlerHost {
       for (let index = 0; index < this.#events.length; index += 1) {
         const next = this.#events[index];
         if (next === undefined) break;
-        // The union of events without their time, with it again.
-        const timed = { ...next, atMs: now() } as ServerEvent;
-        for (const effect of this.machine.step(timed)) this.#execute(effect);
+        for (const effect of this.machine.step(timedServerEvent(next, now()))) this.#execute(effect);
       }
     } catch (error) {
       this.#stopped = true;

@@ -52,15 +52,6 @@ export const BLOCK_COLUMNS = [
   'BlockDigest',
 ] as const;
 
-/** Columns that the store derives from attributes, because people filter by them most. */
-export const DERIVED_COLUMNS = [
-  'HostName',
-  'Environment',
-  'KubernetesNamespace',
-  'KubernetesPod',
-  'KubernetesContainer',
-] as const;
-
 /** Name and definition of each column, in the order of the table. */
 const COLUMNS: readonly (readonly [name: string, definition: string])[] = [
   ['Timestamp', 'DateTime64(9) CODEC(Delta(8), ZSTD(1))'],
@@ -89,6 +80,7 @@ const COLUMNS: readonly (readonly [name: string, definition: string])[] = [
   ['RecordNumber', 'UInt32 CODEC(Delta(4), ZSTD(1))'],
   ['ServerId', 'LowCardinality(String) CODEC(ZSTD(1))'],
   ['ChannelPriority', 'UInt32 CODEC(ZSTD(1))'],
+  // Derived by the store, because people filter by them most.
   ['HostName', derived('host.name')],
   ['Environment', derived('deployment.environment.name')],
   ['KubernetesNamespace', derived('k8s.namespace.name')],

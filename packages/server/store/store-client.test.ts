@@ -9,7 +9,7 @@ import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
 import { BLOCK_COLUMNS, LOG_TABLE } from './schema.ts';
 import { createStoreClient, type StoreClient } from './store-client.ts';
-import { exceptionCodeOf, isRetryable } from './store-error.ts';
+import { exceptionCodeOf } from './store-error.ts';
 
 let started: TestStore;
 let client: StoreClient;
@@ -68,14 +68,12 @@ test('bytes that are no blocks are told from a store that cannot take them', asy
   for (const bad of [good.subarray(0, good.length - 10), cut, Buffer.from('this is not zstd')]) {
     const error = await insert(bad);
     expect(error).toMatchObject({ code: 'block_malformed' });
-    expect(isRetryable(error)).toBe(false);
   }
   const away = createStoreClient({ place: { kind: 'url', url: 'http://127.0.0.1:9' } });
   const error = await errorOf(
     away.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody: good, deduplicationToken: 'x' }),
   );
   expect(error).toMatchObject({ code: 'not_reachable' });
-  expect(isRetryable(error)).toBe(true);
   await away.close();
   expect(await count()).toBe(0);
 });
@@ -89,13 +87,11 @@ test('a store that is out of memory may be asked again', async () => {
     ),
   );
   expect(error).toMatchObject({ code: 'store_failed', hint: expect.any(String) });
-  expect(isRetryable(error)).toBe(true);
 });
 
 test('wrong queries say so, with the code of the engine', async () => {
   const error = await errorOf(client.query('SELECT no_such_column'));
   expect(error).toMatchObject({ code: 'query_invalid' });
-  expect(isRetryable(error)).toBe(false);
   await expect(client.query('SELECT {x:UInt8}')).rejects.toMatchObject({ code: 'query_invalid' });
   await expect(client.query('SELECT 1', {}, { settings: { max_threads: -1 } })).rejects.toThrow();
   const caught = await client

@@ -133,11 +133,6 @@ export function storeError(error: unknown, operation: StoreOperation, url: strin
   return new SluiceError('store_failed', message, { cause: error });
 }
 
-/** @returns whether the same request may succeed later: the store is away, busy or out of something */
-export function isRetryable(error: unknown): boolean {
-  return error instanceof SluiceError && (error.code === 'not_reachable' || error.code === 'store_failed');
-}
-
 /** @returns the engine's number for the error, when it was the engine that spoke */
 export function exceptionCodeOf(error: SluiceError): number | undefined {
   return error.cause instanceof ClickHouseError ? Number(error.cause.code) : undefined;
