@@ -11,6 +11,7 @@ import path from 'node:path';
 import { keepDamagedFile } from '@sluice/host/damaged-file';
 import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { lmdbDamage } from '@sluice/host/lmdb/check';
+import { saysDamage } from '@sluice/host/lmdb/library-damage';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId } from '@sluice/protocol/model';
@@ -24,8 +25,6 @@ export const AGENTS_DIRECTORY_NAME = 'agents';
 const FILE_NAME = 'agents.lmdb';
 /** For the reader of errors. */
 const WHAT = 'the file of agents';
-/** MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID (lmdb.h). */
-const DAMAGE_CODES: ReadonlySet<number> = new Set([-30_797, -30_796, -30_795, -30_794, -30_793]);
 /** Address space: a record with all its lists full takes some 8 KiB, and a commit keeps the old pages for a while. */
 const MAP_BYTES: number = 2 * MAX_AGENTS_REMEMBERED * 8 * 1024;
 
@@ -73,8 +72,7 @@ export async function openIdentities(
 function damageIn(error: unknown): string | undefined {
   // What the decoder of a value says.
   if (error instanceof SyntaxError) return error.message;
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return undefined;
-  return DAMAGE_CODES.has(error.code) ? error.message : undefined;
+  return error instanceof Error && saysDamage(error) ? error.message : undefined;
 }
 
 class IdentityFile implements StoredIdentities {
