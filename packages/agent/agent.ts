@@ -14,7 +14,7 @@ import type { UrgencyRule } from './record/urgency.ts';
 import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
 import type { ClientTls } from './uplink/http2-link.ts';
 import type { QueueFacts } from './uplink/report.ts';
-import { startUplink } from './uplink/uplink.ts';
+import { startUplink, type Uplink } from './uplink/uplink.ts';
 
 /** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
 export const STOP_TIMEOUT_MS = 3_000;
@@ -70,11 +70,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   for (const { atMs, message } of queue.statistics.losses)
     logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
   let pipeline: Pipeline | undefined;
+  let uplink: Uplink | undefined;
   const disk = new DiskWatch(directory);
   try {
     const key = loadAgentKey(directory);
     if (key.problem !== undefined) logger.error(key.problem);
-    const uplink = startUplink({
+    const connected = startUplink({
       servers: options.servers.map((address) => ({
         address,
         ...(options.tls === undefined ? {} : { tls: options.tls }),
@@ -97,6 +98,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ...(pipeline === undefined ? {} : { sources: pipeline.sources() }),
       }),
     });
+    uplink = connected;
     pipeline = await startPipeline({
       files: {
         include: options.watch ?? defaultWatchGlobs(),
@@ -110,18 +112,20 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       }),
       queue,
       logger,
-      onBlocks: (blocks) => uplink.blocksSealed(blocks),
+      onBlocks: (blocks) => connected.blocksSealed(blocks),
     });
     const started = pipeline;
     return {
       agentId: queue.agentId,
       stop: async () => {
         await started.stop();
-        await uplink.stop(STOP_TIMEOUT_MS);
+        await connected.stop(STOP_TIMEOUT_MS);
         await queue.close();
       },
     };
   } catch (error) {
+    // Before the queue, of which it asks.
+    await uplink?.stop(0);
     await queue.close();
     throw error;
   }

@@ -123,16 +123,17 @@ function ownWords(report: AgentReport, subject: Subject): Finding[] {
 
 /** Each server once, however many agents miss it. */
 function unreachableServers(agents: readonly AgentFacts[]): Finding[] {
-  const missed = new Map<string, { reason: string; agentIds: string[] }>();
-  let connected = 0;
+  const missed = new Map<string, { reason: string; agentIds: Set<string> }>();
+  // Twins are one agent here: the sentence names agents.
+  const connectedIds = new Set<string>();
   for (const { agentId, report, connected: isConnected } of agents) {
     if (!isConnected) continue;
-    connected += 1;
+    connectedIds.add(agentId);
     for (const { address, serverId, connected: isReached, error } of report?.servers ?? []) {
       if (isReached) continue;
       const name = serverId === '' ? address : serverId;
-      const entry = missed.get(name) ?? { reason: error, agentIds: [] };
-      entry.agentIds.push(agentId);
+      const entry = missed.get(name) ?? { reason: error, agentIds: new Set() };
+      entry.agentIds.add(agentId);
       missed.set(name, entry);
     }
   }
@@ -140,9 +141,9 @@ function unreachableServers(agents: readonly AgentFacts[]): Finding[] {
     code: 'server_unreachable',
     subject: { kind: 'server', name },
     values: {
-      missing: String(agentIds.length),
-      connected: String(connected),
-      agents: agentIds.slice(0, NAMED_AGENTS).join(', ') + (agentIds.length > NAMED_AGENTS ? ', …' : ''),
+      missing: String(agentIds.size),
+      connected: String(connectedIds.size),
+      agents: [...agentIds].slice(0, NAMED_AGENTS).join(', ') + (agentIds.size > NAMED_AGENTS ? ', …' : ''),
       reason: sentence(reason === '' ? 'no connection yet' : reason),
     },
   }));

@@ -25,7 +25,7 @@ export class HealthTracker {
   readonly #tracked = new Map<string, Tracked>();
 
   /**
-   * @param findings what the facts show now; a trouble of one subject at most once
+   * @param findings what the facts show now; of a trouble that one subject has twice, as twins may, the later one is told
    * @param nowMs not before the time of the call before
    * @returns what is wrong, worst first, then the longest
    */

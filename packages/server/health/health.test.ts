@@ -188,6 +188,10 @@ describe('agents', () => {
     expect(told({ agents: [missing, agent({}, { agentId: 'b' }), { ...missing, agentId: 'c' }] })).toEqual([
       'server_unreachable: Server http://b:4620 cannot be reached by 2 of 3 agents (web-1, c): refused.',
     ]);
+    // Twins are two sessions of one agent.
+    expect(told({ agents: [missing, missing] })).toEqual([
+      'server_unreachable: Server http://b:4620 cannot be reached by 1 of 1 agent (web-1): refused.',
+    ]);
   });
 
   test('sources that stand still, cannot be read, went away, and nothing of those that read on', () => {
