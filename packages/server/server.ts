@@ -1,21 +1,17 @@
 /**
  * The server: ingest -> journal -> loader -> store -> search, and the API before it. This module only joins the parts.
  */
-import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { createSteadyClock } from '@sluice/host/steady-clock';
-import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
-import type { ServerId, TimeMs } from '@sluice/protocol/model';
-import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
+import type { ServerId } from '@sluice/protocol/model';
 import { checkStoreExposure } from '@sluice/store/listen';
 import { heavyShareOf } from '@sluice/store/search-share';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { checkBlock } from '@sluice/wire/block-validator';
-import type { Logger } from 'pino';
 import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
 import { healthFacts, REFUSED_WINDOW_MS, searchFacts } from './health/gather-facts.ts';
@@ -27,21 +23,18 @@ import { startIdentitySync } from './identity/identity-sync.ts';
 import { startIngest } from './ingest/ingest.ts';
 import type { ServerTls } from './ingest/listener.ts';
 import { Journal } from './journal/journal.ts';
-import type { Lane } from './journal/journal-records.ts';
-import { startLoader } from './loader/loader.ts';
-import { startReconciler } from './loader/moved-reconciler.ts';
-import type { LoaderProblem } from './loader/retrying.ts';
-import { findStoredBlocks } from './loader/stored-blocks.ts';
+import { startLoadingWhenReady } from './loading.ts';
 import { ServerMetrics } from './metrics.ts';
 import { createHiddenCopies } from './search/hidden-copies.ts';
 import { searchTurnsLimits } from './search/limits.ts';
 import { createSearchService } from './search/search-service.ts';
 import { createSearchStore } from './search/search-store.ts';
 import { SearchTurns } from './search/search-turns.ts';
+import { machineOptions, type ServerOptions, type StoreChoice } from './server-options.ts';
 import { serverStatus } from './server-status.ts';
 import { createAgentTables } from './store/agent-tables.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
-import { createStoreClient, type StorePlace } from './store/store-client.ts';
+import { createStoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 
 /** What lies in a data directory that a server used before. */
@@ -50,66 +43,6 @@ const DATA_MARKS: readonly string[] = ['journal', 'store'];
 const FIRST_LOOK_MS = 5_000;
 /** Of the embedded store, in the server's data directory. */
 const STORE_DIRECTORY = 'store';
-
-/** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
-export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
-/** More than the channels of a few servers side by side: those that are not loaded go first. */
-const DEFAULT_LOADED_OFFSET = 10;
-/** A loaded server of the same region is still nearer than one of another. */
-const REMOTE_OFFSET = 100;
-
-export interface Listen {
-  readonly host: string;
-  readonly port: number;
-}
-
-interface Credentials {
-  readonly user?: string;
-  readonly password?: string;
-}
-
-/** Where the records go: an engine that this server starts and looks after, or one that is somewhere. */
-export type StoreChoice =
-  | ({ readonly kind: 'embedded'; readonly listen?: Listen } & Credentials)
-  | (StorePlace & Credentials);
-
-export interface ServerOptions {
-  /** Unique among the servers. */
-  readonly serverId: string;
-  /** Data directory: the journal, and the embedded store. */
-  readonly directory: string;
-  readonly uplink: Listen;
-  readonly api: Listen;
-  /** Further names that a Host header may carry while the API listens on loopback. */
-  readonly apiHostNames?: readonly string[];
-  readonly store: StoreChoice;
-  /** Priorities of the channels of each grant. */
-  readonly priorities?: readonly number[];
-  /** Most uncompressed bytes in one channel of one grant. */
-  readonly quotaBytes?: number;
-  readonly grantLifetimeMs?: number;
-  /** What a priority violation notice does: `yield` ranks the next grants lower for a while, `ignore` only counts. */
-  readonly onNotice?: 'ignore' | 'yield';
-  /** How long a notice is remembered. */
-  readonly yieldMemoryMs?: number;
-  /** Where this server is; for agents that name another region its lanes rank {@link REMOTE_OFFSET} lower. */
-  readonly region?: string;
-  /** Added to all priorities: a standby ranks behind. */
-  readonly priorityOffset?: number;
-  /** Added while the journal is mostly full. Default {@link DEFAULT_LOADED_OFFSET}. */
-  readonly loadedOffset?: number;
-  /** Most uncompressed bytes that are granted per second; default: no limit. */
-  readonly ingestLimitBytesPerSecond?: number;
-  /** Uncompressed bytes that the journal may hold. */
-  readonly journalBytes?: number;
-  /** For agents, console and API; only agents are asked for a certificate. */
-  readonly tls?: ServerTls;
-  /** Bearer token that agents and readers must show. */
-  readonly token?: string;
-  readonly consoleDirectory: string;
-  readonly version: string;
-  readonly logger: Logger;
-}
 
 export interface Server {
   /** Of console and API. */
@@ -303,84 +236,4 @@ async function startEmbeddedStore(
     ...(store.password === undefined ? {} : { password: store.password }),
     logger,
   });
-}
-
-interface Loading {
-  readonly recordsLoaded: number;
-  /** When the store last confirmed something of the lane; before that, when this server started. */
-  progressMs(lane: Lane): TimeMs;
-  /** Lanes whose latest attempt failed. */
-  problems(): readonly LoaderProblem[];
-  stop(): Promise<void>;
-}
-
-/** Loading begins when the tables are there; until then blocks wait in the journal. */
-function startLoadingWhenReady(
-  monitor: StoreMonitor,
-  parts: {
-    journal: Journal;
-    client: ReturnType<typeof createStoreClient>;
-    options: ServerOptions;
-    metrics: ServerMetrics;
-    now: () => TimeMs;
-  },
-): Loading {
-  const { journal, client, options, metrics, now } = parts;
-  const progressMs = new Map<Lane, TimeMs>();
-  const startedMs = now();
-  let recordsLoaded = 0;
-  let loader: ReturnType<typeof startLoader> | undefined;
-  let reconciler: ReturnType<typeof startReconciler> | undefined;
-  let stopped = false;
-  monitor.ready.then(
-    () => {
-      if (stopped) return;
-      const others = { findStored: findStoredBlocks(client), moved: createMovedCopies(client) };
-      reconciler = startReconciler({ others, logger: options.logger });
-      loader = startLoader({
-        journal,
-        storeClient: client,
-        others,
-        serverId: options.serverId,
-        logger: options.logger,
-        metrics,
-      });
-      loader.onLoaded(({ lane, blocks }) => {
-        progressMs.set(lane, now());
-        for (const { header } of blocks) recordsLoaded += header.recordCount;
-      });
-    },
-    (error: unknown) => options.logger.error({ err: error }, 'the store cannot be used'),
-  );
-  return {
-    get recordsLoaded() {
-      return recordsLoaded;
-    },
-    progressMs: (lane) => progressMs.get(lane) ?? startedMs,
-    problems: () => loader?.problems() ?? [],
-    stop: async () => {
-      stopped = true;
-      await loader?.stop();
-      await reconciler?.stop();
-    },
-  };
-}
-
-function machineOptions(options: ServerOptions): Omit<ServerMachineOptions, 'serverId'> {
-  const quotaBytes = options.quotaBytes ?? LANE_QUOTA_BYTES;
-  const priorities = options.priorities ?? DEFAULT_PRIORITIES;
-  return {
-    // Grants of an earlier life of this server must never be taken for ones of this life.
-    instance: `${Date.now().toString(36)}${randomBytes(3).toString('hex')}`,
-    ...(options.grantLifetimeMs === undefined ? {} : { grantLifetimeMs: options.grantLifetimeMs }),
-    channels: priorities.map((priority) => ({ priority, quotaBytes })),
-    ...(options.onNotice === undefined ? {} : { onNotice: options.onNotice }),
-    ...(options.yieldMemoryMs === undefined ? {} : { yieldMemoryMs: options.yieldMemoryMs }),
-    priorityOffset: options.priorityOffset ?? 0,
-    remoteOffset: REMOTE_OFFSET,
-    loadedOffset: options.loadedOffset ?? DEFAULT_LOADED_OFFSET,
-    ...(options.ingestLimitBytesPerSecond === undefined
-      ? {}
-      : { ingestLimitBytesPerSecond: options.ingestLimitBytesPerSecond }),
-  };
 }

@@ -7,22 +7,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
-import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
+import { createClient } from '@connectrpc/connect';
 import { tlsProblem } from '@sluice/host/tls-problem';
-import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentEffect } from '@sluice/protocol/agent-events';
 import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
-import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
-import {
-  readGrant,
-  readId,
-  readRevocation,
-  readServerId,
-  readText,
-  writeNotice,
-  writeUploadRequest,
-} from '@sluice/wire/convert';
+import { readGrant, readRevocation, readText, writeNotice, writeUploadRequest } from '@sluice/wire/convert';
 import type {
   AgentReport,
   ControlRequest,
@@ -31,70 +21,25 @@ import type {
   Welcome,
 } from '@sluice/wire/gen/uplink_pb';
 import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb';
-import { MAX_CHALLENGE_BYTES, proofText } from '@sluice/wire/identity-proof';
 import { Outbox } from '@sluice/wire/outbox';
-import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
-import type { Logger } from 'pino';
-import type { AgentKey } from '../agent-key.ts';
 import { reconnectDelayMs } from './backoff.ts';
-import type { BlockQueue } from './block-queue.ts';
 import { ChannelStream } from './channel-stream.ts';
-import type { ClientTls, PingTimes } from './http2-link.ts';
+import type { ConnectionHost, ConnectionView } from './connection-host.ts';
+import { helloMessage, proofMessage, readWelcome } from './handshake.ts';
 import { Http2Link, unreachable } from './http2-link.ts';
 import {
   CONNECT_TIMEOUT_MS,
   GOODBYE_TIMEOUT_MS,
   MAX_CONTROL_MESSAGES_WAITING,
   MAX_IDENTITY_PROBLEMS,
-  MAX_RECEIVED_MESSAGE_BYTES,
-  MAX_SENT_MESSAGE_BYTES,
   RECONNECT_REFUSED_MS,
   STABLE_CONNECTION_MS,
   UNTAKEN_RECHECK_MS,
 } from './limits.ts';
+import type { ServerAddress } from './server-address.ts';
 import { ServerIntake } from './server-intake.ts';
-
-/** One server as configured. */
-export interface ServerAddress {
-  /** http://host:port or https://host:port */
-  readonly address: string;
-  /** Asked for each connection, so that a renewed certificate is shown from the next one on. May throw. */
-  readonly tls?: () => ClientTls | undefined;
-  readonly token?: string;
-}
-
-/** What a connection needs of the uplink. */
-export interface ConnectionHost {
-  readonly queue: BlockQueue;
-  /** Proves who the agent is; without one it proves nothing. */
-  readonly key: AgentKey | undefined;
-  readonly hostName: string;
-  /** Empty: anywhere. */
-  readonly region: string;
-  readonly version: string;
-  readonly logger: Logger;
-  readonly pingTimes: PingTimes | undefined;
-  dispatch(event: UntimedAgentEvent): void;
-  /** A connection learned its server's name; the error when another connection already is that server's. */
-  claim(serverId: ServerId, connection: ServerConnection): SluiceError | undefined;
-  release(serverId: ServerId, connection: ServerConnection): void;
-  /** A server said which block formats it takes. */
-  formatsChanged(): void;
-  /** 0..1 */
-  random(): number;
-}
-
-/** What people see of a connection. */
-export interface ConnectionView {
-  readonly address: string;
-  /** Of the last handshake; undefined until there was one. */
-  readonly serverId: ServerId | undefined;
-  readonly connected: boolean;
-  readonly error: string | undefined;
-  /** What the server says is wrong with who this agent is; none while there is no connection. */
-  readonly identityProblems: readonly string[];
-  readonly blocksInFlight: number;
-}
+import { connectionError, isTypedRefusal, streamErrorText } from './uplink-errors.ts';
+import { uplinkTransport } from './uplink-transport.ts';
 
 /** One life of the connection, after its handshake. */
 interface Live {
@@ -240,7 +185,7 @@ export class ServerConnection {
       channel,
       problemOf: (header, payload) => {
         const problem = this.#intake.problemOf(header, payload);
-        if (problem !== undefined && this.#intake.endsConnection) live.link.destroy(this.#notTaken(problem));
+        if (problem !== undefined && this.#intake.decidesToEnd()) live.link.destroy(this.#notTaken(problem));
         return problem;
       },
       acknowledged: (blockId) => {
@@ -254,7 +199,10 @@ export class ServerConnection {
         const key = channelKey(grantId, channel);
         if (live.channels.get(key) === stream) live.channels.delete(key);
         if (error === undefined || this.#leaving) return;
-        this.#host.logger.warn({ serverId, grantId, channel, error: messageOf(error) }, 'channel broken');
+        this.#host.logger.warn(
+          { serverId, grantId, channel, error: streamErrorText(error) },
+          'channel broken',
+        );
         // The server said why it does not want this channel: sending on it again would be refused again.
         if (isTypedRefusal(error)) this.#host.dispatch({ type: 'revoked', serverId, grantId, channel });
         this.#host.dispatch({ type: 'channel_broken', serverId, grantId, channel });
@@ -273,7 +221,7 @@ export class ServerConnection {
         await this.#connectOnce(signal);
         this.#error = 'the server closed the connection';
       } catch (thrown) {
-        const error = toSluiceError(thrown, this.server.address);
+        const error = connectionError(thrown, this.server.address);
         refused =
           error.code === 'protocol_mismatch' ||
           error.code === 'unauthorized' ||
@@ -313,7 +261,8 @@ export class ServerConnection {
     );
     try {
       const client = createClient(UplinkService, uplinkTransport(address, token, link));
-      control.push(this.#hello());
+      this.#namedEpoch = this.#intake.epoch;
+      control.push(helloMessage(this.#host, this.#namedEpoch));
       let live: Live | undefined;
       try {
         for await (const { message } of client.control(control, { signal: ended.signal })) {
@@ -339,48 +288,9 @@ export class ServerConnection {
     }
   }
 
-  #hello(): ControlRequest {
-    this.#namedEpoch = this.#intake.epoch;
-    const { queue, key, hostName, region, version } = this.#host;
-    return create(ControlRequestSchema, {
-      message: {
-        case: 'hello',
-        value: {
-          protocolMajor: PROTOCOL_MAJOR,
-          protocolMinor: PROTOCOL_MINOR,
-          agentId: queue.agentId,
-          epoch: BigInt(this.#namedEpoch),
-          hostName,
-          region,
-          agentVersion: version,
-          settledBelowSequence: BigInt(queue.settledBelowSequence),
-          ...writeCapabilities(),
-          nextSequence: BigInt(queue.nextSequence ?? 0),
-          ...(key === undefined ? {} : { identityKey: key.publicKey }),
-        },
-      },
-    });
-  }
-
   async #welcomed(welcome: Welcome, control: Outbox<ControlRequest>, link: Http2Link): Promise<Live> {
     const { address } = this.server;
-    if (welcome.protocolMajor !== PROTOCOL_MAJOR) {
-      throw new SluiceError(
-        'protocol_mismatch',
-        `${address} speaks protocol ${welcome.protocolMajor}, this agent speaks ${PROTOCOL_MAJOR}`,
-        { hint: 'Run an agent and a server of the same major version.' },
-      );
-    }
-    const serverId = readServerId(welcome.serverId);
-    const sessionId = readId('session_id', welcome.sessionId);
-    const shared = sharedCapabilities(welcome);
-    if (shared.blockFormats.length === 0) {
-      throw new SluiceError(
-        'protocol_mismatch',
-        `${address} takes block formats ${welcome.blockFormats.join(', ')}, this agent writes ${CAPABILITIES.blockFormats.join(', ')}`,
-        { hint: 'Update the older one of the two.' },
-      );
-    }
+    const { serverId, sessionId, shared } = readWelcome(welcome, address);
     this.#intake.welcomed(shared);
     this.#host.formatsChanged();
     const problem = await this.#intake.heldProblem();
@@ -391,7 +301,8 @@ export class ServerConnection {
     this.#live = live;
     this.#serverId = serverId;
     this.#error = parkedBecause;
-    this.#prove(live, welcome.challenge);
+    const proof = this.#proofFor(live, welcome.challenge);
+    if (proof !== undefined) control.push(proof);
     this.#host.logger.info({ address, serverId, version: readText(welcome.serverVersion) }, 'connected');
     if (problem === undefined) this.#host.dispatch({ type: 'server_connected', serverId });
     else this.#park(link, problem);
@@ -409,17 +320,11 @@ export class ServerConnection {
   }
 
   /** First on the control stream after Hello: before it the server takes nothing else from an agent that named a key. */
-  #prove(live: Live, challenge: Uint8Array): void {
+  #proofFor({ serverId, sessionId }: Live, challenge: Uint8Array): ControlRequest | undefined {
     const { key, queue } = this.#host;
-    if (key === undefined || challenge.length === 0) return;
-    if (challenge.length > MAX_CHALLENGE_BYTES) {
-      throw new SluiceError('protocol_violation', `${this.server.address} sent a challenge that is too long`);
-    }
-    const { serverId, sessionId } = live;
-    const { agentId } = queue;
-    const epoch = this.#namedEpoch;
-    const signature = key.sign(proofText({ challenge, sessionId, serverId, agentId, epoch }));
-    live.control.push(create(ControlRequestSchema, { message: { case: 'proof', value: { signature } } }));
+    if (key === undefined || challenge.length === 0) return undefined;
+    const fields = { challenge, sessionId, serverId, agentId: queue.agentId, epoch: this.#namedEpoch };
+    return proofMessage(key, fields, this.server.address);
   }
 
   #told(serverId: ServerId, notice: IdentityNotice): void {
@@ -474,66 +379,4 @@ export class ServerConnection {
 
 function channelKey(grantId: GrantId, channel: ChannelNumber): string {
   return `${channel}/${grantId}`;
-}
-
-function uplinkTransport(
-  address: string,
-  token: string | undefined,
-  link: Http2Link,
-): ReturnType<typeof createConnectTransport> {
-  return createConnectTransport({
-    httpVersion: '2',
-    baseUrl: address,
-    sessionManager: link,
-    useBinaryFormat: true,
-    // Payloads are compressed once, when they are sealed.
-    acceptCompression: [],
-    readMaxBytes: MAX_RECEIVED_MESSAGE_BYTES,
-    writeMaxBytes: MAX_SENT_MESSAGE_BYTES,
-    interceptors:
-      token === undefined
-        ? []
-        : [
-            (next) => (request) => {
-              request.header.set('authorization', `Bearer ${token}`);
-              return next(request);
-            },
-          ],
-  });
-}
-
-/** Answers by which a server says that it will not take this channel, however often it is tried. */
-function isTypedRefusal(error: unknown): boolean {
-  return (
-    error instanceof ConnectError &&
-    (error.code === Code.InvalidArgument ||
-      error.code === Code.FailedPrecondition ||
-      error.code === Code.ResourceExhausted ||
-      error.code === Code.Unauthenticated)
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof ConnectError ? error.rawMessage : SluiceError.from(error).message;
-}
-
-function toSluiceError(thrown: unknown, address: string): SluiceError {
-  if (thrown instanceof SluiceError) return thrown;
-  if (!(thrown instanceof ConnectError)) return SluiceError.from(thrown, 'not_reachable');
-  if (thrown.cause instanceof SluiceError) return thrown.cause;
-  const message = `${address}: ${thrown.rawMessage}`;
-  switch (thrown.code) {
-    case Code.FailedPrecondition:
-      return new SluiceError('protocol_mismatch', message, {
-        cause: thrown,
-        hint: 'Run an agent and a server of the same major version.',
-      });
-    case Code.Unauthenticated:
-      return new SluiceError('unauthorized', message, {
-        cause: thrown,
-        hint: "Give the agent the server's token.",
-      });
-    default:
-      return new SluiceError('not_reachable', message, { cause: thrown });
-  }
 }

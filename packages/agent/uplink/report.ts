@@ -21,7 +21,7 @@ import {
   SourceCondition,
 } from '@sluice/wire/gen/uplink_pb';
 import { MAX_TOLD_SOURCES, type SourceStates } from '../source/source-states.ts';
-import type { ConnectionView } from './connection.ts';
+import type { ConnectionView } from './connection-host.ts';
 import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_USES } from './limits.ts';
 import type { UplinkView } from './uplink.ts';
 

@@ -3,7 +3,16 @@
  */
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { SluiceError } from '@sluice/protocol/error';
-import type { ServerAddress } from './connection.ts';
+import type { ClientTls } from './http2-link.ts';
+
+/** One server as configured. */
+export interface ServerAddress {
+  /** http://host:port or https://host:port */
+  readonly address: string;
+  /** Asked for each connection, so that a renewed certificate is shown from the next one on. May throw. */
+  readonly tls?: () => ClientTls | undefined;
+  readonly token?: string;
+}
 
 /**
  * @throws SluiceError('config_invalid') for no server, more than `most`, an address that is no http(s) URL or has a

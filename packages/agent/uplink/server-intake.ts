@@ -38,10 +38,10 @@ export class ServerIntake {
   }
 
   /**
-   * Whether nothing more may be sent in this connection. A block of another run is no reason while one of the run that Hello
-   * named is still there: it would be torn off on its way.
+   * Whether nothing more may be sent in this connection; then the next Hello names the run of the oldest block. A block of
+   * another run is no reason while one of the run that Hello named is still there: it would be torn off on its way.
    */
-  get endsConnection(): boolean {
+  decidesToEnd(): boolean {
     if (this.#untaken !== undefined) return true;
     const [oldest] = this.#queue.blocks();
     if (oldest === undefined || oldest.header.id.epoch === this.epoch) return false;

@@ -21,13 +21,13 @@ import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wir
 import type { Logger } from 'pino';
 import type { AgentKey } from '../agent-key.ts';
 import type { BlockQueue } from './block-queue.ts';
-import type { ConnectionHost, ConnectionView, ServerAddress } from './connection.ts';
 import { ServerConnection } from './connection.ts';
+import type { ConnectionHost, ConnectionView } from './connection-host.ts';
 import type { PingTimes } from './http2-link.ts';
 import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
 import type { ReportExtras } from './report.ts';
 import { buildReport } from './report.ts';
-import { checkServers } from './server-address.ts';
+import { checkServers, type ServerAddress } from './server-address.ts';
 
 /** The time of the machine: a clock that is set back must not stop it. */
 const now = createSteadyClock();

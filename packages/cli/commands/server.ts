@@ -1,7 +1,7 @@
 /** `sluice server`: grants channels to agents, makes their logs durable, stores them, answers searches. */
 import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
-import type { StoreChoice } from '@sluice/server/server';
+import type { StoreChoice } from '@sluice/server/server-options';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { addClientOptions, type ClientOptions, clientError, clientOf } from '../client.ts';
 import { isHealthy } from '../output/health.ts';
-import { jsonStatus, statusLines } from '../output/status.ts';
+import { jsonStatus } from '../output/json-status.ts';
+import { statusLines } from '../output/status.ts';
 import { printLine } from '../output/terminal.ts';
 
 /** With `--check`; without it, a status that was answered is no failure whatever it says. */

@@ -2,7 +2,8 @@ import { create, fromJson, type MessageInitShape } from '@bufbuild/protobuf';
 import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { AgentReportSchema, SourceCondition } from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
-import { jsonStatus, statusLines } from './status.ts';
+import { jsonStatus } from './json-status.ts';
+import { statusLines } from './status.ts';
 
 const KIBIBYTE = 1024;
 
