@@ -1,7 +1,7 @@
 import type { AgentId } from '@sluice/protocol/model';
 import { describe, expect, it } from 'vitest';
 import type { BlockJournal } from './ingest/block-journal.ts';
-import type { IngestMetrics } from './ingest/ingest.ts';
+import type { IngestMetrics } from './ingest/ingest-options.ts';
 import { Journal } from './journal/journal.ts';
 import { acceptedBlock, temporaryDirectory } from './journal/journal-fixture.ts';
 import { ServerMetrics } from './metrics.ts';

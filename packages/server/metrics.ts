@@ -55,6 +55,7 @@ export class ServerMetrics {
   readonly #failedAttempts: Counter<'urgency'>;
   readonly #setAside: Counter<'urgency'>;
 
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a list of declarations, without a decision
   constructor(options: ServerMetricsOptions) {
     const registers = [this.registry];
     this.registry.setDefaultLabels({ server: options.serverId });

@@ -59,6 +59,7 @@ export interface Server {
  *
  * @throws SluiceError `already_running`, `address_in_use`, `config_invalid`, `state_newer`, `state_corrupt`
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: it joins the parts in their order, and decides nothing else
 export async function startServer(options: ServerOptions): Promise<Server> {
   // Before anything starts that would have to be stopped again.
   checkExposure('uplink', options.uplink.host, options.tls !== undefined, options.token);

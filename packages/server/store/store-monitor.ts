@@ -88,14 +88,8 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
     tablesLost = `${problem.message}, found at ${at}`;
     state = { ...state, tablesLost };
     logger.error({ code: problem.code }, `a table was removed from the store: ${problem.message}`);
-    try {
-      await migrate(client, { repair: true });
+    if (await makeTablesAgain(client, logger))
       tablesLost = `${problem.message}, found at ${at}; it was made again, empty`;
-      logger.warn('the tables of the store were made again; what was in a removed one is lost');
-    } catch (error) {
-      const reason = SluiceError.from(error, 'store_failed').message;
-      logger.error(`the tables of the store cannot be made again yet: ${reason}`);
-    }
   }
   let looking: Promise<void> = look();
   const looked = looking;
@@ -120,4 +114,17 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
       clearTimeout(timer);
     },
   };
+}
+
+/** @returns whether the tables are all there now */
+async function makeTablesAgain(client: StoreClient, logger: Logger): Promise<boolean> {
+  try {
+    await migrate(client, { repair: true });
+    logger.warn('the tables of the store were made again; what was in a removed one is lost');
+    return true;
+  } catch (error) {
+    const reason = SluiceError.from(error, 'store_failed').message;
+    logger.error(`the tables of the store cannot be made again yet: ${reason}`);
+    return false;
+  }
 }

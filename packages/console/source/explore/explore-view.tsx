@@ -28,6 +28,7 @@ interface ExploreViewProperties {
   readonly theme: 'light' | 'dark';
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: state of the page and its layout; the next who changes it splits it
 export function ExploreView({ view, navigate, theme }: ExploreViewProperties): React.JSX.Element {
   const words = useWords();
   const [run, runAgain] = useRun(view.query, view.range);
