@@ -131,6 +131,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
+/** A damaged file is known before the next write of it is tried. */
+function queueDamage({ damage }: DurableQueue): QueueFacts['writeFailure'] {
+  if (damage === undefined) return undefined;
+  const { code, message } = damage.error;
+  return { code, message, forMs: Math.max(0, Date.now() - damage.sinceMs) };
+}
+
 function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | undefined): QueueFacts {
   // For the next report; one system call now and then.
   void disk.look();
@@ -140,7 +147,7 @@ function queueFacts(queue: DurableQueue, disk: DiskWatch, pipeline: Pipeline | u
     maxBytes: queue.maxBytes,
     pausedMs: pipeline?.pausedMs ?? 0,
     disk: disk.latest,
-    writeFailure: pipeline?.writeFailure,
+    writeFailure: queueDamage(queue) ?? pipeline?.writeFailure,
     setAsideBlocks,
     setAsideDroppedTotal: droppedSetAsideTotal,
     lossTotals,

@@ -5,6 +5,6 @@ import { SluiceError } from '@sluice/protocol/error';
 export function corruptState(where: string, reason: string, cause?: unknown): SluiceError {
   return new SluiceError('state_corrupt', `the queue ${where} cannot be read: ${reason}`, {
     cause,
-    hint: 'Start the agent again: it saves what can be read, says what was lost, and keeps the damaged file.',
+    hint: 'Restart the agent: it saves what can be read, says what was lost, and keeps the damaged file.',
   });
 }

@@ -7,7 +7,7 @@
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
-import { saysDamage } from '@sluice/host/lmdb/library-damage';
+import { DamageLatch } from '@sluice/host/lmdb/damage-latch';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { corruptState } from './corrupt-state.ts';
@@ -39,6 +39,8 @@ export const DATABASE_NAMES: readonly string[] = [
 
 export interface Environment {
   readonly file: string;
+  /** Each read of a running agent goes through it, and each write. */
+  readonly latch: DamageLatch;
   readonly root: RootDatabase<unknown, string>;
   /** Named facts: format, identity, sequence mark. */
   readonly meta: CheckedDatabase<string>;
@@ -70,6 +72,7 @@ export function openEnvironment(file: string): Environment {
   const checked = { corrupt: (what: string) => corruptState(file, `${what} is damaged`) };
   return {
     file,
+    latch: new DamageLatch((reason, cause) => corruptState(file, reason, cause)),
     root,
     meta: new CheckedDatabase(root, 'meta', checked),
     payloads: root.openDB({ name: 'payloads', encoding: 'binary' }),
@@ -124,6 +127,8 @@ async function attempt(
   action: (write: Transaction) => void,
 ): Promise<SluiceError | undefined> {
   let failure: unknown;
+  const { damage } = environment.latch;
+  if (damage !== undefined) return damage.error;
   try {
     await environment.root.batch(() => action(transaction));
     return undefined;
@@ -138,7 +143,8 @@ async function attempt(
     });
   }
   const reason = failure instanceof Error ? failure.message : String(failure);
-  if (saysDamage(failure)) return corruptState(environment.file, reason, failure);
+  const damaged = environment.latch.note(failure);
+  if (damaged !== undefined) return damaged;
   return new SluiceError('internal', `the queue ${environment.file} could not be written: ${reason}`, {
     cause: failure,
     hint: 'Check the disk and the kernel log; the write is tried again.',

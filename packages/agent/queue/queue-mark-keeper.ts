@@ -62,6 +62,12 @@ export class QueueMarkKeeper {
     if (this.#timer === undefined) this.#write();
   }
 
+  /** Something of the queue is gone: noted at once. */
+  lost(loss: Loss): void {
+    this.#mark.addLoss(loss);
+    this.#write();
+  }
+
   /** @throws SluiceError `disk_full`, `config_invalid` */
   acknowledgeLosses(): void {
     this.#mark.acknowledge();
@@ -110,9 +116,14 @@ export class QueueMarkKeeper {
   #takePositions(): void {
     if (this.#closed || this.#queue.blockCount() > 0) return;
     const positions: MarkedPosition[] = [];
-    for (const position of this.#queue.positions()) {
-      if (positions.length === MAX_MARKED_POSITIONS) break;
-      positions.push(position);
+    try {
+      for (const position of this.#queue.positions()) {
+        if (positions.length === MAX_MARKED_POSITIONS) break;
+        positions.push(position);
+      }
+    } catch {
+      // A file that was damaged while it was open: the queue tells it apart, and older positions are good ones.
+      return;
     }
     this.#positions = positions;
     this.#positionsMs = Date.now();

@@ -14,10 +14,10 @@
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
+import type { FoundDamage } from '@sluice/host/lmdb/damage-latch';
 import { SluiceError } from '@sluice/protocol/error';
 import type { AgentId, BlockHeader, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
-import { corruptState } from './corrupt-state.ts';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
 import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
 import { QueueMarkKeeper } from './queue-mark-keeper.ts';
@@ -214,14 +214,14 @@ export class DurableQueue {
     }
   }
 
-  /** The payload of a block, or undefined when the queue does not hold it (any more). */
+  /**
+   * The payload of a block, or undefined when the queue does not hold it (any more). It may be damaged: its digest tells.
+   * Throws SluiceError `state_corrupt` when the file cannot be read.
+   */
   readPayload(id: BlockId): Buffer | undefined {
     if (!this.#holds(id)) return undefined;
-    const payload = this.#environment.payloads.get(id.sequence);
-    if (payload === undefined) {
-      throw corruptState(this.#environment.file, `the payload of block ${id.sequence} is missing`);
-    }
-    return payload;
+    const { latch, payloads } = this.#environment;
+    return latch.read(() => payloads.get(id.sequence));
   }
 
   /**
@@ -254,14 +254,15 @@ export class DurableQueue {
 
   /**
    * Takes a block that a server calls malformed out of the queue and keeps it for people. Beyond
-   * {@link MAX_SET_ASIDE_BLOCKS} or {@link MAX_SET_ASIDE_BYTES} the oldest one kept is dropped and counted.
+   * {@link MAX_SET_ASIDE_BLOCKS} or {@link MAX_SET_ASIDE_BYTES} the oldest one kept is dropped and counted. One without a
+   * payload is lost, and counted as such.
    */
   async setAside(id: BlockId, reason: string): Promise<void> {
     if (!this.#holds(id)) return;
     const { headers, file } = this.#environment;
     const { sequence } = id;
     const payload = this.readPayload(id);
-    if (payload === undefined) return;
+    if (payload === undefined) return await this.#lose(sequence);
     const header = parseStoredHeader(headers.get(sequence), file);
     const dropped = this.#shelf.toDrop(payload.length);
     const droppedBytes = this.#shelf.bytesOf(dropped);
@@ -272,6 +273,16 @@ export class DurableQueue {
     });
     this.#shelf.changed(1 - dropped.length, payload.length - droppedBytes);
     this.#mark.droppedSetAside += dropped.length;
+    this.#forget([sequence]);
+  }
+
+  /** There is nothing left of a block but its header. */
+  async #lose(sequence: number): Promise<void> {
+    await this.#write((write) => this.#removeStored(write, sequence));
+    this.#mark.lost({
+      ...{ atMs: Date.now(), kind: 'damaged', blocks: 1 },
+      message: `the payload of block ${sequence} was missing in the queue ${this.#environment.file}; its lines are lost`,
+    });
     this.#forget([sequence]);
   }
 
@@ -310,6 +321,11 @@ export class DurableQueue {
     return true;
   }
 
+  /** What LMDB found wrong with the file while it was open; nothing can be read or written since then. */
+  get damage(): FoundDamage | undefined {
+    return this.#environment.latch.damage;
+  }
+
   get statistics(): QueueStatistics {
     const { losses, lossTotals, droppedSetAside } = this.#mark;
     const setAsideBlocks = this.#shelf.blockCount;
@@ -329,7 +345,8 @@ export class DurableQueue {
 
   /** All read positions, as they were committed. */
   *checkpoints(): IterableIterator<{ key: string; value: unknown }> {
-    for (const [key, value] of this.#environment.checkpoints.entries()) yield { key, value };
+    const { checkpoints, latch } = this.#environment;
+    for (const [key, value] of latch.read(() => [...checkpoints.entries()])) yield { key, value };
   }
 
   /**

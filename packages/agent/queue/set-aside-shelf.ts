@@ -42,29 +42,31 @@ export class SetAsideShelf {
 
   /** The oldest first. */
   blocks(): SetAsideBlock[] {
-    const { asideHeaders, file } = this.#environment;
-    return [...asideHeaders.entries()].map(([key, value]) => {
-      const { header, reason, atMs } = parseStoredAside(value, file);
-      return { header: loadHeader(this.#agentId, key, header), reason, atMs };
-    });
+    const { asideHeaders, file, latch } = this.#environment;
+    return latch
+      .read(() => [...asideHeaders.entries()])
+      .map(([key, value]) => {
+        const { header, reason, atMs } = parseStoredAside(value, file);
+        return { header: loadHeader(this.#agentId, key, header), reason, atMs };
+      });
   }
 
   /** What is stored of a block; undefined when it is not here. */
   find(sequence: number): { readonly header: StoredHeader; readonly payload: Buffer } | undefined {
-    const { asideHeaders, asidePayloads, file } = this.#environment;
-    const stored = asideHeaders.get(sequence);
-    const payload = asidePayloads.get(sequence);
+    const { asideHeaders, asidePayloads, file, latch } = this.#environment;
+    const stored = latch.read(() => asideHeaders.get(sequence));
+    const payload = latch.read(() => asidePayloads.get(sequence));
     if (stored === undefined || payload === undefined) return undefined;
     return { header: parseStoredAside(stored, file).header, payload };
   }
 
   /** The oldest blocks that must go so that one more of `bytes` fits. */
   toDrop(bytes: number): number[] {
-    const { asideHeaders, file } = this.#environment;
+    const { asideHeaders, file, latch } = this.#environment;
     const dropped: number[] = [];
     let count = this.blockCount + 1;
     let total = this.#payloadBytes + bytes;
-    for (const [key, value] of asideHeaders.entries()) {
+    for (const [key, value] of latch.read(() => [...asideHeaders.entries()])) {
       if (count <= MAX_SET_ASIDE_BLOCKS && total <= MAX_SET_ASIDE_BYTES) break;
       dropped.push(key);
       count -= 1;

@@ -268,8 +268,10 @@ class UplinkRuntime implements ConnectionHost {
       this.#queueProblem = undefined;
     } catch (error) {
       const { message } = SluiceError.from(error);
+      // One of them in a row is news.
+      if (this.#queueProblem === undefined)
+        this.logger.error({ error: message }, 'the queue cannot forget acknowledged blocks');
       this.#queueProblem = `the queue cannot forget acknowledged blocks: ${message}`;
-      this.logger.error({ error: message }, 'the queue cannot forget acknowledged blocks');
     }
   }
 

@@ -6,6 +6,7 @@ import { diskValues, isLow } from './journal-troubles.ts';
 import type { Finding, Subject } from './problem.ts';
 import { sourceTroubles } from './source-troubles.ts';
 import { sentence } from './store-troubles.ts';
+import type { TroubleCode } from './troubles.ts';
 
 /** What has waited in a queue for longer is late. */
 export const LAGGING_AFTER_MS = 60_000;
@@ -18,6 +19,12 @@ export const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
 const NAMED_AGENTS = 3;
 /** The last moment that a Date holds: whatever an agent claims, its time can be shown. */
 const MAX_TIME_MS = 8_640_000_000_000_000;
+
+/** By the code of the error. */
+const WRITE_TROUBLES: ReadonlyMap<string, TroubleCode> = new Map([
+  ['disk_full', 'agent_queue_disk_full'],
+  ['state_corrupt', 'agent_queue_damaged'],
+]);
 
 export function agentTroubles(agents: readonly AgentFacts[], nowMs: number): Finding[] {
   return [...agents.flatMap((agent) => troublesOf(agent, nowMs)), ...unreachableServers(agents)];
@@ -51,10 +58,9 @@ function queueTroubles(queue: QueueStatus, reportedMs: number, subject: Subject)
   const values = diskValues(disk);
   if (queue.writeErrorCode !== '') {
     const sinceMs = reportedMs - Number(queue.writeErrorMs);
-    const isFull = queue.writeErrorCode === 'disk_full';
     findings.push({
       ...{ subject, sinceMs },
-      code: isFull ? 'agent_queue_disk_full' : 'agent_queue_unwritable',
+      code: WRITE_TROUBLES.get(queue.writeErrorCode) ?? 'agent_queue_unwritable',
       values: { ...values, reason: sentence(queue.writeError) },
     });
   } else if (isLow(disk)) {

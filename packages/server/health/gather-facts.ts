@@ -65,6 +65,9 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
     journal: {
       directory: sources.journalDirectory,
       diskFull: journal.isDiskFull,
+      ...(journal.damage === undefined
+        ? {}
+        : { damage: { reason: journal.damage.error.message, sinceMs: journal.damage.sinceMs } }),
       ...{ heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals },
       latestLoss: losses.at(-1)?.message ?? '',
       conflicts: conflicts.filter(({ latestMs }) => Date.now() - latestMs < CONFLICT_MEMORY_MS),

@@ -19,6 +19,8 @@ export interface JournalFacts {
   readonly directory: string;
   /** The last block did not fit on the disk. */
   readonly diskFull: boolean;
+  /** What was found wrong with its file while it was in use, ms since 1970; absent while nothing was. */
+  readonly damage?: { readonly reason: string; readonly sinceMs: number };
   /** Undefined when it cannot be seen. */
   readonly disk: DiskFacts | undefined;
   readonly heldRawBytes: number;

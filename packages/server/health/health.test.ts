@@ -283,3 +283,15 @@ test('errors stand above warnings, and causes above what follows from them', () 
     'agent_problem',
   ]);
 });
+
+test('files that were damaged while they were in use: what to do, since when, and no word of a full journal', () => {
+  const damage = { reason: 'the journal in /data was damaged: MDB_CORRUPTED', sinceMs: NOW_MS };
+  const queue = { writeErrorCode: 'state_corrupt', writeError: 'the queue q cannot be read: MDB_BAD_TXN' };
+  const agents = [agent({ queue })];
+  expect(told({ journal: { ...wellFacts().journal, roomBytes: 0, damage }, agents })).toEqual([
+    'journal_damaged: The journal cannot be used: the journal in /data was damaged: MDB_CORRUPTED.',
+    expect.stringMatching(
+      /^agent_queue_damaged: Agent .* cannot use its queue: the queue q cannot be read: MDB_BAD_TXN\.$/,
+    ),
+  ]);
+});

@@ -15,14 +15,18 @@ export const LOW_DISK_BYTES: number = 512 * 1024 * 1024;
 export function journalTroubles(journal: JournalFacts, serverId: string): Finding[] {
   const subject: Subject = { kind: 'server', name: serverId };
   const findings: Finding[] = [];
-  const { directory, disk, diskFull } = journal;
+  const { directory, disk, diskFull, damage } = journal;
+  if (damage !== undefined) {
+    const { reason, sinceMs } = damage;
+    findings.push({ code: 'journal_damaged', subject, sinceMs, values: { reason: sentence(reason) } });
+  }
   if (diskFull || (disk !== undefined && isLow(disk)))
     findings.push({
       code: diskFull ? 'journal_disk_full' : 'journal_disk_low',
       subject,
       values: { directory, ...diskValues(disk) },
     });
-  if (journal.roomBytes === 0 && !diskFull)
+  if (journal.roomBytes === 0 && !diskFull && damage === undefined)
     findings.push({ code: 'journal_full', subject, values: { held: formatBytes(journal.heldRawBytes) } });
   if (journal.lossTotals.losses > 0)
     findings.push({

@@ -13,7 +13,9 @@ export const TROUBLE_CODES = [
   'store_away',
   'store_disk_full',
   'journal_disk_full',
+  'journal_damaged',
   'journal_lost',
+  'agent_queue_damaged',
   'agent_queue_lost',
   'loading_stalled',
   'journal_full',
@@ -104,6 +106,13 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     action:
       'Free space on the disk of {directory}. Agents keep their logs meanwhile and go on by themselves.',
   },
+  journal_damaged: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: 'The file of the journal was damaged while the server ran: nothing can be taken or loaded.',
+    summary: 'The journal cannot be used: {reason}',
+    action:
+      'Check the disk and restart the server. It saves what can be read, counts what is lost, and keeps the damaged file.',
+  },
   journal_lost: {
     ...{ severity: 'error', ...STEADY },
     meaning:
@@ -111,6 +120,13 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary: 'Lost from the journal: {blocks:block} that were acknowledged. {reason}',
     action:
       'See why (the disk, a copy put back, somebody who deleted it). Then say that it is known: `sluice set-aside acknowledge`.',
+  },
+  agent_queue_damaged: {
+    ...{ severity: 'error', ...STEADY },
+    meaning: "The file of an agent's queue was damaged while the agent ran: it reads and sends nothing.",
+    summary: 'Agent {subject} cannot use its queue: {reason}',
+    action:
+      'Check the disk of that machine and restart the agent. It saves what can be read, counts what is lost, and keeps the damaged file.',
   },
   agent_queue_lost: {
     ...{ severity: 'error', ...STEADY },

@@ -7,6 +7,18 @@ import { MAX_COMMIT_BYTES } from './group-commit.ts';
 /** MDB_MAP_FULL and the system's own codes. */
 const DISK_FULL_CODES: readonly number[] = [-30792, constants.errno.ENOSPC, constants.errno.EDQUOT];
 
+/** The error for a journal that LMDB calls damaged while it is open. */
+export function damagedJournal(directory: string, reason: string, cause: unknown): SluiceError {
+  return new SluiceError(
+    'state_corrupt',
+    `the journal in ${directory} was damaged while it was in use: ${reason}`,
+    {
+      cause,
+      hint: 'Check the disk and restart the server: it saves what can be read, says what was lost, and keeps the damaged file.',
+    },
+  );
+}
+
 /** An error of LMDB as a SluiceError: `disk_full`, or `otherwise`. */
 export async function translate(
   error: unknown,
@@ -41,7 +53,7 @@ async function isDiskFull(cause: unknown, directory: string): Promise<boolean> {
 }
 
 /** A failed commit carries its reason as a promise that rejects with it. */
-async function commitErrorOf(error: unknown): Promise<unknown> {
+export async function commitErrorOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || !('commitError' in error)) return error;
   try {
     await error.commitError;

@@ -6,9 +6,10 @@
  * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
  * `transaction` do not happen.
  */
+import { DamageLatch, type FoundDamage } from '@sluice/host/lmdb/damage-latch';
 import type { RootDatabase } from 'lmdb';
 import { type Databases, type NumberedKey, write } from './journal-databases.ts';
-import { translate } from './journal-errors.ts';
+import { commitErrorOf, damagedJournal, translate } from './journal-errors.ts';
 import { type OpenJournalFile, openJournalFile } from './journal-file.ts';
 import type { JournalMark } from './journal-mark.ts';
 import {
@@ -37,11 +38,13 @@ export class JournalStore {
   readonly nextBatch: number;
   readonly mark: JournalMark;
   readonly #directory: string;
+  readonly #latch: DamageLatch;
   readonly #root: RootDatabase;
   readonly #databases: Databases;
 
   private constructor(directory: string, opened: OpenJournalFile) {
     this.#directory = directory;
+    this.#latch = new DamageLatch((reason, cause) => damagedJournal(directory, reason, cause));
     this.#root = opened.root;
     this.#databases = opened.databases;
     this.mark = opened.mark;
@@ -54,12 +57,20 @@ export class JournalStore {
     return new JournalStore(directory, await openJournalFile(directory, maxRawBytes));
   }
 
+  /** What LMDB found wrong with the file while it was open; nothing can be read or written since then. */
+  get damage(): FoundDamage | undefined {
+    return this.#latch.damage;
+  }
+
   /** Runs `writes` as one transaction. Resolves when it is on disk, rejects when nothing of it is. */
   async transaction(writes: () => void): Promise<void> {
+    this.#latch.check();
     try {
       await this.#root.batch(writes);
     } catch (error) {
-      throw await translate(error, 'internal', this.#directory);
+      throw (
+        this.#latch.note(await commitErrorOf(error)) ?? (await translate(error, 'internal', this.#directory))
+      );
     }
   }
 
@@ -76,7 +87,7 @@ export class JournalStore {
   }
 
   readPayload(block: JournaledBlock): Buffer {
-    const payload = this.#databases.payloads.get([block.lane, block.number]);
+    const payload = this.#latch.read(() => this.#databases.payloads.get([block.lane, block.number]));
     if (payload === undefined || payload.length !== block.payloadBytes)
       throw corrupt('the payload of a block');
     return payload;

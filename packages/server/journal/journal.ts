@@ -18,6 +18,7 @@ import path from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
 import { DiskSpace } from '@sluice/host/disk-space';
 import type { Loss, LossTotals } from '@sluice/host/durable-mark';
+import type { FoundDamage } from '@sluice/host/lmdb/damage-latch';
 import { SluiceError } from '@sluice/protocol/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
 import { digestProblem } from '@sluice/wire/block-digest';
@@ -180,7 +181,14 @@ export class Journal {
   /** Raw bytes that may still come, beyond what is held and being written. Never negative. */
   get roomBytes(): number {
     // What cannot be written must not be granted.
-    return this.#space.isFull ? 0 : Math.max(0, this.maxRawBytes - this.#costBytes);
+    return this.#space.isFull || this.damage !== undefined
+      ? 0
+      : Math.max(0, this.maxRawBytes - this.#costBytes);
+  }
+
+  /** What LMDB found wrong with the file while it was open; nothing can be read or written since then. */
+  get damage(): FoundDamage | undefined {
+    return this.#store.damage;
   }
 
   /** Whether the latest block found no space on the disk. */
@@ -465,7 +473,7 @@ export class Journal {
     this.#space.stop();
     await this.#group.idle();
     // An empty write takes along what only waits for the next commit.
-    if (!this.#dirty.isEmpty) await this.#submit(0);
+    if (!this.#dirty.isEmpty && this.damage === undefined) await this.#submit(0);
     await this.#store.close();
     this.#mark.ended();
     this.#lock.release();
@@ -492,6 +500,7 @@ export class Journal {
       });
     } catch (error) {
       if (dirty !== this.#dirty) this.#dirty.takeOver(dirty);
+      if (this.damage !== undefined) this.#tellRoom();
       throw error;
     }
   }

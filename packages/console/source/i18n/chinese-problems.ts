@@ -29,9 +29,17 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
       summary: '日志缓存所在磁盘已满（共 {size}，剩余 {free}）：任何代理都不能发送。',
       action: '请在 {directory} 所在磁盘上腾出空间。其间代理保留日志，之后自动继续。',
     },
+    journal_damaged: {
+      summary: '日志缓存无法使用：{reason}',
+      action: '请检查磁盘并重启服务器。它会保存可读的内容，统计丢失的部分，并保留损坏的文件。',
+    },
     journal_lost: {
       summary: '日志缓存丢失了 {blocks} 个已确认的数据块。{reason}',
       action: '请查明原因（磁盘、被还原的副本、被人删除）。然后确认已知晓：`sluice set-aside acknowledge`。',
+    },
+    agent_queue_damaged: {
+      summary: '代理 {subject} 无法使用其队列：{reason}',
+      action: '请检查该机器的磁盘并重启代理。它会保存可读的内容，统计丢失的部分，并保留损坏的文件。',
     },
     agent_queue_lost: {
       summary: '代理 {subject} 的队列丢失了 {blocks} 个尚无服务器确认的数据块。{reason}',
