@@ -3,6 +3,7 @@
  * make a name of its own point there (DNS rebinding); such requests carry that site's name as Host, so only names of this
  * computer are answered.
  */
+import { isLoopbackHost } from '@sluice/host/loopback';
 
 /**
  * @param header the Host header
@@ -11,9 +12,5 @@
 export function isAllowedHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return false;
   const name = /^(\[[0-9a-fA-F:.]+\]|[^:]+)(?::\d{1,5})?$/.exec(header)?.[1]?.toLowerCase();
-  return (
-    name !== undefined && (LOOPBACK_NAMES.has(name) || names.some((known) => known.toLowerCase() === name))
-  );
+  return name !== undefined && (isLoopbackHost(name) || names.some((known) => known.toLowerCase() === name));
 }
-
-const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);

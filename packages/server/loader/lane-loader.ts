@@ -15,7 +15,8 @@ import { SluiceError } from '@sluice/protocol/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';
-import { type BatchStore, type Refusal, refusalOf } from './batch-store.ts';
+import { BatchInserter, type BatchInserterOptions } from './batch-inserter.ts';
+import type { Refusal } from './batch-store.ts';
 import { DoubtedBatches } from './doubted-batches.ts';
 import { INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
 import { SETTLE_AFTER_MS } from './moved-decisions.ts';
@@ -52,21 +53,14 @@ export interface LaneEvents {
   setAside(block: JournaledBlock, reason: string): void;
 }
 
-export interface LaneOptions {
+export interface LaneOptions extends BatchInserterOptions {
   readonly journal: Journal;
-  readonly store: BatchStore;
   /** Left out, no other server is thought of. */
   readonly others?: OtherServers;
   readonly serverId: string;
   readonly lane: Lane;
   readonly policy: LanePolicy;
-  readonly columns: readonly string[];
-  /** The body of a batch, always the same for the same batch. */
-  readonly bodyOf: (batch: JournalBatch) => Buffer;
   readonly events: LaneEvents;
-  /** Of all lanes: what the store has taken. */
-  readonly confirmed: { inserts: number };
-  readonly insertTimeoutMs: number;
   readonly firstRetryMs: number;
   readonly recheckAfterMs: number;
 }
@@ -74,7 +68,7 @@ export interface LaneOptions {
 export class LaneLoader {
   readonly #options: LaneOptions;
   readonly #stop = new AbortController();
-  #insert: AbortController | undefined;
+  readonly #inserter: BatchInserter;
   readonly #retrying: Retrying;
   readonly #gate: MovedGate | undefined;
   readonly #doubted: DoubtedBatches;
@@ -87,6 +81,7 @@ export class LaneLoader {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#inserter = new BatchInserter(options);
     const { journal, others, serverId, lane, events } = options;
     this.#retrying = new Retrying({
       ...{ lane, signal: this.#stop.signal, firstRetryMs: options.firstRetryMs },
@@ -128,7 +123,7 @@ export class LaneLoader {
   async stop(graceMs: number): Promise<void> {
     this.#stop.abort();
     this.#wake?.();
-    const timer = setTimeout(() => this.#insert?.abort(), graceMs);
+    const timer = setTimeout(() => this.#inserter.abort(), graceMs);
     await this.#running;
     await this.#gate?.stop();
     clearTimeout(timer);
@@ -256,7 +251,7 @@ export class LaneLoader {
       attempts += 1;
       const isOld = attempts > 1 && performance.now() - startMs >= this.#options.recheckAfterMs;
       if (isOld && others !== undefined) content = await this.#leftToInsert(batch);
-      const refused = content === undefined ? undefined : await this.#insertOnce(content);
+      const refused = content === undefined ? undefined : await this.#inserter.insert(content);
       if (refused !== undefined && !refused.isCertain) {
         doubts += 1;
         if (doubts < DOUBTFUL_REFUSALS_TO_BELIEVE) throw new SluiceError('insert_refused', refused.reason);
@@ -287,7 +282,7 @@ export class LaneLoader {
   /** One attempt of a batch that was refused before. */
   async #retryDoubted(batch: JournalBatch): Promise<Refusal | undefined> {
     const left = await this.#leftToInsert(batch);
-    const refusal = left === undefined ? undefined : await this.#insertOnce(left);
+    const refusal = left === undefined ? undefined : await this.#inserter.insert(left);
     if (refusal !== undefined) return refusal;
     await this.#finish(batch);
     this.#options.events.loaded(batch, this.#lastInsertMs);
@@ -325,42 +320,6 @@ export class LaneLoader {
     });
     if (second.length === 0) return;
     await this.#untilDone(async () => await others?.moved.deleteCopies(copiesOf(second, batch.serverId)));
-  }
-
-  /** One attempt. Returns why it was refused, or undefined when it is in the store; throws to be called again. */
-  async #insertOnce(batch: JournalBatch): Promise<Refusal | undefined> {
-    const { store, columns, bodyOf, insertTimeoutMs, confirmed } = this.#options;
-    const attempt = new AbortController();
-    this.#insert = attempt;
-    const timer = setTimeout(() => attempt.abort(), insertTimeoutMs);
-    // A store that does not heed the signal must not hold the lane for ever.
-    const ended = new Promise<never>((_, reject) => {
-      attempt.signal.addEventListener('abort', () => {
-        reject(
-          new SluiceError('not_reachable', `the store did not confirm an insert in ${insertTimeoutMs} ms`),
-        );
-      });
-    });
-    try {
-      const request = {
-        columns,
-        zstdBody: bodyOf(batch),
-        deduplicationToken: batch.token,
-        priority: batch.lane + 1,
-        signal: attempt.signal,
-      };
-      await Promise.race([store.insertBlocks(request), ended]);
-      confirmed.inserts += 1;
-      return undefined;
-    } catch (error) {
-      const typed = SluiceError.from(error, 'store_failed');
-      const refusal = refusalOf(typed);
-      if (refusal === undefined) throw typed;
-      return refusal;
-    } finally {
-      clearTimeout(timer);
-      this.#insert = undefined;
-    }
   }
 
   #untilDone<T>(action: () => Promise<T>): Promise<T> {
