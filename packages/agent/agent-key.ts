@@ -10,7 +10,7 @@ import path from 'node:path';
 import { keepDamagedFile } from '@sluice/host/damaged-file';
 import { readDurableFile, writeDurableFile } from '@sluice/host/durable-file';
 import { codeOf } from '@sluice/host/file-problem';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import { IDENTITY_KEY_BYTES } from '@sluice/wire/identity-proof';
 
 /** PKCS #8 in PEM: what every tool for keys reads. */
@@ -91,7 +91,7 @@ function makeKey(file: string): KeyObject {
 }
 
 function unusable(file: string, what: string, cause: unknown): SluiceError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new SluiceError('config_invalid', `the agent's key ${file} cannot be ${what}: ${reason}`, {
     cause,
     hint: "Give it to the agent's user with mode 600 (chown, chmod), or move it away to have a new one made.",

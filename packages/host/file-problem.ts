@@ -2,7 +2,7 @@
  * What the system says of a file that cannot be used, in words that help: what was wrong, with which path, and what to do.
  */
 import { closeSync, openSync, type Stats, statSync } from 'node:fs';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 
 /** Codes of the system, and what they mean to whoever starts a program on a data directory. */
 const REASONS: ReadonlyMap<string, { readonly reason: string; readonly hint: (path: string) => string }> =
@@ -57,7 +57,7 @@ export function fileProblem(what: string, path: string, error: unknown): SluiceE
     });
   }
   const known = REASONS.get(code);
-  const reason = known?.reason ?? (error instanceof Error ? error.message : String(error));
+  const reason = known?.reason ?? messageOf(error);
   const place = named === path || known === undefined ? '' : ` (${named})`;
   return new SluiceError('config_invalid', `${what} ${path} cannot be used: ${reason}${place}`, {
     cause: error,

@@ -53,3 +53,8 @@ export class SluiceError extends Error {
     return new SluiceError(code, String(value), { cause: value });
   }
 }
+
+/** The words of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

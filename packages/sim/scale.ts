@@ -7,6 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { RECONNECT_MOST_MS } from '@sluice/agent/uplink/limits';
+import { messageOf } from '@sluice/protocol/error';
 import { jainIndex } from './jain-index.ts';
 import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
 
@@ -182,9 +183,7 @@ function main(argumentsOfRun: readonly string[]): number {
   try {
     options = readOptions(argumentsOfRun);
   } catch (error) {
-    process.stderr.write(
-      `${error instanceof Error ? error.message : String(error)}\n--help lists the options\n`,
-    );
+    process.stderr.write(`${messageOf(error)}\n--help lists the options\n`);
     return 2;
   }
   if (options === undefined) process.stdout.write(help());

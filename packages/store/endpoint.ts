@@ -13,7 +13,7 @@ import { createConnection } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { PRIVATE_FILE_MODE } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 
 export const SOCKET_FILE = 'socket';
 const ENDPOINT_FILE = 'endpoint';
@@ -45,7 +45,7 @@ export function readEndpoint(directory: string): StoreEndpoint {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new SluiceError('not_reachable', `there is no store in ${directory}: ${reasonOf(error)}`, {
+    throw new SluiceError('not_reachable', `there is no store in ${directory}: ${messageOf(error)}`, {
       cause: error,
       hint: `Start one with 'sluice store --data ${directory}', by the same user.`,
     });
@@ -89,7 +89,7 @@ export function readSecret(directory: string): string {
   } catch (error) {
     throw new SluiceError(
       'not_reachable',
-      `the store's secret in ${directory} cannot be read: ${reasonOf(error)}`,
+      `the store's secret in ${directory} cannot be read: ${messageOf(error)}`,
       {
         cause: error,
         hint: 'Run as the user of the store, and start the store first.',
@@ -130,8 +130,4 @@ function failConnection(
 ): void {
   const failure = error instanceof Error ? error : new Error(String(error));
   if (callback !== undefined) Reflect.apply(callback, undefined, [failure]);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '@sluice/protocol/error';
 /**
  * Errors as ClickHouse tells them over HTTP: a number, a text that begins with it, and an HTTP status that follows
  * from the number (the same table as in ClickHouse's HTTPHandler).
@@ -44,7 +45,7 @@ export class EngineError extends Error {
   /** Any thrown value as an EngineError; the engine's own are recognized by their text, which always has the code. */
   static from(value: unknown): EngineError {
     if (value instanceof EngineError) return value;
-    const message = value instanceof Error ? value.message : String(value);
+    const message = messageOf(value);
     const match = /Code: (\d+)\. DB::\w*Exception: ([\s\S]*)/.exec(message);
     if (match?.[1] !== undefined && match[2] !== undefined)
       return new EngineError(Number(match[1]), match[2], { cause: value });

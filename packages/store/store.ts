@@ -12,7 +12,7 @@ import type { Server } from 'node:http';
 import path from 'node:path';
 import { lockDirectory } from '@sluice/host/directory-lock';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { endpointText, ensureSecret, type StoreEndpoint, writeEndpoint } from './endpoint.ts';
 import { Engine } from './engine.ts';
@@ -130,7 +130,7 @@ function openEngine(directory: string, memoryBytes: number): Engine {
   try {
     return new Engine({ directory, memoryBytes });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new SluiceError('store_failed', `the engine cannot open ${directory}: ${reason}`, {
       cause: error,
       hint: 'Check that the disk has room and that the directory was written by this or an older version.',

@@ -4,7 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
 /** Compression happens once, on the monitored computer: the cheapest level. */
@@ -62,7 +62,7 @@ export function decompressFrame(payload: Uint8Array, rawBytes: number): Buffer {
       params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
     });
   } catch (error) {
-    throw malformed(`zstd: ${error instanceof Error ? error.message : String(error)}`);
+    throw malformed(`zstd: ${messageOf(error)}`);
   }
   if (raw.length !== rawBytes) throw malformed(`the frame holds ${raw.length} bytes, not ${rawBytes}`);
   return raw;

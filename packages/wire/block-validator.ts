@@ -6,7 +6,7 @@
  * - Never more memory than the stated raw size, which is bounded by MAX_BLOCK_RAW_BYTES; time is linear in it.
  * - A block that passes holds exactly what the expectation says, so its constants need no look in the store.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { AgentId, UrgencyClass } from '@sluice/protocol/model';
 import { urgencyRank } from '@sluice/protocol/model';
 import { encodeConstantDictionary, writeUInt64 } from './block-buffer.ts';
@@ -63,7 +63,7 @@ export function openBlock(
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     // Reading is bounded by explicit checks; should one be missing, the block is still only malformed.
-    throw malformed(error instanceof Error ? error.message : String(error));
+    throw malformed(messageOf(error));
   }
 }
 

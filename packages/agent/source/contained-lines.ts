@@ -6,6 +6,8 @@
  *
  * Invariant: `line` never throws.
  */
+
+import { messageOf } from '@sluice/protocol/error';
 import type { LineConsumer } from './line-consumer.ts';
 
 export class ContainedLines implements LineConsumer {
@@ -26,7 +28,7 @@ export class ContainedLines implements LineConsumer {
       this.#consumer.line(buffer, start, end, observedMs);
     } catch (error) {
       this.failedLines += 1;
-      this.#lastThrown = `an error of the agent: ${error instanceof Error ? error.message : String(error)}`;
+      this.#lastThrown = `an error of the agent: ${messageOf(error)}`;
       this.#onFailure(error);
     }
   }

@@ -14,6 +14,7 @@
  */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { messageOf } from '@sluice/protocol/error';
 import type { CheckpointChange } from '../queue/queue.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { type FileCheckpoint, fileKey, sameBirth } from './file-checkpoint.ts';
@@ -485,7 +486,7 @@ export class FileSource {
     await file.close().catch(() => undefined);
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') return;
-    file.progress.failed(error instanceof Error ? error.message : String(error), Date.now());
+    file.progress.failed(messageOf(error), Date.now());
     // Tried again at the next look.
     file.modifiedMs = 0;
     this.#active.delete(file);

@@ -9,6 +9,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { messageOf } from '@sluice/protocol/error';
 import picomatch from 'picomatch';
 
 /** Deeper trees are not logs. Ends a walk through something like a whole file system. */
@@ -183,5 +184,5 @@ function note(problems: Map<string, string>, file: string, error: unknown): void
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   // Missing (or a link to nothing): it may appear later.
   if (code === 'ENOENT' || code === 'ENOTDIR') return;
-  problems.set(file, error instanceof Error ? error.message : String(error));
+  problems.set(file, messageOf(error));
 }

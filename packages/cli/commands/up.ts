@@ -4,7 +4,7 @@ import { endRequested } from '@sluice/host/child-process';
 import { type SupervisedChild, superviseChild } from '@sluice/host/child-supervisor';
 import { isPortFree, pickPort } from '@sluice/host/pick-port';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
 import { clientOf, type QueryClient } from '../client.ts';
 import { childLogLines } from '../output/child-log.ts';
@@ -195,7 +195,7 @@ async function untilGranted(client: QueryClient, serverCount: number): Promise<v
   let last = 'the agent has not reported';
   while (performance.now() < deadline) {
     const status = await client.getStatus({}).catch((error: unknown) => {
-      last = error instanceof Error ? error.message : String(error);
+      last = messageOf(error);
       return undefined;
     });
     const report = status?.agents.find((agent) => agent.connected)?.report;

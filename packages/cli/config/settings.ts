@@ -3,6 +3,8 @@
  * files, the environment variables and the help. A file and flags may be mixed; a flag wins over the environment, the
  * environment over the file, the file over the default.
  */
+
+import { messageOf } from '@sluice/protocol/error';
 import {
   MAX_BLOCK_RAW_BYTES,
   MAX_CHANNELS_PER_GRANT,
@@ -95,7 +97,7 @@ function parsed<T>(parse: (text: string) => T): z.ZodType<T> {
     try {
       return parse(String(value));
     } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      context.addIssue({ code: 'custom', message: messageOf(error) });
       return z.NEVER;
     }
   });

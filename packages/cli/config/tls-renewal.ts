@@ -4,6 +4,8 @@
  * Invariant: what cannot be used (a key that does not fit yet, half a file) changes nothing, is said once, and is looked
  * at again.
  */
+
+import { messageOf } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { readServerTls } from './tls.ts';
 
@@ -38,7 +40,7 @@ export function renewServerTls(
       current = read;
       logger.info('certificates were renewed: new connections see them');
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (message !== complaint) logger.warn({ error: message }, 'renewed certificates cannot be used yet');
       complaint = message;
     }

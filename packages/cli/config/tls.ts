@@ -1,7 +1,7 @@
 /** The PEM files that settings name, read and checked before anything uses them. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import { flagName } from './settings.ts';
 
 /** PEM texts. */
@@ -105,8 +105,4 @@ function incomplete(given: string, missing: string): SluiceError {
   return new SluiceError('config_invalid', `${given} is given without ${missing}`, {
     hint: `Give ${missing} too (${flagName(missing)} FILE).`,
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

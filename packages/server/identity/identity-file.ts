@@ -13,7 +13,7 @@ import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { lmdbDamage } from '@sluice/host/lmdb/check';
 import { saysDamage } from '@sluice/host/lmdb/library-damage';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { AgentId } from '@sluice/protocol/model';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';
@@ -204,7 +204,7 @@ class IdentityFile implements StoredIdentities {
       for (const [agentId, record] of changes) {
         if (!this.#dirty.has(agentId)) this.#dirty.set(agentId, record);
       }
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (this.writeFailure === undefined)
         this.#logger.error({ reason }, 'what is known of agents cannot be written; trying again');
       this.writeFailure = reason;

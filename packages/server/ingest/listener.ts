@@ -12,7 +12,7 @@ import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
-import { SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { certificateIdentity } from '../identity/agent-identity.ts';
 import { requestFaultInterceptor } from '../request-faults.ts';
@@ -310,8 +310,4 @@ async function listen(
 
 function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
   return address !== null && typeof address !== 'string';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
