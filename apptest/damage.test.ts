@@ -23,11 +23,13 @@ import { checkBlock } from '@sluice/wire/block-validator';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { corpusLines } from './support/corpus.ts';
-import { poll, startAgent } from './uplink/fixtures.ts';
+import { startAgent } from './uplink/fixtures.ts';
 
 const CUTS = 30;
 const LINES_PER_CUT = 40;
 const SERVER_ID = 's1' as ServerId;
+/** Of one seed, on a machine that has much else to do. */
+const PATIENCE = { timeout: 60_000, interval: 5 };
 const QUICK = { gatherMs: 1, intervalMs: 1, maxIntervalMs: 2, maxRetryMs: 2 };
 const logger = pino({ level: process.env.SLUICE_TEST_LOG ?? 'silent' });
 
@@ -104,7 +106,7 @@ async function sendAll(queue: DurableQueue, journal: Journal): Promise<void> {
   });
   // Marks that were lost name a server that never answers.
   const agent = startAgent(queue, [ingest.port], { machine: { inDoubtTimeoutMs: 50 } });
-  await poll(() => queue.blockCount === 0);
+  await expect.poll(() => queue.blockCount, PATIENCE).toBe(0);
   await agent.stop(1000);
   await ingest.stop();
 }
@@ -133,7 +135,7 @@ async function loadAll(journal: Journal): Promise<Buffer[]> {
       3: { ...LANE_POLICIES[3], ...QUICK },
     },
   });
-  await poll(() => heldBlocks(journal).length === 0);
+  await expect.poll(() => heldBlocks(journal).length, PATIENCE).toBe(0);
   await loader.stop();
   return [...bodies.values()];
 }

@@ -6,6 +6,7 @@
  * payload of a channel is in this program's hands; a block leaves only after its gate (its notice is on the wire, its
  * "may be there" mark is durable); `ended` is called exactly once.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '@sluice/protocol/error';
 import type {
   BlockHeader,
@@ -22,7 +23,7 @@ import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
 import type { BlockQueue } from './block-queue.ts';
 import type { Http2Link } from './http2-link.ts';
-import { MAX_BLOCKS_WAITING_PER_CHANNEL } from './limits.ts';
+import { MAX_BLOCKS_WAITING_PER_CHANNEL, QUEUE_FAILED_PAUSE_MS } from './limits.ts';
 import type { MessagePieces } from './send-call.ts';
 import { callSend, encodeBlock, encodeOpenChannel } from './send-call.ts';
 
@@ -135,6 +136,8 @@ export class ChannelStream {
       }
     } catch (error) {
       refusal = { kind: 'retryable', reason: `the queue failed: ${SluiceError.from(error).message}` };
+      // A queue that cannot be read stays so for long, and each try costs a grant.
+      await sleep(QUEUE_FAILED_PAUSE_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
     }
     this.#unanswered.delete(positionKey(id));
     this.#options.refused(id, refusal);

@@ -13,6 +13,8 @@ export const RECONNECT_MOST_MS = 10_000;
 export const RECONNECT_REFUSED_MS = 30_000;
 /** How often it is looked whether a block that a server does not take still waits; until then the server is sent none. */
 export const UNTAKEN_RECHECK_MS = 5000;
+/** Pause of a channel after its queue could not be read: a person mends that, or a restart, and neither takes less. */
+export const QUEUE_FAILED_PAUSE_MS = 1000;
 /** A connection that lived this long was good: the next pause starts from the least again. */
 export const STABLE_CONNECTION_MS = 10_000;
 /** How often a connection is proven alive by a ping. */
