@@ -7,6 +7,7 @@
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
+import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
 import { DamageLatch } from '@sluice/host/lmdb/damage-latch';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -133,7 +134,7 @@ async function attempt(
     await environment.root.batch(() => action(transaction));
     return undefined;
   } catch (error) {
-    failure = await causeOf(error);
+    failure = await commitErrorOf(error);
   }
   const directory = path.dirname(environment.file);
   if (isDiskFull(failure, directory)) {
@@ -176,17 +177,6 @@ export function dropBallast(environment: Environment): void {
 
 function ballastFile(environment: Environment): string {
   return path.join(path.dirname(environment.file), BALLAST_FILE_NAME);
-}
-
-/** The library rejects with a general error that carries a promise of the particular one. */
-async function causeOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (cause) {
-    return cause;
-  }
 }
 
 function isDiskFull(error: unknown, directory: string): boolean {

@@ -11,6 +11,7 @@ import path from 'node:path';
 import { keepDamagedFile } from '@sluice/host/damaged-file';
 import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { lmdbDamage } from '@sluice/host/lmdb/check';
+import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
 import { saysDamage } from '@sluice/host/lmdb/library-damage';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { messageOf, SluiceError } from '@sluice/protocol/error';
@@ -204,7 +205,7 @@ class IdentityFile implements StoredIdentities {
       for (const [agentId, record] of changes) {
         if (!this.#dirty.has(agentId)) this.#dirty.set(agentId, record);
       }
-      const reason = messageOf(error);
+      const reason = messageOf(await commitErrorOf(error));
       if (this.writeFailure === undefined)
         this.#logger.error({ reason }, 'what is known of agents cannot be written; trying again');
       this.writeFailure = reason;

@@ -1,6 +1,7 @@
 /** What LMDB says when the journal cannot be read or written, in our words. */
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
 import { SluiceError } from '@sluice/protocol/error';
 import { MAX_COMMIT_BYTES } from './group-commit.ts';
 
@@ -50,15 +51,4 @@ async function isDiskFull(cause: unknown, directory: string): Promise<boolean> {
   if (cause.code !== constants.errno.EIO) return false;
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize < 2 * MAX_COMMIT_BYTES;
-}
-
-/** A failed commit carries its reason as a promise that rejects with it. */
-export async function commitErrorOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (reason) {
-    return reason;
-  }
 }
