@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AgentId } from '@sluice/protocol/model';
@@ -61,3 +72,27 @@ test('a file that cannot be used is left where it is, and told with what to do',
   });
   expect(readdirSync(path.dirname(file))).toEqual(['agents.lmdb']);
 });
+
+// An error that nobody takes the reason of fails the run of the tests, as it ended the server.
+test.runIf(process.getuid?.() === 0)(
+  'a full disk is told, ends nothing, and is over when there is room',
+  async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', directory]);
+    try {
+      const identities = await open();
+      const ballast = path.join(directory, 'of-somebody-else');
+      const descriptor = openSync(ballast, 'w');
+      expect(() => {
+        for (;;) writeSync(descriptor, Buffer.alloc(4096));
+      }).toThrow(/ENOSPC/);
+      closeSync(descriptor);
+      arrive(identities, 'a key');
+      await expect.poll(() => identities.writeFailure, { timeout: 10_000 }).toMatch(/No space left/);
+      rmSync(ballast);
+      await expect.poll(() => identities.writeFailure, { timeout: 10_000 }).toBeUndefined();
+      await identities.close();
+    } finally {
+      execFileSync('umount', [directory]);
+    }
+  },
+);
