@@ -15,6 +15,7 @@ export const EXCEPTION_CODES = {
   socketTimeout: 209,
   networkError: 210,
   memoryLimitExceeded: 241,
+  notEnoughSpace: 243,
   aborted: 236,
   queryIsTooLarge: 307,
   sessionIsLocked: 373,

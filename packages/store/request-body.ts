@@ -1,7 +1,7 @@
 /** Bodies of requests: a query's text in memory, an insert's data in a file for the engine to read. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { rm, unlink } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
 import { Transform, type TransformCallback } from 'node:stream';
@@ -31,8 +31,14 @@ export async function readText(request: IncomingMessage, compression: string): P
   return decompress(Buffer.concat(chunks), compression).toString('utf8');
 }
 
+/** A disk without room, and a quota that is used up. */
+const NO_SPACE_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+
 /**
  * Writes the body into a new file. The file needs no sync: it is only ever read by the request that wrote it.
+ *
+ * @throws EngineError 243 when the disk is full, 210 when the client went away, 307 and 117 for a body that cannot be taken,
+ *   1001 when the file cannot be written for another reason
  */
 export async function spool(
   request: IncomingMessage,
@@ -47,13 +53,34 @@ export async function spool(
   try {
     await pipeline(request, new BodyCheck(compression), writer);
   } catch (error) {
-    await remove();
-    if (error instanceof EngineError) throw error;
-    throw new EngineError(EXCEPTION_CODES.networkError, 'The body of the insert broke off. (NETWORK_ERROR)', {
-      cause: error,
-    });
+    await rm(file, { force: true });
+    throw error instanceof EngineError ? error : spoolError(error, directory, writer.errored === error);
   }
   return { path: file, compression, remove };
+}
+
+/** What went wrong while a body came in: a full disk once looked like a client that went away. */
+function spoolError(error: unknown, directory: string, ofWriter: boolean): EngineError {
+  const cause = { cause: error };
+  if (!ofWriter)
+    return new EngineError(
+      EXCEPTION_CODES.networkError,
+      'The body of the insert broke off. (NETWORK_ERROR)',
+      cause,
+    );
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const reason = error instanceof Error ? error.message : String(error);
+  return NO_SPACE_CODES.has(code)
+    ? new EngineError(
+        EXCEPTION_CODES.notEnoughSpace,
+        `No space is left for inserts in ${directory}: ${reason}. (NOT_ENOUGH_SPACE)`,
+        cause,
+      )
+    : new EngineError(
+        EXCEPTION_CODES.stdException,
+        `An insert cannot be written to ${directory}: ${reason}. (STD_EXCEPTION)`,
+        cause,
+      );
 }
 
 /** Passes the body on, as long as it is not too large and, of zstd, only when it ends with a frame. */
