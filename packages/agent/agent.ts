@@ -1,9 +1,11 @@
 /**
  * The agent: files -> records -> blocks -> durable queue -> uplink. This module only joins the parts.
  */
+
 import path from 'node:path';
 import { LOCK_FILE_NAME } from '@sluice/host/directory-lock';
 import { DiskWatch } from '@sluice/host/disk-watch';
+import { isoTime } from '@sluice/host/iso-time';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import type { Logger } from 'pino';
 import { loadAgentKey } from './agent-key.ts';
@@ -68,7 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...(options.agentId === undefined ? {} : { agentId: options.agentId }),
   });
   for (const { atMs, message } of queue.statistics.losses)
-    logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
+    logger.error({ at: isoTime(atMs) }, `${message} (known? sluice set-aside acknowledge)`);
   let pipeline: Pipeline | undefined;
   let uplink: Uplink | undefined;
   const disk = new DiskWatch(directory);

@@ -1,9 +1,11 @@
 /**
  * The server: ingest -> journal -> loader -> store -> search, and the API before it. This module only joins the parts.
  */
+
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isoTime } from '@sluice/host/iso-time';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { createSteadyClock } from '@sluice/host/steady-clock';
@@ -77,7 +79,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   parts.defer(() => journal.close());
   for (const { atMs, message } of journal.statistics.losses)
-    logger.error({ at: new Date(atMs).toISOString() }, `${message} (known? sluice set-aside acknowledge)`);
+    logger.error({ at: isoTime(atMs) }, `${message} (known? sluice set-aside acknowledge)`);
   const searches = new SearchTurns(searchTurnsLimits());
   const identities = await openIdentities(directory, options.serverId, logger);
   parts.defer(() => identities.close());

@@ -1,5 +1,7 @@
 /** Counts and words for what is gone of a queue whose file was damaged, emptied or deleted. */
+
 import type { Loss } from '@sluice/host/durable-mark';
+import { isoTime } from '@sluice/host/iso-time';
 import { expectedCount } from '@sluice/host/lmdb/expected-count';
 import type { Salvaged } from '@sluice/host/lmdb/sound-file';
 import type { Environment } from './environment.ts';
@@ -23,8 +25,8 @@ export function lossOfAll(file: string, marked: QueueMarkState | undefined, mark
   const { blocks, setAsideBlocks, nextSequence, positionsMs } = marked;
   const aside = setAsideBlocks === 0 ? '' : ` and ${setAsideBlocks} set aside`;
   const message =
-    `the queue ${file} is gone; at ${time(notedMs)} it held ${blocks} blocks (before sequence ${nextSequence}) that no ` +
-    `server had acknowledged${aside}; files are read again from where they were read to at ${time(positionsMs)}, so lines that were sent since then come twice`;
+    `the queue ${file} is gone; at ${isoTime(notedMs)} it held ${blocks} blocks (before sequence ${nextSequence}) that no ` +
+    `server had acknowledged${aside}; files are read again from where they were read to at ${isoTime(positionsMs)}, so lines that were sent since then come twice`;
   return { atMs, kind: 'lost', blocks: blocks + setAsideBlocks, message };
 }
 
@@ -77,8 +79,4 @@ export function lossOfSome(
     ...{ atMs: Date.now(), kind: 'damaged', message: parts.join('; ') },
     ...{ blocks: blocks + setAside, positions, doubts },
   };
-}
-
-function time(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

@@ -1,8 +1,9 @@
 /** Who agents are, as the stable object of `sluice agents list --json` and as lines for people. */
+
+import { isoTime } from '@sluice/host/iso-time';
 import type { KnownAgent, ListAgentsResponse } from '@sluice/wire/gen/agents_pb';
 import { type AgentIdentity, type IdentityProblem, IdentityStanding } from '@sluice/wire/gen/query_pb';
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
-import { isoTime } from './health.ts';
 import { printable, styled } from './terminal.ts';
 
 /** As `--json` has them, and for people. */

@@ -1,12 +1,11 @@
 /** What is wrong, as one line and a list for people, and as the `health` of `sluice status --json`. */
+import { isoTime } from '@sluice/host/iso-time';
 import { formatDuration } from '@sluice/host/quantity-text';
 import { type Health, type HealthProblem, ProblemSeverity } from '@sluice/wire/gen/query_pb';
 import { printable, styled } from './terminal.ts';
 
 /** Problems that the text shows; `--json` has all that the server tells. */
 const SHOWN_PROBLEMS = 10;
-/** The last moment that a Date holds: whatever a peer says, a time can be shown. */
-const MAX_TIME_MS = 8_640_000_000_000_000;
 
 export interface JsonHealth {
   /** `unknown` when the server does not tell. */
@@ -91,9 +90,4 @@ function severityOf(problem: HealthProblem): 'warning' | 'error' {
 
 function styleOf(problem: HealthProblem): 'red' | 'yellow' {
   return severityOf(problem) === 'error' ? 'red' : 'yellow';
-}
-
-/** @returns the time as ISO 8601 in UTC; one that cannot be is the nearest that can */
-export function isoTime(atMs: bigint): string {
-  return new Date(Math.min(Number(atMs), MAX_TIME_MS)).toISOString();
 }

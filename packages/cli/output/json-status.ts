@@ -1,6 +1,7 @@
 /**
  * The state of servers, channels and agents as the stable object of `sluice status --json`.
  */
+import { isoTime } from '@sluice/host/iso-time';
 import type {
   AgentStatus,
   GetStatusResponse,
@@ -17,7 +18,7 @@ import {
   UrgencyClass,
 } from '@sluice/wire/gen/uplink_pb';
 import { type JsonIdentity, type JsonIdentityProblem, jsonIdentity, jsonIdentityProblem } from './agents.ts';
-import { isoTime, type JsonHealth, jsonHealth } from './health.ts';
+import { type JsonHealth, jsonHealth } from './health.ts';
 import { type JsonSources, jsonSources } from './source-status.ts';
 
 const URGENCY_NAMES: ReadonlyMap<UrgencyClass, string> = new Map([

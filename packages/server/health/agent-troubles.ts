@@ -1,4 +1,5 @@
 /** Troubles of agents: what they report of themselves, and those that report nothing any more. */
+import { isoTime } from '@sluice/host/iso-time';
 import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
 import type { AgentReport, QueueStatus } from '@sluice/wire/gen/uplink_pb';
 import type { AgentFacts } from './health-facts.ts';
@@ -17,8 +18,6 @@ export const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
 
 /** Agents that are named of those with a common trouble: enough to look at one. */
 const NAMED_AGENTS = 3;
-/** The last moment that a Date holds: whatever an agent claims, its time can be shown. */
-const MAX_TIME_MS = 8_640_000_000_000_000;
 
 /** By the code of the error. */
 const WRITE_TROUBLES: ReadonlyMap<string, TroubleCode> = new Map([
@@ -107,7 +106,7 @@ function clock(report: AgentReport, reportedMs: number, subject: Subject): Findi
   if (report.sentAtMs === 0n) return [];
   const offsetMs = Number(report.sentAtMs) - reportedMs;
   if (Math.abs(offsetMs) < CLOCK_OFF_BY_MS) return [];
-  const agentTime = new Date(Math.min(Number(report.sentAtMs), MAX_TIME_MS)).toISOString();
+  const agentTime = isoTime(report.sentAtMs);
   const values = { agentTime, offset: formatDuration(Math.abs(offsetMs)) };
   return [{ code: 'agent_clock_off', subject, values }];
 }

@@ -1,5 +1,7 @@
 /** What is wrong with who agents are: typed facts for programs, and the same in words that say what to do. Pure. */
+
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { isoTime } from '@sluice/host/iso-time';
 import type { AgentId } from '@sluice/protocol/model';
 import type { IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
@@ -74,7 +76,7 @@ export function rollbackText(agentId: AgentId, rollback: Rollback): string {
       ? 'lines that were sent since may be there twice'
       : `up to ${records} lines may be there twice`;
   return (
-    `the data directory of agent ${agentId} went back to an earlier state (${isoTime(lastMs)}, from block ${fromSequence} ` +
+    `the data directory of agent ${agentId} went back to an earlier state (${timeText(lastMs)}, from block ${fromSequence} ` +
     `to ${toSequence}): ${lines}; nothing is lost; do not put copies of it back while logs are there`
   );
 }
@@ -98,7 +100,7 @@ function twinsProblem(agentId: AgentId, runs: readonly TwinRun[], nowMs: number)
 
 function otherProblem(record: AgentRecord, other: OtherIdentity): Problem {
   const { agentId, pin } = record;
-  const at = `at ${isoTime(other.lastSeenMs)} from ${placeText(other)} (server ${other.serverId})`;
+  const at = `at ${timeText(other.lastSeenMs)} from ${placeText(other)} (server ${other.serverId})`;
   const isKeyless = !hasIdentity(other);
   return {
     agentId,
@@ -131,7 +133,7 @@ function rankOf({ kind }: Problem): number {
 }
 
 function runText({ serverId, hostName, address, epoch, sinceMs }: TwinRun): string {
-  return `on ${placeText({ hostName, address })} since ${isoTime(sinceMs)} (server ${serverId}, run ${epoch})`;
+  return `on ${placeText({ hostName, address })} since ${timeText(sinceMs)} (server ${serverId}, run ${epoch})`;
 }
 
 function placeText({ hostName, address }: { readonly hostName: string; readonly address: string }): string {
@@ -139,6 +141,6 @@ function placeText({ hostName, address }: { readonly hostName: string; readonly 
 }
 
 /** To the second: people read it. */
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+function timeText(ms: number): string {
+  return isoTime(ms).replace(/\.\d+Z$/, 'Z');
 }

@@ -1,5 +1,7 @@
 /** Counts and words for what is gone of a journal whose file was damaged, emptied or deleted. */
+
 import type { Loss } from '@sluice/host/durable-mark';
+import { isoTime } from '@sluice/host/iso-time';
 import { expectedCount } from '@sluice/host/lmdb/expected-count';
 import type { Salvaged, SoundFile } from '@sluice/host/lmdb/sound-file';
 import type { JournalMark } from './journal-mark.ts';
@@ -30,7 +32,7 @@ export function lossOf(opened: OpenedJournal): JournalLoss {
     const what =
       found.kind !== 'read'
         ? 'what it held is not known'
-        : `at ${new Date(found.notedMs).toISOString()} it held ${marked ?? 0} blocks that were acknowledged and not yet in the store`;
+        : `at ${isoTime(found.notedMs)} it held ${marked ?? 0} blocks that were acknowledged and not yet in the store`;
     const message = `the journal ${file} is gone; ${what}; what was taken before is forgotten, so the store is asked for what agents send again`;
     return { loss: { atMs, kind: 'lost', blocks: marked ?? 0, message }, hasForgotten: true };
   }

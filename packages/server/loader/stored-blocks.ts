@@ -5,6 +5,7 @@
  * Invariants: a copy counts as stored only when all of its records are, and when it has the same digest. Blocks from before
  * there were digests have none in the store; their position must do.
  */
+import { isoDay } from '@sluice/host/iso-time';
 import { blockKey, positionKey } from '@sluice/protocol/model';
 import { z } from 'zod';
 import { LOG_TABLE } from '../store/schema.ts';
@@ -47,7 +48,7 @@ async function findSome(
     agents: [...new Set(blocks.map((block) => block.id.agentId))],
     sequences: [...new Set(blocks.map((block) => block.id.sequence))],
     positions: [...wanted.keys()],
-    day: new Date(oldestMs).toISOString().slice(0, 10),
+    day: isoDay(oldestMs),
   };
   // Days and numbers first: they skip most of the table before any key is put together.
   const rows = await client.query(

@@ -12,6 +12,7 @@
  * - `kept` is written when a complete copy of a `held` row was seen in the store.
  * - With a `kept` copy, the one of the smallest server id is shown and no other; with none, all but the `held` ones.
  */
+import { isoDay } from '@sluice/host/iso-time';
 import type { AgentId, BlockDigest, BlockId } from '@sluice/protocol/model';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
@@ -112,7 +113,7 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, BlockDigest, ServerId HAVING ${havi
         const values = some.map(
           ({ id, serverId, recordCount, oldestObservedMs }) =>
             `(${idSql(id)}, ${sqlString(serverId)}, ${recordCount}, ` +
-            `'${new Date(oldestObservedMs).toISOString().slice(0, 10)}', ${numberOf(state)})`,
+            `'${isoDay(oldestObservedMs)}', ${numberOf(state)})`,
         );
         await client.command(
           `INSERT INTO ${MOVED_TABLE} (${ID_COLUMNS}, ServerId, RecordCount, ObservedDay, State) VALUES ${values.join(', ')}`,
