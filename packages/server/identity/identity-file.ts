@@ -6,9 +6,10 @@
  * that only this user may not use is no damaged one. The lock of the journal, which is opened first, keeps other processes
  * away.
  */
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { keepDamagedFile } from '@sluice/host/damaged-file';
+import { DiskSpace } from '@sluice/host/disk-space';
 import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { lmdbDamage } from '@sluice/host/lmdb/check';
 import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
@@ -28,6 +29,12 @@ const FILE_NAME = 'agents.lmdb';
 const WHAT = 'the file of agents';
 /** Address space: a record with all its lists full takes some 8 KiB, and a commit keeps the old pages for a while. */
 const MAP_BYTES: number = 2 * MAX_AGENTS_REMEMBERED * 8 * 1024;
+/** A change of one record writes the pages from it to the root of the tree; the factor of DiskSpace covers its list of free pages. */
+const CHANGE_BYTES: number = 4 * 4096;
+/** Many changes write each page of the file once, and their records. One has some hundred bytes, seldom more. */
+const RECORD_BYTES = 1024;
+/** Left on the disk; less than what the journal leaves there, so that a full journal does not keep pins from the disk. */
+const RESERVE_BYTES: number = 128 * 1024;
 
 export interface StoredIdentities {
   readonly book: IdentityBook;
@@ -83,6 +90,9 @@ class IdentityFile implements StoredIdentities {
   readonly #root: RootDatabase<unknown, string>;
   readonly #agents: Database<unknown, string>;
   readonly #logger: Logger;
+  /** Asked first: of a write without room LMDB's native code prints lines of its own, one each try. */
+  readonly #space: DiskSpace;
+  readonly #fileBytes: () => number;
   /** Undefined: forgotten. */
   readonly #dirty = new Map<AgentId, AgentRecord | undefined>();
   #timer: NodeJS.Timeout | undefined;
@@ -92,9 +102,17 @@ class IdentityFile implements StoredIdentities {
   private constructor(
     root: RootDatabase<unknown, string>,
     agents: Database<unknown, string>,
+    file: string,
     serverId: string,
     logger: Logger,
   ) {
+    this.#fileBytes = () => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    this.#space = new DiskSpace({
+      ...{ what: 'what is known of agents', file, reserveBytes: RESERVE_BYTES },
+      // Its free pages are not known: only the disk's count.
+      heldBytes: this.#fileBytes,
+      onChanged: () => undefined,
+    });
     this.#root = root;
     this.#agents = agents;
     this.#logger = logger;
@@ -134,7 +152,7 @@ class IdentityFile implements StoredIdentities {
         );
       }
       if (format === undefined) await meta.put('format', RECORD_FORMAT);
-      const opened = new IdentityFile(root, agents, serverId, logger);
+      const opened = new IdentityFile(root, agents, file, serverId, logger);
       opened.loss = loss;
       opened.#restore(file);
       return opened;
@@ -150,6 +168,7 @@ class IdentityFile implements StoredIdentities {
     clearTimeout(this.#timer);
     await this.#writing;
     await this.#write();
+    this.#space.stop();
     await this.#root.close();
   }
 
@@ -192,7 +211,11 @@ class IdentityFile implements StoredIdentities {
     if (this.#dirty.size === 0) return;
     const changes = [...this.#dirty];
     this.#dirty.clear();
+    const bytes = Math.min(changes.length * CHANGE_BYTES, this.#fileBytes() + changes.length * RECORD_BYTES);
+    let reserved = 0;
     try {
+      this.#space.reserve(bytes);
+      reserved = bytes;
       await this.#root.batch(() => {
         for (const [agentId, record] of changes) {
           if (record === undefined) void this.#agents.remove(agentId);
@@ -209,6 +232,8 @@ class IdentityFile implements StoredIdentities {
       if (this.writeFailure === undefined)
         this.#logger.error({ reason }, 'what is known of agents cannot be written; trying again');
       this.writeFailure = reason;
+    } finally {
+      this.#space.written(reserved);
     }
   }
 }
