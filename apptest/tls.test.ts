@@ -97,6 +97,48 @@ test('logs travel and are found over TLS with a token, and without either nothin
   expect([doubting.code, doubting.stderr]).toEqual([1, expect.stringContaining('--tls-ca')]);
 });
 
+test('a store of another computer is used over TLS with its password, and by nobody without either', {
+  timeout: 180_000,
+}, async () => {
+  const [port, uplink, api, otherUplink, otherApi] = await Promise.all(
+    [0, 0, 0, 0, 0].map((wanted) => pickPort('127.0.0.1', wanted)),
+  );
+  const password = crypto.randomUUID();
+  const store = ['store', '--data', path.join(directory, 'store'), '--listen', `127.0.0.1:${port}`];
+  const tls = ['--tls-cert', server.cert, '--tls-key', server.key];
+  running.unshift(
+    await startProgram([...store, ...tls], `ready https://127.0.0.1:${port}`, {
+      SLUICE_STORE_PASSWORD: password,
+    }),
+  );
+  const url = ['--store-url', `https://127.0.0.1:${port}`];
+  const startWith = async (id: string, ports: unknown[], shown: string, ...flags: string[]) => {
+    const listen = ['--listen', `127.0.0.1:${ports[0]}`, '--api-listen', `127.0.0.1:${ports[1]}`];
+    const all = ['server', '--id', id, '--data', path.join(directory, id), ...listen, ...url, ...flags];
+    const program = await startProgram(all, 'ready', { SLUICE_STORE_PASSWORD: shown });
+    running.unshift(program);
+    return program;
+  };
+  const doubting = await startWith('doubting', [otherUplink, otherApi], password);
+  await expect.poll(() => doubting.stderr(), PATIENCE).toContain('--store-tls-ca');
+  await doubting.end();
+  running.splice(running.indexOf(doubting), 1);
+  const nameless = await startWith(
+    'nameless',
+    [otherUplink, otherApi],
+    'not the right password',
+    '--store-tls-ca',
+    server.cert,
+  );
+  await expect.poll(() => nameless.stderr(), PATIENCE).toMatch(/password/i);
+
+  await startWith('s1', [uplink, api], password, '--store-tls-ca', server.cert);
+  await startAgent(`http://127.0.0.1:${uplink}`, {});
+  const found = ['search', '*', '--all-time', '--count', '--server', `http://127.0.0.1:${api}`];
+  await expect.poll(async () => (await sluice(found, {})).stdout, PATIENCE).toBe(`${LINES}\n`);
+  expect(nameless.stderr() + doubting.stderr()).not.toContain(password);
+});
+
 test('a server that asks agents for a certificate takes none without', { timeout: 180_000 }, async () => {
   const agent = await writeCertificate(directory, 'agent');
   const { uplink, api } = await startServer('--tls-client-ca', agent.cert);

@@ -1,6 +1,6 @@
 /** What a failed connection says about certificates, in words. */
 
-const NOT_TRUSTED = 'its certificate is signed by nobody who is trusted here; name the authority (--tls-ca)';
+const NOT_TRUSTED = 'its certificate is signed by nobody who is trusted here; name the authority';
 const NOT_TAKEN = "it does not take this computer's certificate (--tls-cert)";
 const NO_TLS = 'it does not speak TLS; is it http://?';
 
@@ -24,11 +24,15 @@ const PROBLEMS: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NO_TLS],
 ]);
 
-/** @returns what is wrong, to stand behind the address; undefined when certificates have nothing to do with it */
-export function tlsProblem(error: unknown): string | undefined {
+/**
+ * @param authorityFlag names the authorities that are trusted
+ * @returns what is wrong, to stand behind the address; undefined when certificates have nothing to do with it
+ */
+export function tlsProblem(error: unknown, authorityFlag = '--tls-ca'): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const problem = 'code' in cause ? PROBLEMS.get(String(cause.code)) : undefined;
-    if (problem !== undefined) return `${problem} (${cause.message})`;
+    const flag = problem === NOT_TRUSTED ? `${authorityFlag}; ` : '';
+    if (problem !== undefined) return `${problem} (${flag}${cause.message})`;
   }
   return undefined;
 }

@@ -1,5 +1,7 @@
 /** Errors of the store, told apart by whose fault they are: the data's, the query's, or the store's condition. */
+
 import { ClickHouseError } from '@clickhouse/client';
+import { tlsProblem } from '@sluice/host/tls-problem';
 import { SluiceError } from '@sluice/protocol/error';
 
 /** The store cannot read the bytes of an insert: the same bytes will be refused again. */
@@ -139,7 +141,8 @@ export function exceptionCodeOf(error: SluiceError): number | undefined {
 }
 
 function unreachable(error: unknown, url: string): SluiceError {
-  const reason = error instanceof Error ? error.message || error.name : String(error);
+  const told = error instanceof Error ? error.message || error.name : String(error);
+  const reason = tlsProblem(error, '--store-tls-ca') ?? told;
   return new SluiceError('not_reachable', `no answer from the store at ${url}: ${firstLine(reason)}`, {
     cause: error,
     hint: 'Check that the store runs and that the URL is right.',
