@@ -11,12 +11,12 @@
  * Invariants: at most one DirectoryLock per directory is held, in this process or any other on the same kernel; nothing
  * is ever written to the lock file. The file beside it only says who had the lock last, for the words of an error.
  */
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '@sluice/protocol/error';
 import { fileProblem } from './file-problem.ts';
-import { makePrivateDirectory, PRIVATE_FILE_MODE } from './private-directory.ts';
+import { makePrivateDirectory, PRIVATE_FILE_MODE, writePrivateFile } from './private-directory.ts';
 
 /** Name of the lock file. It stays when the lock is released: removing it would race with the next holder. */
 export const LOCK_FILE_NAME = 'lock';
@@ -79,7 +79,7 @@ function makeLockFile(file: string): void {
 /** A full disk keeps nobody out: then only the number is missing in the words of an error. */
 function noteHolder(directory: string): void {
   try {
-    writeFileSync(path.join(directory, HOLDER_FILE_NAME), `${process.pid}\n`, { mode: PRIVATE_FILE_MODE });
+    writePrivateFile(path.join(directory, HOLDER_FILE_NAME), `${process.pid}\n`);
   } catch (error) {
     const problem = fileProblem('the lock of', directory, error);
     if (problem.code !== 'disk_full') throw problem;

@@ -4,12 +4,12 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { codeOf } from './file-problem.ts';
-import { PRIVATE_FILE_MODE } from './private-directory.ts';
+import { openPrivateFile } from './private-directory.ts';
 
 /** Replaces the file's content; on disk when it returns. Only this user may read it. Throws what the file system says. */
 export function writeDurableFile(file: string, content: string): void {
   const next = `${file}.new`;
-  const descriptor = openSync(next, 'w', PRIVATE_FILE_MODE);
+  const descriptor = openPrivateFile(next);
   try {
     writeSync(descriptor, content);
     fsyncSync(descriptor);

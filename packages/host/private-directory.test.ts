@@ -1,9 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -13,7 +17,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockDirectory } from './directory-lock.ts';
+import { writeDurableFile } from './durable-file.ts';
 import { makePrivateDirectory } from './private-directory.ts';
+
+/** Any that is not ours. */
+const FOREIGN_USER = 65_534;
 
 let base: string;
 beforeEach(() => {
@@ -52,7 +60,7 @@ describe('a private directory', () => {
     const other = path.join(base, 'elsewhere');
     writeFileSync(other, 'x');
     chmodSync(other, 0o644);
-    const directory = openDirectory('data', ['queue.mdb', 'lock'], 0o777);
+    const directory = openDirectory('data', ['queue.mdb', 'lock']);
     symlinkSync(other, path.join(directory, 'link'));
     makePrivateDirectory(directory, { marks: ['lock'] });
     expect(modeOf(directory)).toBe('700');
@@ -61,6 +69,55 @@ describe('a private directory', () => {
       '600',
     ]);
     expect(modeOf(other)).toBe('644');
+  });
+
+  test.each([0o777, 0o775])('that others could write into (%o) is closed when all in it is ours', (mode) => {
+    const directory = openDirectory('data', ['queue.mdb', 'lock'], mode);
+    makePrivateDirectory(directory, { marks: ['lock'] });
+    expect(modeOf(directory)).toBe('700');
+  });
+
+  test.each(['link', 'hard link'])('that others could write into is refused when a %s lies in it', (kind) => {
+    const victim = path.join(base, 'victim');
+    writeFileSync(victim, 'x');
+    const directory = openDirectory('data', ['lock'], 0o777);
+    const planted = path.join(directory, 'lock.pid');
+    if (kind === 'link') symlinkSync(victim, planted);
+    else linkSync(victim, planted);
+    for (const _start of [1, 2])
+      expect(() => lockDirectory(directory)).toThrow(
+        expect.objectContaining({
+          code: 'config_invalid',
+          message: expect.stringMatching(/lock\.pid in it is a link/),
+        }),
+      );
+    expect(readFileSync(victim, 'utf8')).toBe('x');
+  });
+
+  test.runIf(process.getuid?.() === 0)('of another user is refused, also as root and behind a link', () => {
+    const directory = openDirectory('data', [], 0o700);
+    chownSync(directory, FOREIGN_USER, FOREIGN_USER);
+    expect(() => lockDirectory(directory)).toThrow(/belongs to another user/);
+    const ours = openDirectory('ours', [], 0o700);
+    const link = path.join(base, 'link');
+    symlinkSync(ours, link);
+    lockDirectory(link).release();
+    lchownSync(link, FOREIGN_USER, FOREIGN_USER);
+    expect(() => lockDirectory(link)).toThrow(/is a link of another user/);
+    const foreignFile = openDirectory('mixed', ['lock', 'identity.key'], 0o777);
+    chownSync(path.join(foreignFile, 'identity.key'), FOREIGN_USER, FOREIGN_USER);
+    expect(() => lockDirectory(foreignFile)).toThrow(/identity\.key in it belongs to another user/);
+  });
+
+  test('a link in the place of a file that is written is not followed', () => {
+    const directory = openDirectory('data', ['lock'], 0o700);
+    const victim = path.join(base, 'victim');
+    writeFileSync(victim, 'x');
+    symlinkSync(victim, path.join(directory, 'lock.pid'));
+    symlinkSync(victim, path.join(directory, 'mark.new'));
+    expect(() => lockDirectory(directory)).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    expect(() => writeDurableFile(path.join(directory, 'mark'), 'ours')).toThrow(/ELOOP/);
+    expect(readFileSync(victim, 'utf8')).toBe('x');
   });
 
   test('that is open and has things of others in it is refused and left as it is', () => {

@@ -5,7 +5,18 @@
  * Invariant: when a function here returns, the directory has mode 0700 as the file system tells it; a directory that this
  * cannot be said of is refused, and one that others plainly use is left as it is.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '@sluice/protocol/error';
 import { fileProblem } from './file-problem.ts';
@@ -17,6 +28,8 @@ export const PRIVATE_UMASK = 0o077;
 
 const PERMISSION_BITS = 0o777;
 const OTHERS_BITS = 0o077;
+/** Who has one of these may put something into a directory. */
+const OTHERS_WRITE_BITS = 0o022;
 const STICKY_BIT = 0o1000;
 /** A file system of its own has this in its root, whoever mounts it. */
 const IGNORED_ENTRIES: ReadonlySet<string> = new Set(['lost+found']);
@@ -36,9 +49,11 @@ export interface PrivateDirectoryOptions {
  */
 export function makePrivateDirectory(directory: string, options: PrivateDirectoryOptions = {}): void {
   let found: Stats;
+  let named: Stats;
   try {
     mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     found = statSync(directory);
+    named = lstatSync(directory);
   } catch (error) {
     throw fileProblem('the data directory', directory, error);
   }
@@ -46,11 +61,16 @@ export function makePrivateDirectory(directory: string, options: PrivateDirector
   const user = process.getuid?.();
   // Without users there are no modes either.
   if (user === undefined) return;
-  if (found.uid !== user && user !== 0)
-    throw unusable(directory, `it belongs to another user (${found.uid})`);
+  // Also for root: its owner could put a link in the place of each file that is written here.
+  if (found.uid !== user) throw unusable(directory, `it belongs to another user (${found.uid})`);
+  if (named.isSymbolicLink() && named.uid !== user && named.uid !== 0)
+    throw unusable(directory, `it is a link of another user (${named.uid})`);
   if ((found.mode & PERMISSION_BITS) !== PRIVATE_DIRECTORY_MODE) {
     refuseShared(directory, found, options.marks);
+    const wasWritable = (found.mode & OTHERS_WRITE_BITS) !== 0;
+    if (wasWritable) refusePlanted(directory, user);
     close(directory);
+    if (wasWritable) refusePlantedMeanwhile(directory, user, found.mode & PERMISSION_BITS);
   }
   makeFilesPrivate(directory);
 }
@@ -66,6 +86,26 @@ export function makeFilesPrivate(directory: string): void {
     }
   } catch (error) {
     throw fileProblem('the data directory', directory, error);
+  }
+}
+
+/**
+ * Opens a file for writing, empty, for this user alone; a link in its place is refused (ELOOP), not followed.
+ *
+ * @returns its descriptor. Throws what the file system says.
+ */
+export function openPrivateFile(file: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  return openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, PRIVATE_FILE_MODE);
+}
+
+/** Writes the text as the file's whole content, as {@link openPrivateFile} opens it; not durable. Throws what it throws. */
+export function writePrivateFile(file: string, text: string): void {
+  const descriptor = openPrivateFile(file);
+  try {
+    writeSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -87,6 +127,34 @@ function refuseShared(directory: string, found: Stats, marks: readonly string[] 
     `the data directory ${directory} is open to other users and has files that are not ours (${entries[0]}, for one)`,
     { hint: `Choose another directory, or close this one to others: chmod 700 ${directory}` },
   );
+}
+
+/** What others could have put into a directory that was open to them: a link is followed, and what they own they change. */
+function refusePlanted(directory: string, user: number): void {
+  for (const name of readdirSync(directory)) {
+    if (IGNORED_ENTRIES.has(name)) continue;
+    const entry = lstatSync(path.join(directory, name), { throwIfNoEntry: false });
+    if (entry === undefined) continue;
+    const isForeign = entry.uid !== user;
+    const isLink = entry.isSymbolicLink() || (entry.isFile() && entry.nlink > 1);
+    if (!isForeign && !isLink) continue;
+    const what = isForeign ? `belongs to another user (${entry.uid})` : 'is a link';
+    throw new SluiceError(
+      'config_invalid',
+      `the data directory ${directory} was open to other users, and ${name} in it ${what}`,
+      { hint: `Remove it if it is not yours, and close the directory to others: chmod 700 ${directory}` },
+    );
+  }
+}
+
+/** The same once nobody else can write; who starts the program again is to be told again, so the directory stays open. */
+function refusePlantedMeanwhile(directory: string, user: number, mode: number): void {
+  try {
+    refusePlanted(directory, user);
+  } catch (error) {
+    chmodSync(directory, mode);
+    throw error;
+  }
 }
 
 function close(directory: string): void {

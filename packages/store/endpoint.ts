@@ -12,7 +12,7 @@ import { Agent, type ClientRequestArgs } from 'node:http';
 import { createConnection } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
-import { PRIVATE_FILE_MODE } from '@sluice/host/private-directory';
+import { PRIVATE_FILE_MODE, writePrivateFile } from '@sluice/host/private-directory';
 import { messageOf, SluiceError } from '@sluice/protocol/error';
 
 export const SOCKET_FILE = 'socket';
@@ -34,7 +34,7 @@ export function endpointText(endpoint: StoreEndpoint): string {
 /** Replaces what was written before in one step, so that no reader sees half of it. */
 export function writeEndpoint(directory: string, endpoint: StoreEndpoint): void {
   const file = path.join(directory, ENDPOINT_FILE);
-  writeFileSync(`${file}.new`, `${JSON.stringify(endpoint)}\n`, { mode: PRIVATE_FILE_MODE });
+  writePrivateFile(`${file}.new`, `${JSON.stringify(endpoint)}\n`);
   renameSync(`${file}.new`, file);
 }
 
@@ -78,7 +78,7 @@ export function ensureSecret(directory: string): string {
   }
   const found = readSecret(directory);
   // Of a start that was cut short between making the file and writing it.
-  if (found === '') writeFileSync(file, drawn, { mode: PRIVATE_FILE_MODE });
+  if (found === '') writePrivateFile(file, drawn);
   return found === '' ? drawn : found;
 }
 

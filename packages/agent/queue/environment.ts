@@ -4,11 +4,12 @@
  * Invariants: a write resolves only after the transaction is on disk (LMDB syncs in the commit: overlapping sync is
  * off); a write that fails has changed nothing; running out of disk is told apart from everything else.
  */
-import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
 import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
 import { DamageLatch } from '@sluice/host/lmdb/damage-latch';
+import { openPrivateFile } from '@sluice/host/private-directory';
 import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { corruptState } from './corrupt-state.ts';
@@ -157,7 +158,7 @@ export function ensureBallast(environment: Environment): void {
   const file = ballastFile(environment);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= BALLAST_BYTES) return;
   try {
-    const descriptor = openSync(file, 'w', 0o600);
+    const descriptor = openPrivateFile(file);
     try {
       // Real bytes: a sparse file would hold no space.
       writeSync(descriptor, Buffer.alloc(BALLAST_BYTES, 0xa5));
