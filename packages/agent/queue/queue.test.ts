@@ -55,14 +55,13 @@ async function codeOf(action: () => Promise<unknown>): Promise<string> {
 
 const serverOne = 's1' as ServerId;
 
-/** Makes of a queue what an earlier version would have written: no checksums, and headers without epoch and digest. */
-async function makeFormat1(file: string): Promise<void> {
+/** Makes of a queue what an earlier version would have written: no checksums; format 1 had headers without epoch and digest. */
+async function makeOlder(file: string, format: 1 | 2): Promise<void> {
   const environment = openEnvironment(file);
   const { root, meta, headers, asideHeaders, checkpoints } = environment;
-  const withoutIdentity = (value: unknown): object =>
-    Object.fromEntries(
-      Object.entries(value as object).filter(([name]) => !['digest', 'epoch'].includes(name)),
-    );
+  const left = format === 1 ? ['digest', 'epoch'] : [];
+  const olderHeader = (value: unknown): object =>
+    Object.fromEntries(Object.entries(value as object).filter(([name]) => !left.includes(name)));
   const plain = (name: string): Database<unknown, number | string> => root.openDB({ name, encoding: 'json' });
   const [plainMeta, plainHeaders, plainAside, plainCheckpoints] = [
     plain('meta'),
@@ -72,13 +71,13 @@ async function makeFormat1(file: string): Promise<void> {
   ];
   await commit(environment, (write) => {
     for (const [key, value] of meta.entries()) write.put(plainMeta, key, value);
-    for (const [key, value] of headers.entries()) write.put(plainHeaders, key, withoutIdentity(value));
+    for (const [key, value] of headers.entries()) write.put(plainHeaders, key, olderHeader(value));
     for (const [key, value] of asideHeaders.entries()) {
       const stored = value as { header: object };
-      write.put(plainAside, key, { ...stored, header: withoutIdentity(stored.header) });
+      write.put(plainAside, key, { ...stored, header: olderHeader(stored.header) });
     }
     for (const [key, value] of checkpoints.entries()) write.put(plainCheckpoints, key, value);
-    write.put(plainMeta, 'format', 1);
+    write.put(plainMeta, 'format', format);
   });
   await root.close();
 }
@@ -142,20 +141,26 @@ describe('DurableQueue', () => {
     expect(epochs.size).toBe(4);
   });
 
-  it('brings a queue of format 1 to the present one: its blocks keep their epoch and get digests', async () => {
-    const directory = temporaryDirectory();
-    const first = await DurableQueue.open({ directory });
-    const [kept, aside] = [block(first), block(first, Buffer.from('aside'))];
-    await first.commitCut([kept, aside], [{ key: 'a', value: 7 }]);
-    await first.setAside(aside.header.id, 'a reason');
-    await first.close();
-    await makeFormat1(path.join(directory, 'queue.mdb'));
+  it.each([1, 2] as const)(
+    'brings a queue of format %i to the present one: its blocks keep their epoch and have digests',
+    async (format) => {
+      const directory = temporaryDirectory();
+      const first = await DurableQueue.open({ directory });
+      const [kept, aside] = [block(first), block(first, Buffer.from('aside'))];
+      await first.commitCut([kept, aside], [{ key: 'a', value: 7 }]);
+      await first.setAside(aside.header.id, 'a reason');
+      await first.close();
+      await makeOlder(path.join(directory, 'queue.mdb'), format);
 
-    const second = await openQueue(directory);
-    expect([...second.blocks()]).toEqual([{ header: kept.header }]);
-    expect(second.setAsideBlocks()).toMatchObject([{ header: aside.header, reason: 'a reason' }]);
-    expect(second.epoch).not.toBe(first.epoch);
-  });
+      const second = await openQueue(directory);
+      expect([...second.blocks()]).toEqual([{ header: kept.header }]);
+      expect(second.setAsideBlocks()).toMatchObject([{ header: aside.header, reason: 'a reason' }]);
+      expect(second.epoch).not.toBe(first.epoch);
+      expect([...second.checkpoints()]).toEqual([{ key: 'a', value: 7 }]);
+      // An older file is no damaged one.
+      expect(second.statistics.losses).toEqual([]);
+    },
+  );
 
   it('takes the agent id that it is given and refuses another one later', async () => {
     const directory = temporaryDirectory();

@@ -54,6 +54,8 @@ export class JournalJudge implements EntryJudge {
   }
 
   problem(): string | undefined {
+    // Names that come before the format's were judged by the present one.
+    if (this.#isOlder) return undefined;
     const count = this.#brokenCount + this.#pairs.lonelyCount;
     return count === 0 ? undefined : `${count} of its entries cannot be read`;
   }

@@ -14,6 +14,9 @@ import { acceptedBlock, crashInto, temporaryDirectory } from './journal-fixture.
 import { JOURNAL_FORMAT } from './journal-records.ts';
 import { MAX_SET_ASIDE_BLOCKS } from './set-aside.ts';
 
+/** Behind each small value since format 3. */
+const CHECKSUM_BYTES = 4;
+
 const moduleUrl = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 
 async function withJournal<T>(directory: string, action: (journal: Journal) => Promise<T>): Promise<T> {
@@ -33,7 +36,7 @@ async function loaded(journal: Journal, block: AcceptedBlock): Promise<void> {
 }
 
 /** Writes the journal in `file` back as a program without digests and checksums left it. */
-async function toFormatOne(file: string): Promise<void> {
+async function toOlder(file: string, format: 1 | 2): Promise<void> {
   const root = open({ path: file, noSubdir: true, maxDbs: 8, overlappingSync: false });
   const { meta, headers, agents, known } = openDatabases(root);
   const oldMeta = root.openDB<unknown, string>('meta', {});
@@ -42,10 +45,16 @@ async function toFormatOne(file: string): Promise<void> {
   const writes: Promise<unknown>[] = [];
   await root.transaction(() => {
     for (const [key, value] of [...meta.entries()]) writes.push(oldMeta.put(key, value));
-    writes.push(oldMeta.put('format', 1));
+    writes.push(oldMeta.put('format', format));
     for (const [key, value] of [...headers.entries()]) {
-      const record = Object.entries(value as object).filter(([name]) => name !== 'digest');
+      const record = Object.entries(value as object).filter(([name]) => format === 2 || name !== 'digest');
       writes.push(oldHeaders.put(key, Object.fromEntries(record)));
+    }
+    if (format === 2) {
+      for (const [key, value] of [...agents.entries()]) writes.push(oldAgents.put(key, value as object));
+      for (const { key, value } of [...known.getRange()])
+        writes.push(known.put(key, value.subarray(0, value.length - CHECKSUM_BYTES)));
+      return;
     }
     for (const key of known.getKeys()) writes.push(known.remove(key));
     for (const [key] of [...agents.entries()]) {
@@ -243,7 +252,7 @@ describe('Journal', () => {
       await journal.append(acceptedBlock({ sequence: 1 }));
       await journal.append(acceptedBlock({ sequence: 9000, urgency: 'urgent' }));
     });
-    await toFormatOne(join(directory.path, JOURNAL_FILE_NAME));
+    await toOlder(join(directory.path, JOURNAL_FILE_NAME), 1);
     await withJournal(directory.path, async (journal) => {
       const [normal] = journal.waitingBlocks(2);
       const [urgent] = journal.waitingBlocks(0);
@@ -255,6 +264,23 @@ describe('Journal', () => {
       await journal.append(acceptedBlock({ sequence: 3 * 4096 }));
       const marks = [...journal.waitingBlocks(2)].map((block) => block.isUnsure);
       expect(marks).toEqual([undefined, true, undefined]);
+      expect(journal.statistics.losses).toEqual([]);
+    });
+  });
+
+  it('brings a journal of format 2 to the present one, with all that it knows', async () => {
+    using directory = temporaryDirectory();
+    await withJournal(directory.path, async (journal) => {
+      await loaded(journal, acceptedBlock({ sequence: 1 }));
+      await journal.append(acceptedBlock({ sequence: 2 }));
+    });
+    await toOlder(join(directory.path, JOURNAL_FILE_NAME), 2);
+    await withJournal(directory.path, async (journal) => {
+      for (const sequence of [1, 2]) expect(journal.knows(acceptedBlock({ sequence }).header.id)).toBe(true);
+      expect([...journal.waitingBlocks(2)].map((block) => block.header)).toEqual([
+        acceptedBlock({ sequence: 2 }).header,
+      ]);
+      expect(journal.statistics.losses).toEqual([]);
     });
   });
 
