@@ -72,7 +72,7 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
     });
   }
 
-  readPayload(id: BlockId): Uint8Array | undefined {
+  readPayload(id: BlockId): ReturnType<BlockQueue['readPayload']> {
     return this.payloads.get(id.sequence);
   }
 

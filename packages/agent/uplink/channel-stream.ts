@@ -42,6 +42,8 @@ export interface ChannelStreamOptions {
   readonly sessionId: string;
   readonly grantId: GrantId;
   readonly channel: ChannelNumber;
+  /** Whether the server names the digest of what it answers: one that knows digests does. */
+  readonly namesDigests: boolean;
   /** Why the block must not be sent here; undefined when it may. */
   problemOf(header: BlockHeader, payload: Uint8Array): string | undefined;
   acknowledged(blockId: BlockId): void;
@@ -56,6 +58,8 @@ export class ChannelStream {
   readonly #abort = new AbortController();
   /** By position: a server of an older version names no digest. */
   readonly #unanswered = new Map<string, BlockId>();
+  /** Of these, what the transport was given: nobody can have the others yet. */
+  readonly #sent = new Set<string>();
   #closing = false;
 
   /** Opens the stream. */
@@ -114,7 +118,9 @@ export class ChannelStream {
     yield encodeOpenChannel({ sessionId, agentId: queue.agentId, grantId, channel });
     for await (const block of this.#outbox) {
       const payload = await this.#payloadOf(block);
-      if (payload !== undefined) yield encodeBlock(block.header, payload, block.inDoubtAt);
+      if (payload === undefined) continue;
+      this.#sent.add(positionKey(block.header.id));
+      yield encodeBlock(block.header, payload, block.inDoubtAt);
     }
   }
 
@@ -150,10 +156,12 @@ export class ChannelStream {
     const key = positionKey(readPosition(message.value, this.#options.queue.agentId));
     const id = this.#unanswered.get(key);
     const { digest } = message.value;
-    if (id === undefined || (digest.length > 0 && readDigest(digest) !== id.digest)) {
+    const isNamed = digest.length > 0 || this.#options.namesDigests;
+    if (id === undefined || !this.#sent.has(key) || (isNamed && readDigest(digest) !== id.digest)) {
       throw new SluiceError('protocol_violation', `the server answered a block that it was not sent: ${key}`);
     }
     this.#unanswered.delete(key);
+    this.#sent.delete(key);
     if (message.case === 'acknowledgement') this.#options.acknowledged(id);
     else this.#options.refused(id, readRefusal(message.value));
   }

@@ -183,6 +183,7 @@ export class ServerConnection {
       sessionId: live.sessionId,
       grantId,
       channel,
+      namesDigests: this.#intake.namesDigests,
       problemOf: (header, payload) => {
         const problem = this.#intake.problemOf(header, payload);
         if (problem !== undefined && this.#intake.decidesToEnd()) live.link.destroy(this.#notTaken(problem));

@@ -32,6 +32,11 @@ export class ServerIntake {
     return this.#olderEpoch ?? this.#queue.epoch;
   }
 
+  /** Whether the server knows digests: then it names that of each block that it answers. */
+  get namesDigests(): boolean {
+    return (this.#shared ?? FIRST_CAPABILITIES).digestKinds.length > 0;
+  }
+
   welcomed(shared: Capabilities): void {
     this.#shared = shared;
     if (shared.digestKinds.length > 0) this.#olderEpoch = undefined;
@@ -54,7 +59,7 @@ export class ServerIntake {
     const { formatNumber } = splitPayload(payload);
     const problem = this.#problem(header.id, formatNumber);
     const { epoch } = header.id;
-    if (problem === undefined && this.#takesOneEpoch && epoch !== this.epoch) {
+    if (problem === undefined && !this.namesDigests && epoch !== this.epoch) {
       return `block ${blockKey(header.id)} is of another run of this agent, which needs a connection of its own`;
     }
     if (problem !== undefined) this.#untaken = { id: header.id, formatNumber };
@@ -69,10 +74,6 @@ export class ServerIntake {
     if (problem !== undefined && (await this.#queue.readPayload(id)) !== undefined) return problem;
     this.#untaken = undefined;
     return undefined;
-  }
-
-  get #takesOneEpoch(): boolean {
-    return (this.#shared ?? FIRST_CAPABILITIES).digestKinds.length === 0;
   }
 
   #problem(id: BlockId, formatNumber: number): string | undefined {
