@@ -16,12 +16,17 @@ const COMMENT = /\/\*[A-Za-z0-9 ]*\*\//y;
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 /** Not followed by a letter: `0x1F` and `1_000` are refused. */
 const NUMBER = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.])/y;
+/** What a string begins and ends with. */
+const QUOTE = "'";
 /**
- * Escapes: of backslash and quote, of control characters by letter, and of bytes by number. Control characters themselves
- * are refused (but tab and line end), NUL among them, at which a library in C may think that the text ends.
+ * A piece of a string, no longer than the stack of regular expressions takes: of one pattern for the whole, a text of some MB
+ * overflowed it. Control characters are refused (but tab and line end), NUL among them, at which a library in C may think that
+ * the text ends.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-const STRING = /'(?:[^'\\\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\\[\\'nrt]|\\x[0-9a-fA-F]{2})*'/y;
+const PLAIN = /[^'\\\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]{1,4096}/y;
+/** Of backslash and quote, of control characters by letter, and of bytes by number. */
+const ESCAPE = /\\(?:[\\'nrt]|x[0-9a-fA-F]{2})/y;
 /** `--` begins a comment of the engine, and is refused by the look at what follows. */
 const SYMBOL = /->|::|\|\||==|!=|<>|<=|>=|-(?!-)|\/(?!\*)|[()[\]{},.+*%=<>:;]/y;
 
@@ -54,7 +59,7 @@ export class SqlScanner {
     else if (this.matches(WORD)) this.set('word', this.sql.slice(this.start, this.position));
     else if (this.matches(SYMBOL)) this.set('symbol', this.sql.slice(this.start, this.position));
     else if (this.matches(NUMBER)) this.set('number', this.sql.slice(this.start, this.position));
-    else if (this.matches(STRING)) this.set('string', '');
+    else if (this.string()) this.set('string', '');
     else throw notTaken(`the text '${this.sql.slice(this.start, this.start + 20)}'`);
     // A string that touches the word or the string before it has another meaning for the engine: x'41', 'a''b'.
     if (this.kind === 'string' && /[A-Za-z0-9_']/.test(this.sql[this.start - 1] ?? ''))
@@ -115,6 +120,19 @@ export class SqlScanner {
   unexpected(wanted: string): EngineError {
     const found = this.kind === 'end' ? 'its end' : this.kind === 'string' ? 'a string' : `'${this.text}'`;
     return notTaken(`a statement with ${found} where ${wanted} would be`);
+  }
+
+  /** Goes behind a string; stays where it is when there is none, or not a whole one. */
+  private string(): boolean {
+    if (this.sql[this.position] !== QUOTE) return false;
+    this.position += 1;
+    while (this.matches(PLAIN) || this.matches(ESCAPE));
+    if (this.sql[this.position] === QUOTE) {
+      this.position += 1;
+      return true;
+    }
+    this.position = this.start;
+    return false;
   }
 
   private set(kind: TokenKind, text: string): void {

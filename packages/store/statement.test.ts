@@ -163,6 +163,14 @@ test('an empty text is a mistake, deep nesting is refused and not a stack overfl
   expect(codeOf(`SELECT ${'('.repeat(200)}1${')'.repeat(200)}`)).toBeUndefined();
 });
 
+test('a string of many megabytes is read as any other', () => {
+  // As long as a statement may be: one pattern for all of it overflowed the stack.
+  const long = `日 \\x41${'a'.repeat(15_000_000)}`;
+  expect(codeOf(`SELECT '${long}'`)).toBeUndefined();
+  expect(codeOf(`SELECT '${long}\u0000'`)).toBe(497);
+  expect(codeOf(`SELECT '${long}`)).toBe(497);
+});
+
 test('the file of an insert stands in a literal that its name cannot leave', () => {
   const sql = 'INSERT INTO otel_logs (a) FORMAT Native';
   const infile = withInfile(sql, judge(sql, 'write'), "/a b/'; x\\", 'zstd');
