@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { addClientOptions, agentClientOf, type ClientOptions, clientError } from '../client.ts';
 import { agentsLines, jsonAgents } from '../output/agents.ts';
-import { printLine } from '../output/terminal.ts';
+import { jsonLine, printable, printLine } from '../output/terminal.ts';
 
 export function addAgentsCommand(program: Command): void {
   const agents = program
@@ -18,7 +18,7 @@ export function addAgentsCommand(program: Command): void {
     .option('--json', 'one JSON object')
     .action(async (options: ClientOptions & { json?: boolean }) => {
       const answer = await ask(options, (client) => client.listAgents({}));
-      if (options.json === true) await printLine(JSON.stringify(jsonAgents(answer)));
+      if (options.json === true) await printLine(jsonLine(jsonAgents(answer)));
       else for (const line of agentsLines(answer)) await printLine(line);
     })
     .exitOverride();
@@ -40,7 +40,9 @@ export function addAgentsCommand(program: Command): void {
       const { pinned, replaced, shared } = await ask(options, (client) =>
         client.acceptAgent({ agentId, identity: options.identity }),
       );
-      await printLine(`${agentId}: ${pinned} is pinned${replaced === '' ? '' : ` in place of ${replaced}`}`);
+      await printLine(
+        printable(`${agentId}: ${pinned} is pinned${replaced === '' ? '' : ` in place of ${replaced}`}`),
+      );
       if (!shared) await printLine('The store is away: other servers learn of it when it is back.');
     })
     .exitOverride();

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { addClientOptions, type ClientOptions, clientError, clientOf } from '../client.ts';
 import { parseMomentNanos } from '../config/units.ts';
 import { jsonRecord, recordLine } from '../output/record.ts';
-import { printLine } from '../output/terminal.ts';
+import { jsonLine, printLine } from '../output/terminal.ts';
 import { patiently } from '../patience.ts';
 
 /** Records of one page: large enough to be quick, small enough to show the first ones at once. */
@@ -65,7 +65,7 @@ async function search(query: string, options: SearchOptions, nowMs: number): Pro
         client.search({ query, range, limit: Math.min(PAGE_RECORDS, left), cursor }),
       );
       for (const record of page.records) {
-        await printLine(options.json === true ? JSON.stringify(jsonRecord(record)) : recordLine(record));
+        await printLine(options.json === true ? jsonLine(jsonRecord(record)) : recordLine(record));
       }
       left -= page.records.length;
       cursor = page.nextCursor;

@@ -4,7 +4,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
 import { addClientOptions, type ClientOptions } from '../client.ts';
 import { recordLines, shelfLines } from '../output/set-aside.ts';
-import { printLine } from '../output/terminal.ts';
+import { jsonLine, printLine } from '../output/terminal.ts';
 import { openQueueShelf, openServerShelf, type Shelf } from '../set-aside-shelf.ts';
 
 interface ShelfOptions extends ClientOptions {
@@ -27,7 +27,7 @@ export function addSetAsideCommand(program: Command): void {
   list.option('--json', 'one JSON object').action(async (options: ShelfOptions & { json?: boolean }) => {
     await withShelf(options, 'look', async (shelf) => {
       const { blocks, losses } = await shelf.list();
-      if (options.json === true) await printLine(JSON.stringify({ blocks, losses }));
+      if (options.json === true) await printLine(jsonLine({ blocks, losses }));
       else for (const line of shelfLines(blocks, losses)) await printLine(line);
     });
   });

@@ -4,7 +4,7 @@ import { addClientOptions, type ClientOptions, clientError, clientOf } from '../
 import { isHealthy } from '../output/health.ts';
 import { jsonStatus } from '../output/json-status.ts';
 import { statusLines } from '../output/status.ts';
-import { printLine } from '../output/terminal.ts';
+import { jsonLine, printLine } from '../output/terminal.ts';
 
 /** With `--check`; without it, a status that was answered is no failure whatever it says. */
 const EXIT_NOT_WELL = 1;
@@ -32,7 +32,7 @@ export function addStatusCommand(program: Command): void {
       });
       if (options.check === true && !isHealthy(status.health)) process.exitCode = EXIT_NOT_WELL;
       if (options.json === true) {
-        await printLine(JSON.stringify(jsonStatus(status)));
+        await printLine(jsonLine(jsonStatus(status)));
         return;
       }
       for (const line of statusLines(status)) await printLine(line);

@@ -4,7 +4,7 @@ import { SluiceError } from '@sluice/protocol/error';
 import type { DraftHeader } from '@sluice/wire/block-digest';
 import { readRecords } from '@sluice/wire/block-reader';
 import { openBlock } from '@sluice/wire/block-validator';
-import { printable, styled } from './terminal.ts';
+import { jsonLine, printable, styled } from './terminal.ts';
 
 /** A block, wherever it lies. */
 export interface AsideBlock {
@@ -38,7 +38,7 @@ export function recordLines(block: AsideBlock, payload: Uint8Array): string[] {
   const { id, urgency, rawBytes, recordCount } = block.header;
   try {
     return readRecords(openBlock(payload, { ...id, urgency, rawBytes, recordCount })).map((record) =>
-      JSON.stringify({
+      jsonLine({
         time: timeOf(record.timestampNanos),
         observed: timeOf(record.observedNanos),
         severity: record.severityText,
