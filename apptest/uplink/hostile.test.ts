@@ -82,6 +82,16 @@ test.each([
   await expect(raw.hear()).rejects.toThrow(/invalid_argument.*agent_id/);
 });
 
+test('U19: a connection is one agent: a second control stream on it is refused, and the first lives on', async () => {
+  raw.sayHello({ agentId: 'one' });
+  expect((await raw.hear()).case).toBe('welcome');
+  const second = new RawAgent(raw);
+  second.sayHello({ agentId: 'two' });
+  await expect(second.hear()).rejects.toThrow(/failed_precondition.*control stream/);
+  await poll(() => ingest.runs().length === 1);
+  expect(ingest.runs().map(({ run }) => run.agentId)).toEqual(['one']);
+});
+
 test('an epoch past the safe integers is refused', async () => {
   raw.sayHello({ epoch: 2n ** 60n });
   await expect(raw.hear()).rejects.toThrow(/invalid_argument.*epoch/);

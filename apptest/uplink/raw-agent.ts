@@ -2,7 +2,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
-import type { Client } from '@connectrpc/connect';
+import type { Client, Transport } from '@connectrpc/connect';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import type { ControlRequest, ControlResponse, SendRequest, SendResponse } from '@sluice/wire/gen/uplink_pb';
@@ -14,14 +14,19 @@ type SendInit = MessageInitShape<typeof SendRequestSchema>['message'];
 type Init<Message> = Exclude<Message, undefined>;
 
 export class RawAgent {
+  readonly #transport: Transport;
   readonly #client: Client<typeof UplinkService>;
   readonly #abort = new AbortController();
   readonly #control = new Outbox<ControlRequest>(100);
   #answers: AsyncIterator<ControlResponse> | undefined;
 
-  constructor(port: number) {
-    const transport = createConnectTransport({ httpVersion: '2', baseUrl: `http://127.0.0.1:${port}` });
-    this.#client = createClient(UplinkService, transport);
+  /** @param at a port for a connection of its own, or another agent's connection */
+  constructor(at: number | RawAgent) {
+    this.#transport =
+      typeof at === 'number'
+        ? createConnectTransport({ httpVersion: '2', baseUrl: `http://127.0.0.1:${at}` })
+        : at.#transport;
+    this.#client = createClient(UplinkService, this.#transport);
   }
 
   say(message: Init<ControlInit>): void {

@@ -79,6 +79,9 @@ export async function* control(
 ): AsyncGenerator<ControlResponse> {
   authorize(host, context);
   const connection = context.values.get(PEER_CONNECTION);
+  // What bounds connections bounds agents too.
+  if (connection?.takeControl() === false)
+    throw new ConnectError('this connection has its control stream already', Code.FailedPrecondition);
   const input = requests[Symbol.asyncIterator]();
   const first = await firstMessage(input, HANDSHAKE_TIMEOUT_MS, 'Hello');
   if (first.message.case !== 'hello')

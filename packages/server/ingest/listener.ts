@@ -8,6 +8,7 @@
  */
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
@@ -55,6 +56,9 @@ export class PeerConnection {
   /** Who the peer's certificate says that it is; undefined when it was asked for none. */
   readonly certificate: string | undefined;
   #pingSentAtMs: number | undefined;
+  /** The ping of {@link isAlive} that is on its way. */
+  #question: Promise<boolean> | undefined;
+  #hasControl = false;
   #heardAtMs: number = performance.now();
 
   constructor(session: http2.ServerHttp2Session, handshakeTimeoutMs: number) {
@@ -69,6 +73,13 @@ export class PeerConnection {
   /** A good Hello came: the connection may stay. */
   welcomed(): void {
     clearTimeout(this.#handshakeTimer);
+  }
+
+  /** False when the connection has its control stream already: it is one agent's. */
+  takeControl(): boolean {
+    const isFirst = !this.#hasControl;
+    this.#hasControl = true;
+    return isFirst;
   }
 
   /** Ends the connection: streams may finish for GOODBYE_TIMEOUT_MS, then the socket is destroyed. */
@@ -106,11 +117,27 @@ export class PeerConnection {
     return performance.now() - this.#heardAtMs;
   }
 
-  /** Asks the peer at once; resolves with whether it answered in time. */
+  /**
+   * Asks the peer at once; resolves with whether it answered in time. Who asks while a question is on its way waits for its
+   * answer: Node gives up a ping when ten are on their way, and a peer that is asked often would count as dead.
+   */
   async isAlive(timeoutMs: number): Promise<boolean> {
     if (this.#session.destroyed || this.#session.closed) return false;
+    this.#question ??= this.#ask().finally(() => {
+      this.#question = undefined;
+    });
+    const late = new AbortController();
+    const answer = await Promise.race([
+      this.#question,
+      sleep(timeoutMs, false, { signal: late.signal }).catch(() => false),
+    ]);
+    late.abort();
+    return answer;
+  }
+
+  /** Resolves with the answer, or with false when the connection ends. */
+  async #ask(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), timeoutMs);
     const onClose = (): void => resolve(false);
     this.#session.once('close', onClose);
     this.#session.ping((error) => {
@@ -118,7 +145,6 @@ export class PeerConnection {
       resolve(error === null);
     });
     const lives = await promise;
-    clearTimeout(timer);
     this.#session.off('close', onClose);
     return lives;
   }
