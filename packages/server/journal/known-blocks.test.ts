@@ -113,6 +113,18 @@ describe('KnownBlocks', () => {
     expect(known.agentCount).toBe(2);
   });
 
+  it('bounds the runs, also those of which all is settled, and is unsure of one that it forgot', () => {
+    const known = new KnownBlocks({ maxRuns: 3 });
+    for (let epoch = 1; epoch <= 5; epoch += 1) {
+      const { agent: run, chunk } = known.add(id('a', epoch, 1, epoch), epoch, 0);
+      known.settleBelow(agent('a'), epoch, 10 * POSITIONS_PER_CHUNK);
+      const gone = known.trim(run, chunk).map((forgotten) => [forgotten.agent.epoch, forgotten.whole]);
+      expect(gone).toEqual(epoch > 3 ? [[epoch - 3, true]] : []);
+    }
+    expect([known.agentCount, known.chunkCount]).toEqual([3, 0]);
+    expect(known.recognize(id('a', 1, 1, 1), 6)).toBe('unsure');
+  });
+
   it('bounds what a single run can make it remember, and is unsure of the rest', () => {
     const known = new KnownBlocks();
     for (let chunk = 0; chunk <= MAX_KNOWN_CHUNKS_PER_AGENT; chunk += 1) {

@@ -29,6 +29,11 @@ export const MAX_ENTRIES_PER_CHUNK: number = 4 * POSITIONS_PER_CHUNK;
  */
 export const MAX_KNOWN_CHUNKS = 65_536;
 /**
+ * Runs that are remembered, also those whose lists are all settled: each start of an agent is one. As many as lists, since a run
+ * in order has one at least; about 20 MiB. Beyond it, the one that has been silent for longest is forgotten.
+ */
+export const MAX_KNOWN_RUNS = 65_536;
+/**
  * Lists of one run of an agent: 262,144 unsettled blocks, what a full queue of 1 GiB holds in the smallest blocks. So a digest
  * is remembered for as long as an agent can hold the block. One that numbers its blocks wildly loses its own oldest memory,
  * nobody else's.
@@ -66,10 +71,12 @@ export class KnownBlocks {
   /** In order of the last touch, the longest silent first (a Map keeps the order of insertion). */
   readonly #agents = new Map<string, KnownAgent>();
   readonly #maxChunks: number;
+  readonly #maxRuns: number;
   #chunkCount = 0;
 
-  constructor(options: { readonly maxChunks?: number } = {}) {
+  constructor(options: { readonly maxChunks?: number; readonly maxRuns?: number } = {}) {
     this.#maxChunks = options.maxChunks ?? MAX_KNOWN_CHUNKS;
+    this.#maxRuns = options.maxRuns ?? MAX_KNOWN_RUNS;
   }
 
   get agentCount(): number {
@@ -157,9 +164,8 @@ export class KnownBlocks {
     if (keep.chunks.size > MAX_KNOWN_CHUNKS_PER_AGENT) {
       forgotten.push(this.#forgetUpTo(keep, Math.min(...keep.chunks.keys())));
     }
-    if (this.#chunkCount <= this.#maxChunks) return forgotten;
     for (const [key, agent] of this.#agents) {
-      if (this.#chunkCount <= this.#maxChunks) break;
+      if (this.#chunkCount <= this.#maxChunks && this.#agents.size <= this.#maxRuns) break;
       if (agent === keep) continue;
       this.#agents.delete(key);
       this.#chunkCount -= agent.chunks.size;
