@@ -1,4 +1,5 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { AgentReportSchema } from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
 import type { HealthView } from '../health/health.ts';
@@ -80,4 +81,26 @@ test('the latest notices are shown, newest first', () => {
     ?.recentNotices;
   expect(shown).toHaveLength(MAX_SHOWN_NOTICES);
   expect(shown?.[0]?.atMs).toBe(69n);
+});
+
+test('what agents tell fits the message, however much it is', () => {
+  const far = 2 ** 64 + 4096;
+  const merged = mergeStatus({
+    ...{ own, store },
+    agents: [agent('a', {})],
+    health: {
+      ...health,
+      unsearchable: {
+        oldestMs: far,
+        classes: [{ urgency: 'urgent', records: far, oldestMs: far }],
+        oldestMsByAgent: new Map([['a', far]]),
+      },
+    },
+  });
+  const bytes = toBinary(GetStatusResponseSchema, create(GetStatusResponseSchema, merged));
+  const read = fromBinary(GetStatusResponseSchema, bytes);
+  const most = BigInt(Number.MAX_SAFE_INTEGER);
+  expect(read.agents[0]?.oldestUnsearchableMs).toBe(most);
+  expect(read.health).toMatchObject({ oldestUnsearchableMs: most });
+  expect(read.health?.unsearchable).toMatchObject([{ recordCount: most, oldestAgeMs: most }]);
 });

@@ -151,11 +151,11 @@ function healthMessage({
       subject: subject.name,
     })),
     problemsTotal: [...counts.values()].reduce((total, count) => total + count, 0),
-    oldestUnsearchableMs: BigInt(Math.round(unsearchable.oldestMs)),
+    oldestUnsearchableMs: told(unsearchable.oldestMs),
     unsearchable: unsearchable.classes.map(({ urgency, records, oldestMs }) => ({
       urgency: writeUrgency(urgency),
-      recordCount: BigInt(records),
-      oldestAgeMs: BigInt(Math.round(oldestMs)),
+      recordCount: told(records),
+      oldestAgeMs: told(oldestMs),
     })),
   };
 }
@@ -163,13 +163,21 @@ function healthMessage({
 function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShape<typeof AgentStatusSchema> {
   const oldestMs = health.unsearchable.oldestMsByAgent.get(agent.agentId) ?? 0;
   return {
-    oldestUnsearchableMs: BigInt(Math.round(oldestMs)),
+    oldestUnsearchableMs: told(oldestMs),
     agentId: agent.agentId,
     connected: agent.connected,
     lastSeenMs: BigInt(agent.lastSeenMs),
     ...(agent.report === undefined ? {} : { report: agent.report }),
     ...(agent.identity === undefined ? {} : { identity: agent.identity }),
   };
+}
+
+/**
+ * A number that was made of what agents tell, for a uint64. Agents may tell anything: an age of 2^64 - 1 that grew since, or
+ * a sum of such, fitted no message, and nobody saw the status any more.
+ */
+function told(value: number): bigint {
+  return BigInt(Math.min(Math.max(0, Math.round(value)), Number.MAX_SAFE_INTEGER));
 }
 
 /** The latest notices, newest first. */
