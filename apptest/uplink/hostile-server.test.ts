@@ -2,13 +2,14 @@
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { Uplink } from '@sluice/agent/uplink/uplink';
 import type { SendResponseSchema, WelcomeSchema } from '@sluice/wire/gen/uplink_pb';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { MemoryQueue, startAgent, until } from './fixtures.ts';
+import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
 
 type Answer = MessageInitShape<typeof SendResponseSchema>;
 
@@ -26,10 +27,12 @@ afterEach(async () => {
  * A server that grants once.
  *
  * @param answersTo what it says to the opening of a channel (undefined), and to each block by its position
+ * @param complaint with which it ends each control stream
  */
 async function startHostile(
   capabilities: MessageInitShape<typeof WelcomeSchema>,
   answersTo: (block: { readonly epoch: bigint; readonly sequence: bigint } | undefined) => Answer[],
+  complaint?: string,
 ): Promise<number> {
   server = http2.createServer(
     connectNodeAdapter({
@@ -38,6 +41,7 @@ async function startHostile(
           control: async function* (requests) {
             for await (const { message } of requests) {
               if (message.case === 'hello') {
+                if (complaint !== undefined) throw new ConnectError(complaint, Code.Unavailable);
                 const value = { protocolMajor: 1, serverId: 'hostile', sessionId: 'x', ...capabilities };
                 yield { message: { case: 'welcome' as const, value } };
               }
@@ -109,4 +113,14 @@ test('U12: a block that has not left is not acknowledged, whatever the server sa
   const queue = queueOfTwo(new SlowQueue());
   expect(await outcome(queue, port)).toContain('a block that it was not sent');
   expect(queue.headers.size).toBe(2);
+});
+
+test('U19: what one server says at length keeps no other one from hearing of the agent', async () => {
+  const port = await startHostile({}, () => [], 'long '.repeat(100_000));
+  const honest = await startServer('honest', new MemoryJournal());
+  agent = startAgent(new MemoryQueue(), [port, honest.port]);
+  await poll(() => honest.reports()[0]?.report?.servers.some(({ error }) => error.includes('long')) ?? false);
+  expect(agent.view().connections.map(({ connected }) => connected)).toEqual([false, true]);
+  await agent.stop(0);
+  await honest.stop();
 });

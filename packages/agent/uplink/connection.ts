@@ -227,13 +227,15 @@ export class ServerConnection {
           error.code === 'protocol_mismatch' ||
           error.code === 'unauthorized' ||
           error.code === 'config_invalid';
-        if (!this.#leaving && error.message !== this.#error) {
+        // A server's own words may be long: they go into the log, and into the report to every other server.
+        const message = readText(error.message);
+        if (!this.#leaving && message !== this.#error) {
           this.#host.logger.warn(
             { address: this.server.address, code: error.code, hint: error.hint },
-            error.message,
+            message,
           );
         }
-        this.#error = error.message;
+        this.#error = message;
       }
       if (this.#leaving) return;
       failures = Date.now() - startedAt >= STABLE_CONNECTION_MS ? 1 : failures + 1;

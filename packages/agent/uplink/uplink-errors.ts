@@ -1,6 +1,7 @@
 /** What servers answer when something is wrong, in our words. */
 import { Code, ConnectError } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/protocol/error';
+import { readText } from '@sluice/wire/convert';
 
 /** Answers by which a server says that it will not take this channel, however often it is tried. */
 export function isTypedRefusal(error: unknown): boolean {
@@ -15,7 +16,7 @@ export function isTypedRefusal(error: unknown): boolean {
 
 /** What to log of an error of a stream. */
 export function streamErrorText(error: unknown): string {
-  return error instanceof ConnectError ? error.rawMessage : SluiceError.from(error).message;
+  return readText(error instanceof ConnectError ? error.rawMessage : SluiceError.from(error).message);
 }
 
 /** Why a connection ended, or could not be made, in our words. */
