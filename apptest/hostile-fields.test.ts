@@ -28,6 +28,8 @@ const BYTES = ['', Buffer.alloc(32, 255).toString('base64')];
 const LINES = 5;
 /** A call of the hostile agent that neither ends nor goes on is left behind after so long. */
 const ATTEMPT_MS = 3000;
+/** Some tests make about a hundred attempts. */
+const PATIENCE = { timeout: 100 * ATTEMPT_MS };
 
 let directory: string;
 let server: RunningProgram;
@@ -55,7 +57,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('Hello', async () => {
+test('Hello', PATIENCE, async () => {
   const base = { protocolMajor: 1, epoch: '5', nextSequence: '1000' };
   let tried = 0;
   for (const hello of variants(messageOf('hello'), base)) {
@@ -72,6 +74,7 @@ test('Hello', async () => {
 
 test.each(['uploadRequest', 'priorityViolationNotice', 'agentReport', 'goodbye', 'proof'])(
   '%s',
+  PATIENCE,
   async (kind) => {
     let tried = 0;
     for (const message of variants(messageOf(kind), {})) {
@@ -97,7 +100,7 @@ test.each(['uploadRequest', 'priorityViolationNotice', 'agentReport', 'goodbye',
   },
 );
 
-test('Block', async () => {
+test('Block', PATIENCE, async () => {
   const schema = SendRequestSchema.fields.find((field) => field.localName === 'block')?.message;
   if (schema === undefined) throw new Error('no block in the schema');
   let tried = 0;

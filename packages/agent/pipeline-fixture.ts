@@ -16,7 +16,7 @@ import type { FileSourceOptions } from './source/file-source.ts';
 import type { LineConsumer } from './source/line-consumer.ts';
 
 const POLL_MS = 10;
-const WAIT_LIMIT_MS = 20_000;
+const WAIT_LIMIT_MS = 50_000;
 
 /** A line with the path that it was read under, as the fixture's blocks keep it. */
 export interface RecordedLine {
