@@ -30,6 +30,14 @@ test('a directory where a file should be, and a file where a directory should be
 test('a full disk and a read-only file system are told as what they are', () => {
   const error = (code: string): Error => Object.assign(new Error(code), { code });
   expect(fileProblem('the queue', '/x', error('ENOSPC')).code).toBe('disk_full');
+  const ofSqlite = Object.assign(new Error('database or disk is full'), {
+    code: 'ERR_SQLITE_ERROR',
+    errcode: 13,
+  });
+  expect(fileProblem('the lock of', '/x', ofSqlite)).toMatchObject({
+    code: 'disk_full',
+    hint: 'Free space on that disk.',
+  });
   expect(fileProblem('the queue', '/x', error('EROFS'))).toMatchObject({
     code: 'config_invalid',
     message: expect.stringContaining('read-only'),

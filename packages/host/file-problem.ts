@@ -28,7 +28,14 @@ const REASONS: ReadonlyMap<string, { readonly reason: string; readonly hint: (pa
         hint: () => 'Move the file away, or choose another data directory.',
       },
     ],
-    ['ELOOP', { reason: 'its links lead in a circle', hint: () => 'Choose another data directory.' }],
+    // Files that are written anew follow no link.
+    [
+      'ELOOP',
+      {
+        reason: 'a link is where a file should be, or links lead in a circle',
+        hint: (path) => `Remove the link ${path}, or choose another data directory.`,
+      },
+    ],
     ['ENAMETOOLONG', { reason: 'its name is too long', hint: () => 'Choose a shorter path.' }],
     ['EIO', { reason: 'its disk fails', hint: () => 'Look at the kernel log, and replace the disk.' }],
     [
@@ -38,6 +45,8 @@ const REASONS: ReadonlyMap<string, { readonly reason: string; readonly hint: (pa
     ['ENFILE', { reason: 'too many files are open', hint: () => 'Allow the system more open files.' }],
   ]);
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+/** SQLite's primary result code for a full disk, https://sqlite.org/rescode.html#full */
+const SQLITE_FULL = 13;
 
 /**
  * @param what for the reader, e.g. "the queue"
@@ -50,7 +59,7 @@ export function fileProblem(what: string, path: string, error: unknown): SluiceE
   // What the system names may be a part of the path.
   const named =
     error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : path;
-  if (FULL_CODES.has(code)) {
+  if (FULL_CODES.has(code) || saysSqliteFull(error)) {
     return new SluiceError('disk_full', `${what} ${path} finds no room: the disk is full`, {
       cause: error,
       hint: 'Free space on that disk.',
@@ -63,6 +72,11 @@ export function fileProblem(what: string, path: string, error: unknown): SluiceE
     cause: error,
     hint: known?.hint(named) ?? 'Choose a data directory on a local disk that belongs to this user alone.',
   });
+}
+
+function saysSqliteFull(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
+  return (error.errcode & 0xff) === SQLITE_FULL;
 }
 
 /** @returns the code that an error of the system has, e.g. `EACCES` */

@@ -135,7 +135,7 @@ export const TROUBLES: Readonly<Record<TroubleCode, TroubleKind>> = {
     summary:
       'Lost from the queue of agent {subject}: {blocks:block} that no server had acknowledged. {reason}',
     action:
-      'See why (the disk, a copy put back, somebody who deleted it). Then say on that machine that it is known: `sluice set-aside acknowledge --data DIR`.',
+      'See why (the disk, a copy put back, somebody who deleted it). Then stop the agent, say on its machine that it is known (`sluice set-aside acknowledge --data DIR`), and start it again.',
   },
   loading_stalled: {
     ...{ severity: 'error', raiseAfterMs: 0, endAfterMs: 3_000 },

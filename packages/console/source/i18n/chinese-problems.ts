@@ -44,7 +44,7 @@ export const chineseProblems: ReadonlyMap<string, ProblemWords> = new Map(
     agent_queue_lost: {
       summary: '代理 {subject} 的队列丢失了 {blocks} 个尚无服务器确认的数据块。{reason}',
       action:
-        '请查明原因（磁盘、被还原的副本、被人删除）。然后在该机器上确认已知晓：`sluice set-aside acknowledge --data DIR`。',
+        '请查明原因（磁盘、被还原的副本、被人删除）。然后停止该代理，在其机器上确认已知晓（`sluice set-aside acknowledge --data DIR`），再重新启动。',
     },
     loading_stalled: {
       summary: '写入存储已停滞：日志缓存中有 {records} 条记录（{urgencies}）在等待，原因：{reason}',
