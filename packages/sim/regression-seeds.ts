@@ -54,4 +54,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
       'U2: the answer to a replaced request made the agent ask again: grants to requests that it had forgotten were lost',
     mutation: 'the answer to a replaced request lets ask again',
   },
+  {
+    seed: 700_000_417,
+    reason:
+      'U25: another content at a position of which digests were forgotten made the first one a conflict when it came again',
+  },
 ];

@@ -17,6 +17,8 @@ import type { Machines } from './world.ts';
 /** Both together run in some 8 s; `npm run sim -- --seeds 10000` runs many. */
 const FIXED_SEEDS = 200;
 const FRESH_SEEDS = 200;
+/** They take half a minute alone; on a busy machine they took more than one. */
+const SEEDS_TIMEOUT_MS = 300_000;
 
 function failuresOf(first: number, count: number): string[] {
   const failures: string[] = [];
@@ -51,11 +53,11 @@ test('a seed runs exactly the same in two processes, another one differently', a
   expect(other).not.toBe(first);
 });
 
-test('simulation: fixed seeds keep all rules', () => {
+test('simulation: fixed seeds keep all rules', { timeout: SEEDS_TIMEOUT_MS }, () => {
   expect(failuresOf(1, FIXED_SEEDS)).toEqual([]);
 });
 
-test('simulation: fresh seeds keep all rules', () => {
+test('simulation: fresh seeds keep all rules', { timeout: SEEDS_TIMEOUT_MS }, () => {
   const first = 1_000_000 + Math.floor(Math.random() * 1_000_000_000);
   // Named in the failure, for whoever wants to see it again.
   expect(failuresOf(first, FRESH_SEEDS), `seeds from ${first}`).toEqual([]);

@@ -49,11 +49,8 @@ describe('KnownBlocks', () => {
         for (const { name, sequence, content } of operations) {
           const contents = added.get(`${name}/${sequence}`) ?? new Set();
           const isForgettable = sequence < (from.get(name) ?? sealedBefore);
-          const expected: Recognition[] = contents.has(content)
-            ? ['known']
-            : contents.size > 0
-              ? ['conflict']
-              : [isForgettable ? 'unsure' : 'new'];
+          const kept: Recognition = contents.size > 0 ? 'conflict' : 'new';
+          const expected: Recognition[] = contents.has(content) ? ['known'] : isForgettable ? [] : [kept];
           if (isForgettable) expected.push('unsure');
           expect(expected).toContain(known.recognize(id(name, sequence, content), sealedBefore));
         }
@@ -91,6 +88,16 @@ describe('KnownBlocks', () => {
     expect(known.chunkCount).toBe(1);
     expect(known.recognize(id('a', 1), 0)).toBe('unsure');
     expect(known.recognize(id('a', 2 * POSITIONS_PER_CHUNK), 0)).toBe('known');
+  });
+
+  it('is unsure of what may be forgotten, also where another content came for its position since', () => {
+    const known = new KnownBlocks();
+    known.add(id('a', 5, 1), 0, 0);
+    known.settleBelow(agent('a'), 1, POSITIONS_PER_CHUNK);
+    known.add(id('a', 5, 2), 0, 0);
+    expect(known.recognize(id('a', 5, 2), 0)).toBe('known');
+    expect(known.recognize(id('a', 5, 1), 0)).toBe('unsure');
+    expect(known.recognize(id('a', 5, 3), 0)).toBe('unsure');
   });
 
   it('is unsure of what an unknown run had sealed before, and not of what it sealed since', () => {

@@ -42,7 +42,7 @@ export const MAX_KNOWN_CHUNKS_PER_AGENT = 4096;
 
 /**
  * What is known of a block that arrives: `known`, this very content was accepted; `conflict`, another content was accepted at
- * its position; `unsure`, what was accepted at its position may have been forgotten; `new`, nothing was.
+ * its position, and this one never; `unsure`, this very content may have been accepted and forgotten; `new`, nothing was.
  */
 export type Recognition = 'known' | 'conflict' | 'unsure' | 'new';
 
@@ -96,8 +96,9 @@ export class KnownBlocks {
   recognize(id: BlockId, sealedBefore: number): Recognition {
     const agent = this.#agents.get(agentKey(id.agentId, id.epoch));
     const found = findIn(agent?.chunks.get(chunkOf(id.sequence)), id);
-    if (found !== 'new') return found;
-    return id.sequence < (agent?.rememberedFrom ?? sealedBefore) ? 'unsure' : 'new';
+    // Below the mark, another content at the position says nothing of this one: its digest may have been forgotten.
+    const isKept = found === 'known' || id.sequence >= (agent?.rememberedFrom ?? sealedBefore);
+    return isKept ? found : 'unsure';
   }
 
   /** True when this very block was accepted and is remembered. */
