@@ -178,8 +178,8 @@ async function restorePositions(environment: Environment, marked: QueueMarkState
 }
 
 /**
- * Marks were lost: any block without one may be at a server whose answer never came. Marked, it is compared with what the
- * store has before it is shown; unmarked, it would be there twice.
+ * Marks that name the server which may already have a block were lost. Each block gets one, so that the store is asked before it is
+ * shown: sent without one, a block that such a server has would be stored twice.
  */
 async function doubtAllBlocks(environment: Environment): Promise<void> {
   const { headers, inDoubt } = environment;
