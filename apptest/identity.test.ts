@@ -3,11 +3,11 @@ import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
+import { FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { RecordFields } from '@sluice/block/record';
 import { pickPort } from '@sluice/host/pick-port';
 import type { AgentId } from '@sluice/protocol/model';
-import { BlockBuilder, compressBlockSync } from '@sluice/wire/block-builder';
-import { FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
-import { RecordFields } from '@sluice/wire/block-record';
 import type { BlockSchema } from '@sluice/wire/gen/uplink_pb';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { writeCertificate } from './support/certificates.ts';

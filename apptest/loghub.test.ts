@@ -4,12 +4,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Recorder } from '@sluice/agent/record/recorder';
-import { splitLines } from '@sluice/agent/source/line-splitter';
+import { compressBlockSync } from '@sluice/block/builder';
+import { type ReadRecord, readRecords } from '@sluice/block/reader';
+import { openBlock } from '@sluice/block/validator';
 import type { AgentId } from '@sluice/protocol/model';
-import { compressBlockSync } from '@sluice/wire/block-builder';
-import { type ReadRecord, readRecords } from '@sluice/wire/block-reader';
-import { openBlock } from '@sluice/wire/block-validator';
+import { Recorder } from '@sluice/record/recorder';
+import { splitLines } from '@sluice/source/file/line-splitter';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
 

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DurableQueue } from '@sluice/agent/queue/queue';
+import { BlockBuilder, compressBlock } from '@sluice/block/builder';
+import { withDigest } from '@sluice/block/digest';
+import { RecordFields } from '@sluice/block/record';
 import type { AgentId, BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
-import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
-import { withDigest } from '@sluice/wire/block-digest';
-import { RecordFields } from '@sluice/wire/block-record';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RunningUp, sluice, startUp } from './support/programs.ts';
 

@@ -3,7 +3,7 @@
  *
  * Columns are collected into typed arrays and handed to the library as they are; its own builders would be slower.
  */
-import { GrowableBytes } from '@sluice/wire/block-buffer';
+import { GrowableBytes } from '@sluice/block/buffer';
 import {
   type Data,
   DataType,

@@ -9,12 +9,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
+import { completeBlock, completedColumns } from '@sluice/block/completion';
+import { withDigest } from '@sluice/block/digest';
+import { type PreparedAttributes, prepareAttributes, RecordFields } from '@sluice/block/record';
+import { openBlock } from '@sluice/block/validator';
 import type { AgentId, ServerId } from '@sluice/protocol/model';
-import { BlockBuilder, compressBlockSync } from '@sluice/wire/block-builder';
-import { completeBlock, completedColumns } from '@sluice/wire/block-completion';
-import { withDigest } from '@sluice/wire/block-digest';
-import { type PreparedAttributes, prepareAttributes, RecordFields } from '@sluice/wire/block-record';
-import { openBlock } from '@sluice/wire/block-validator';
 import { Session } from 'chdb';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { type BenchRecord, encodeArrow, validateArrow } from './codec-arrow.ts';

@@ -13,14 +13,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BlockBuilder, compressBlock } from '@sluice/block/builder';
+import { withDigest } from '@sluice/block/digest';
+import { RecordFields } from '@sluice/block/record';
 import { type AgentId, type BlockHeader, URGENCY_CLASSES, type UrgencyClass } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
 import { type Loader, startLoader } from '@sluice/server/loader/loader';
 import { migrate } from '@sluice/server/store/migrate';
 import { createStoreClient, type StoreClient } from '@sluice/server/store/store-client';
-import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
-import { withDigest } from '@sluice/wire/block-digest';
-import { RecordFields } from '@sluice/wire/block-record';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { startProgram } from '../apptest/support/programs.ts';
 

@@ -5,9 +5,9 @@
  * and how many lines got a time and a severity. Not measured: reading the file, compression, the queue.
  */
 import { readFileSync } from 'node:fs';
-import { Recorder } from '@sluice/agent/record/recorder';
-import { splitLines } from '@sluice/agent/source/line-splitter';
 import type { AgentId } from '@sluice/protocol/model';
+import { Recorder } from '@sluice/record/recorder';
+import { splitLines } from '@sluice/source/file/line-splitter';
 import { corpusLines } from '../apptest/support/corpus.ts';
 
 const DEFAULT_LINES = 500_000;

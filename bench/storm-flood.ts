@@ -7,9 +7,9 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Recorder } from '@sluice/agent/record/recorder';
-import { splitLines } from '@sluice/agent/source/line-splitter';
 import type { AgentId } from '@sluice/protocol/model';
+import { Recorder } from '@sluice/record/recorder';
+import { splitLines } from '@sluice/source/file/line-splitter';
 import { createRandom } from '../apptest/support/corpus.ts';
 
 /** How often due lines are written: a program that logs a lot writes some ten KiB at once. */

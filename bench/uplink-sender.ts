@@ -8,8 +8,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockQueue, WaitingBlock } from '@sluice/agent/uplink/block-queue';
 import { startUplink } from '@sluice/agent/uplink/uplink';
+import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { AgentId, BlockId, TimeMs } from '@sluice/protocol/model';
-import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { pino } from 'pino';
 import { startPlainSender } from './uplink-plain.ts';
 

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockQueue, WaitingBlock } from '@sluice/agent/uplink/block-queue';
 import type { Uplink, UplinkOptions } from '@sluice/agent/uplink/uplink';
 import { startUplink } from '@sluice/agent/uplink/uplink';
+import { withDigest } from '@sluice/block/digest';
 import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ArrivedBlock, BlockJournal } from '@sluice/server/ingest/block-journal';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { startIngest } from '@sluice/server/ingest/ingest';
 import type { IngestOptions } from '@sluice/server/ingest/ingest-options';
-import { withDigest } from '@sluice/wire/block-digest';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 

@@ -2,8 +2,8 @@
 import type { Server } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SluiceError } from '@sluice/base/error';
 import type { AgentServerMachineView } from '@sluice/protocol/agent-view';
-import { SluiceError } from '@sluice/protocol/error';
 import { MIN_REQUEST_INTERVAL_MS } from '@sluice/protocol/limits';
 import type { ServerId } from '@sluice/protocol/model';
 import type { Ingest } from '@sluice/server/ingest/ingest';

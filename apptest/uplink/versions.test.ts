@@ -7,17 +7,12 @@ import path from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { startAgent as startWholeAgent } from '@sluice/agent/agent';
 import type { Uplink } from '@sluice/agent/uplink/uplink';
+import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
+import { FIRST_BLOCK_FORMAT, formatMark, LATEST_BLOCK_FORMAT, splitPayload } from '@sluice/block/formats';
+import { RecordFields } from '@sluice/block/record';
+import { checkBlock } from '@sluice/block/validator';
 import type { BlockPosition } from '@sluice/protocol/model';
 import type { Ingest } from '@sluice/server/ingest/ingest';
-import { BlockBuilder, compressBlockSync } from '@sluice/wire/block-builder';
-import {
-  FIRST_BLOCK_FORMAT,
-  formatMark,
-  LATEST_BLOCK_FORMAT,
-  splitPayload,
-} from '@sluice/wire/block-formats';
-import { RecordFields } from '@sluice/wire/block-record';
-import { checkBlock } from '@sluice/wire/block-validator';
 import { oldMessages } from '@sluice/wire/fixtures/1.0/version-1.0';
 import { ControlRequestSchema, SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import { pino } from 'pino';

@@ -7,10 +7,10 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import path from 'node:path';
-import { keepDamagedFile } from '@sluice/host/damaged-file';
-import { readDurableFile, writeDurableFile } from '@sluice/host/durable-file';
+import { messageOf, SluiceError } from '@sluice/base/error';
+import { keepDamagedFile } from '@sluice/durable/damaged-file';
+import { readDurableFile, writeDurableFile } from '@sluice/durable/durable-file';
 import { codeOf } from '@sluice/host/file-problem';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
 import { IDENTITY_KEY_BYTES } from '@sluice/wire/identity-proof';
 
 /** PKCS #8 in PEM: what every tool for keys reads. */

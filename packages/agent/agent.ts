@@ -3,17 +3,17 @@
  */
 
 import path from 'node:path';
-import { LOCK_FILE_NAME } from '@sluice/host/directory-lock';
-import { DiskWatch } from '@sluice/host/disk-watch';
+import { LOCK_FILE_NAME } from '@sluice/durable/directory-lock';
+import { DiskWatch } from '@sluice/durable/disk-watch';
 import { isoTime } from '@sluice/host/iso-time';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
+import { Recorder } from '@sluice/record/recorder';
+import type { UrgencyRule } from '@sluice/record/urgency';
+import { defaultExcludeGlobs, defaultWatchGlobs } from '@sluice/source/file/default-globs';
 import type { Logger } from 'pino';
 import { loadAgentKey } from './agent-key.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
-import { Recorder } from './record/recorder.ts';
-import type { UrgencyRule } from './record/urgency.ts';
-import { defaultExcludeGlobs, defaultWatchGlobs } from './source/default-globs.ts';
 import type { ClientTls } from './uplink/http2-link.ts';
 import type { QueueFacts } from './uplink/report.ts';
 import { startUplink, type Uplink } from './uplink/uplink.ts';

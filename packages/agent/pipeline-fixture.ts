@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
+import type { SealedRawBlock } from '@sluice/block/builder';
+import { FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import type { BlockHeader, BlockPosition, TimeMs } from '@sluice/protocol/model';
-import type { SealedRawBlock } from '@sluice/wire/block-builder';
-import { FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
+import type { FileSourceOptions } from '@sluice/source/file/file-source';
+import type { LineConsumer } from '@sluice/source/line-consumer';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
-import type { FileSourceOptions } from './source/file-source.ts';
-import type { LineConsumer } from './source/line-consumer.ts';
 
 const POLL_MS = 10;
 const WAIT_LIMIT_MS = 50_000;

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { openBlock } from '@sluice/wire/block-validator';
+import { openBlock } from '@sluice/block/validator';
+import { Recorder } from '@sluice/record/recorder';
+import type { LineConsumer } from '@sluice/source/line-consumer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
 import { LineRecorder, PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
-import { Recorder } from './record/recorder.ts';
-import type { LineConsumer } from './source/line-consumer.ts';
 
 /** Throws at each line that says so. */
 class ThrowingRecorder extends LineRecorder {

@@ -9,16 +9,17 @@
  * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way; files wait in place.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/base/error';
+import { compressBlock, type SealedRawBlock } from '@sluice/block/builder';
+import { withDigest } from '@sluice/block/digest';
+import type { BlockFormat } from '@sluice/block/formats';
+import { releaseMemory } from '@sluice/block/release-memory';
 import type { BlockHeader, BlockPosition } from '@sluice/protocol/model';
-import { compressBlock, type SealedRawBlock } from '@sluice/wire/block-builder';
-import { withDigest } from '@sluice/wire/block-digest';
-import type { BlockFormat } from '@sluice/wire/block-formats';
-import { releaseMemory } from '@sluice/wire/release-memory';
-import type { CheckpointChange, DurableQueue, NewBlock } from './queue/queue.ts';
-import { FileSource, type FileSourceOptions } from './source/file-source.ts';
-import type { LineConsumers } from './source/line-consumer.ts';
-import type { SourceStates } from './source/source-states.ts';
+import type { CheckpointChange } from '@sluice/source/checkpoint-change';
+import { FileSource, type FileSourceOptions } from '@sluice/source/file/file-source';
+import type { SourceStates } from '@sluice/source/file/source-states';
+import type { LineConsumers } from '@sluice/source/line-consumer';
+import type { DurableQueue, NewBlock } from './queue/queue.ts';
 
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
 export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;

@@ -3,9 +3,9 @@
  */
 import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
+import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { tlsProblem } from '@sluice/host/tls-problem';
-import { SluiceError } from '@sluice/protocol/error';
 import { AgentService } from '@sluice/wire/gen/agents_pb';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { SetAsideService } from '@sluice/wire/gen/set_aside_pb';

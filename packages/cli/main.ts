@@ -1,9 +1,10 @@
 /**
  * The `sluice` command. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
+
+import { SluiceError } from '@sluice/base/error';
 import { isSupervised, tellFailed } from '@sluice/host/child-process';
 import { usePrivateUmask } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
 import { CommanderError } from 'commander';
 import { createProgram } from './command-tree.ts';
 import { endQuietlyOnClosedPipe, printError } from './output/terminal.ts';

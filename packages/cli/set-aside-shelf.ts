@@ -1,7 +1,7 @@
 /** Where blocks lie aside, as the commands see it: the journal of a server, through its API, or the queue in a directory. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
 import { readUrgency } from '@sluice/wire/convert';
 import type { SetAsideBlock } from '@sluice/wire/gen/set_aside_pb';

@@ -2,7 +2,7 @@
  * The child's side of supervision: says `ready` or `failed` to the parent, and ends when asked by a signal or when the
  * parent is gone.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { FailedMessage, ReadyMessage } from './child-supervisor.ts';
 
 /** @returns true when a supervisor of this project started this process */

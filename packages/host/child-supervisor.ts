@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 /** First wait before a restart; doubles up to the maximum while the child keeps dying young. */
 export const FIRST_RESTART_DELAY_MS = 100;

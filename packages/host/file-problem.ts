@@ -2,7 +2,7 @@
  * What the system says of a file that cannot be used, in words that help: what was wrong, with which path, and what to do.
  */
 import { closeSync, openSync, type Stats, statSync } from 'node:fs';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/base/error';
 
 /** Codes of the system, and what they mean to whoever starts a program on a data directory. */
 const REASONS: ReadonlyMap<string, { readonly reason: string; readonly hint: (path: string) => string }> =

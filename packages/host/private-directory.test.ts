@@ -15,9 +15,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { lockDirectory } from '@sluice/durable/directory-lock';
+import { writeDurableFile } from '@sluice/durable/durable-file';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lockDirectory } from './directory-lock.ts';
-import { writeDurableFile } from './durable-file.ts';
 import { makePrivateDirectory } from './private-directory.ts';
 
 /** Any that is not ours. */

@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { fileProblem } from './file-problem.ts';
 
 export const PRIVATE_DIRECTORY_MODE = 0o700;

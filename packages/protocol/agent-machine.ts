@@ -5,6 +5,8 @@
  * Invariants: deterministic, no clock but the events' times; no block is sent without a live grant with quota; a block
  * is forgotten only after an acknowledgement; a block is never in two places.
  */
+
+import { createRandom, nextRandom } from '@sluice/base/random';
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
 import { AgentHistory } from './agent-history.ts';
 import type { SilenceTimes } from './agent-silence.ts';
@@ -46,7 +48,6 @@ import type {
   UrgencyClass,
 } from './model.ts';
 import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
-import { createRandom, nextRandom } from './random.ts';
 import type { Need } from './request-policy.ts';
 import { needOf, remainsOf, requestDueMs } from './request-policy.ts';
 import { noticeFor } from './violation.ts';

@@ -4,8 +4,9 @@
  * Invariants: a block entry is in exactly one place: waiting for any server, bound to one server, in flight on one
  * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
  */
+
+import type { Slot } from '@sluice/base/collections/slot';
 import type { BlockHeader, ChannelNumber, ClosedChannel, GrantId, ServerId } from './model.ts';
-import type { Slot } from './slot.ts';
 
 /** Where a block is. `gone`: acknowledged or set aside. */
 export type BlockPlace = 'waiting' | 'bound' | 'in_flight' | 'gone';

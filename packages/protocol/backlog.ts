@@ -5,14 +5,15 @@
  * no operation but `unacknowledged` scans the blocks; what a block leaves behind in the places where it was is forgotten
  * with it (U19), however often servers come and go.
  */
+
+import { RemovalHeap } from '@sluice/base/collections/removal-heap';
+import type { Slot } from '@sluice/base/collections/slot';
 import type { BlockEntry, Channel, Release } from './agent-state.ts';
 import type { BlockHeap } from './block-heap.ts';
 import { createBlockHeap } from './block-heap.ts';
 import { MAX_SERVERS_REMEMBERED } from './limits.ts';
 import type { BlockHeader, BlockId, ClassBacklog, ServerId, UrgencyClass } from './model.ts';
 import { blockKey, URGENCY_CLASSES, urgencyRank } from './model.ts';
-import { RemovalHeap } from './removal-heap.ts';
-import type { Slot } from './slot.ts';
 
 interface Totals {
   recordCount: number;

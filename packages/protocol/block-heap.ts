@@ -2,8 +2,9 @@
  * The blocks of one class in order of sequence. A heap and not a list, because blocks come back (in doubt, refused)
  * and are then older than what waits.
  */
+
+import { RemovalHeap } from '@sluice/base/collections/removal-heap';
 import type { BlockEntry } from './agent-state.ts';
-import { RemovalHeap } from './removal-heap.ts';
 
 export type BlockHeap = RemovalHeap<BlockEntry>;
 

@@ -4,8 +4,9 @@
  * Invariants: pure; the highest channel has room for the first block that waits; the reserve for urgent blocks never takes that room,
  * nor that of a full block where there is one.
  */
+
+import { SluiceError } from '@sluice/base/error';
 import { channelNumber } from './brand.ts';
-import { SluiceError } from './error.ts';
 import {
   HEADROOM_BYTES,
   IDLE_QUOTA_BYTES,

@@ -5,8 +5,7 @@
  * Invariants of this module: it holds types and limits only; no I/O, no clock, no randomness, no mutable state.
  */
 
-declare const brand: unique symbol;
-type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+import type { Branded } from '@sluice/base/brand';
 
 /** Names one server, chosen by its operator; at most {@link MAX_ID_BYTES} bytes. Comparable: ties are broken by it. */
 export type ServerId = Branded<string, 'ServerId'>;
@@ -29,7 +28,7 @@ export const URGENCY_CLASSES = ['urgent', 'elevated', 'normal', 'bulk'] as const
 /** `urgent`: ERROR, FATAL. `elevated`: WARN. `normal`: INFO or unknown. `bulk`: DEBUG, TRACE. */
 export type UrgencyClass = (typeof URGENCY_CLASSES)[number];
 
-/** Names what a block holds: the same for equal content, and for no other. Opaque here (packages/wire/block-digest.ts). */
+/** Names what a block holds: the same for equal content, and for no other. Opaque here (packages/block/digest.ts). */
 export type BlockDigest = Branded<string, 'BlockDigest'>;
 
 /** The place of a block among all of its agent, drawn before its content is sealed. */

@@ -5,7 +5,7 @@
  * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being
  * recalled is more than what is wanted by one grant at most; quota of agents with nothing waiting stays theirs.
  */
-import { Fifo } from './fifo.ts';
+import { Fifo } from '@sluice/base/collections/fifo';
 import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_UNUSED_MS } from './limits.ts';
 import type { Agent, GivenGrant, Recallable } from './server-state.ts';
 import { leftBytes } from './server-state.ts';

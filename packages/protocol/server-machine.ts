@@ -6,9 +6,11 @@
  * plus the bytes being written above the journal's room; a block within a live grant is always taken; a block is
  * acknowledged only when durable.
  */
+
+import { Fifo } from '@sluice/base/collections/fifo';
+import { WaitingLine } from '@sluice/base/collections/waiting-line';
 import { Admission } from './admission.ts';
 import { grantId, timeMs } from './brand.ts';
-import { Fifo } from './fifo.ts';
 import type { Lane } from './lanes.ts';
 import {
   checkLanes,
@@ -55,7 +57,6 @@ import type { Agent, GivenChannel, GivenGrant, Holding } from './server-state.ts
 import { leftBytes } from './server-state.ts';
 import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
 import { viewAgent } from './server-view.ts';
-import { WaitingLine } from './waiting-line.ts';
 import { Yielding } from './yielding.ts';
 
 /** All but the id and the instance have defaults; times in ms. */

@@ -1,6 +1,7 @@
 /** The server machine's books: which agents are connected, what each was granted, and what it used of it. */
+
+import type { Slot } from '@sluice/base/collections/slot';
 import type { AgentId, GrantedChannel, GrantId, UploadRequest } from './model.ts';
-import type { Slot } from './slot.ts';
 
 export interface GivenChannel {
   readonly granted: GrantedChannel;

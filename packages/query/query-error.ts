@@ -1,5 +1,5 @@
 /** The one way in which a query can be wrong: where, and what was expected there. */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 export class QueryError extends SluiceError {
   /** Offset in the query in UTF-16 units, from 0 to its length. */

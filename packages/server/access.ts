@@ -2,8 +2,8 @@
  * Who may talk to a server: this computer, or anyone over TLS with the token.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
-import { SluiceError } from '@sluice/protocol/error';
 
 /**
  * Refuses to listen where strangers could send or read.

@@ -5,7 +5,7 @@
  * stands with the logs as `sluice_*`; labels have few values (class, priority, kind, code), never an agent or a block;
  * gauges are read when they are scraped.
  */
-import type { DiskFacts } from '@sluice/host/disk-watch';
+import type { DiskFacts } from '@sluice/durable/disk-watch';
 import type { AgentId, BlockHeader, BlockRefusal, UrgencyClass } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkBlock } from '@sluice/block/validator';
 import { isoTime } from '@sluice/host/iso-time';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
@@ -13,7 +14,6 @@ import type { ServerId } from '@sluice/protocol/model';
 import { checkStoreExposure } from '@sluice/store/listen';
 import { heavyShareOf } from '@sluice/store/search-share';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
-import { checkBlock } from '@sluice/wire/block-validator';
 import { checkExposure } from './access.ts';
 import { startApi } from './api/api.ts';
 import { healthFacts, REFUSED_WINDOW_MS, searchFacts } from './health/gather-facts.ts';

@@ -1,11 +1,11 @@
 /** U19: what makes machines grow that seeds do not do for long enough, and that the census sees what they hold. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { MAX_DEAD_SLOTS } from '@sluice/base/collections/slot';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
 import { channelNumber } from '@sluice/protocol/brand';
 import { block, server, TestAgent } from '@sluice/protocol/machine-fixture';
 import { createServerMachine } from '@sluice/protocol/server-machine';
-import { MAX_DEAD_SLOTS } from '@sluice/protocol/slot';
 import { expect, test } from 'vitest';
 import { BOUNDS_MUTATIONS } from './bounds-mutations.ts';
 import { takeCensus } from './census.ts';
@@ -78,7 +78,7 @@ test('U19 two servers that flap in turn do not make an agent grow', async () => 
 test('U19 blocks that are acknowledged behind one that waits do not make an agent grow', async () => {
   expect(acknowledgeLate(PRODUCTION)).toBeLessThanOrEqual(2 + MAX_DEAD_SLOTS);
   const leaking = await changed(
-    'removal-heap.ts',
+    'base/collections/removal-heap.ts',
     'if (isCrowded(this.#heap.size, this.#liveCount)) ',
     'if (false) ',
   );

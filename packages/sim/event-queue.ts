@@ -3,7 +3,7 @@
  *
  * Invariants: time never goes back; two things at the same time happen in the order in which they were put in.
  */
-import { Heap } from '@sluice/protocol/heap';
+import { Heap } from '@sluice/base/collections/heap';
 
 interface Item {
   readonly atMs: number;

@@ -35,7 +35,7 @@ export const IDENTITY_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a machine tells blocks apart by their positions',
     rule: 'U25',
-    file: 'model.ts',
+    file: 'protocol/model.ts',
     from: `return \`\${positionKey(id)}/\${id.digest}\`;`,
     to: 'return positionKey(id);',
   },

@@ -1,34 +1,38 @@
 /**
- * The production machines as the simulation runs them: a copy of packages/protocol whose private fields can be read from
+ * The production machines as the simulation runs them: a copy of the pure packages whose private fields can be read from
  * outside, so that the size of everything that they hold can be measured (census.ts). A mutation changes the copy.
  *
  * Invariants: nothing of the working tree is changed; but for the names of its private fields, a copy is what was copied.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { importFile, type PackagesChange, withCopiedPackages } from './copied-packages.ts';
 import type { Machines } from './world.ts';
 
-const PROTOCOL = path.join(import.meta.dirname, '..', 'protocol');
+/** What the machines are made of. */
+const MACHINE_PACKAGES = ['base', 'protocol'];
+
+/** Whether a file, named from `packages`, is part of what {@link loadMachines} loads. */
+export function isOfMachines(file: string): boolean {
+  return MACHINE_PACKAGES.includes(file.split('/', 1)[0] ?? '');
+}
 
 /** @param change what is done to the copy before it is loaded. */
-export async function loadMachines(change: (directory: string) => void = () => undefined): Promise<Machines> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-machines-'));
-  try {
-    cpSync(PROTOCOL, directory, { recursive: true, filter: (source) => !source.endsWith('.test.ts') });
-    change(directory);
-    for (const name of readdirSync(directory)) if (name.endsWith('.ts')) open(path.join(directory, name));
-    const at = (file: string): string => pathToFileURL(path.join(directory, file)).href;
-    // Modules of a path that is known at run time only: the copies have the types of their originals.
-    const agent = (await import(at('agent-machine.ts'))) as Pick<Machines, 'createAgentMachine'>;
-    const server = (await import(at('server-machine.ts'))) as Pick<Machines, 'createServerMachine'>;
+export function loadMachines(change: PackagesChange = () => undefined): Promise<Machines> {
+  return withCopiedPackages(MACHINE_PACKAGES, async (packages) => {
+    change(packages);
+    for (const file of globSync('**/*.ts', { cwd: packages })) open(path.join(packages, file));
+    const protocol = path.join(packages, 'protocol');
+    const agent = await importFile<Pick<Machines, 'createAgentMachine'>>(
+      path.join(protocol, 'agent-machine.ts'),
+    );
+    const server = await importFile<Pick<Machines, 'createServerMachine'>>(
+      path.join(protocol, 'server-machine.ts'),
+    );
     const { createAgentMachine } = agent;
     const { createServerMachine } = server;
     return { createAgentMachine, createServerMachine, isOpen: true };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Makes the private fields of a source ordinary ones, of a name that no other has. */

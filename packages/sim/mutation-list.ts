@@ -10,7 +10,7 @@ import { SERVER_MUTATIONS } from './server-mutations.ts';
 export interface Mutation {
   readonly name: string;
   readonly rule: string;
-  /** In packages/protocol, where only the machines see it; with a `/`: in packages, where the whole simulation does. */
+  /** Named from `packages`. What is not of the machines (load-machines.ts) is broken in the whole simulation. */
   readonly file: string;
   /** Occurs exactly once in the file. */
   readonly from: string;

@@ -4,8 +4,8 @@
  *
  * Invariants: same seed and name, same sequence.
  */
-import type { RandomState } from '@sluice/protocol/random';
-import { createRandom, nextRandom } from '@sluice/protocol/random';
+import type { RandomState } from '@sluice/base/random';
+import { createRandom, nextRandom } from '@sluice/base/random';
 
 export class Random {
   readonly #state: RandomState;

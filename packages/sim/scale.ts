@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { RECONNECT_MOST_MS } from '@sluice/agent/uplink/limits';
-import { messageOf } from '@sluice/protocol/error';
+import { messageOf } from '@sluice/base/error';
 import { jainIndex } from './jain-index.ts';
 import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
 

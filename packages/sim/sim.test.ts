@@ -88,10 +88,7 @@ test('every fault that a regression seed names can be put back', () => {
 });
 
 test.each(MUTATIONS)('mutation "$name" applies to the machines as they are', ({ file, from, to }) => {
-  const source = readFileSync(
-    path.join(import.meta.dirname, '..', file.includes('/') ? '' : 'protocol', file),
-    'utf8',
-  );
+  const source = readFileSync(path.join(import.meta.dirname, '..', file), 'utf8');
   expect(source.split(from)).toHaveLength(2);
   expect(to).not.toBe(from);
 });

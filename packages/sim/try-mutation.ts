@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckFailure } from './checkers/checker.ts';
-import { loadMachines } from './load-machines.ts';
+import { isOfMachines, loadMachines } from './load-machines.ts';
 import { loadWorld } from './load-world.ts';
 import type { Mutation } from './mutation-list.ts';
 import { drawOptions } from './options.ts';
@@ -41,15 +41,15 @@ export async function tryMutation(mutation: Mutation, maxSeeds: number = MAX_SEE
 }
 
 async function loadBroken(mutation: Mutation): Promise<(seed: number) => Outcome> {
-  if (mutation.file.includes('/'))
-    return (await loadWorld((packages) => apply(mutation, packages))).judgeSeed;
-  const machines = await loadMachines((directory) => apply(mutation, directory));
+  const change = (packages: string): void => apply(mutation, packages);
+  if (!isOfMachines(mutation.file)) return (await loadWorld(change)).judgeSeed;
+  const machines = await loadMachines(change);
   return (seed) => judgeOptions(drawOptions(seed), machines);
 }
 
 /** @throws Error when the text does not occur exactly once. */
-function apply({ name, file, from, to }: Mutation, directory: string): void {
-  const target = path.join(directory, file);
+function apply({ name, file, from, to }: Mutation, packages: string): void {
+  const target = path.join(packages, file);
   const source = readFileSync(target, 'utf8');
   const count = source.split(from).length - 1;
   if (count !== 1) throw new Error(`"${name}" no longer applies: its text occurs ${count} times in ${file}`);

@@ -12,8 +12,8 @@ import { Agent, type ClientRequestArgs } from 'node:http';
 import { createConnection } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
+import { messageOf, SluiceError } from '@sluice/base/error';
 import { PRIVATE_FILE_MODE, writePrivateFile } from '@sluice/host/private-directory';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
 
 export const SOCKET_FILE = 'socket';
 const ENDPOINT_FILE = 'endpoint';

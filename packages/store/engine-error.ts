@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/protocol/error';
+import { messageOf } from '@sluice/base/error';
 /**
  * Errors as ClickHouse tells them over HTTP: a number, a text that begins with it, and an HTTP status that follows
  * from the number (the same table as in ClickHouse's HTTPHandler).

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import path from 'node:path';
+import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { PRIVATE_FILE_MODE } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
 import type { Logger } from 'pino';
 import { SOCKET_FILE, type StoreEndpoint } from './endpoint.ts';
 

@@ -3,8 +3,8 @@
  * side says all that it knows; what both know may be used between them. A peer of version 1.0 names nothing: it knows the first
  * block format, no digest and no key.
  */
-import { SluiceError } from '@sluice/protocol/error';
-import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT } from './block-formats.ts';
+import { SluiceError } from '@sluice/base/error';
+import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 
 /** Digests by which blocks are told apart: the first 128 bits of SHA-256. */
 const DIGEST_KINDS = ['sha256-128'] as const;

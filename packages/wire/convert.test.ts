@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import {
   MAX_BLOCK_RAW_BYTES,
@@ -16,7 +17,6 @@ import {
 } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type DraftHeader, withDigest } from './block-digest.ts';
 import * as convert from './convert.ts';
 
 const id = fc.stringMatching(/^[a-z0-9._-]{1,128}$/);

@@ -6,7 +6,8 @@
  * state, and no function copies a payload.
  */
 import { create } from '@bufbuild/protobuf';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { type DraftHeader, digestBytes, digestProblem, readDigest, withDigest } from '@sluice/block/digest';
 import type {
   AgentId,
   BlockHeader,
@@ -59,8 +60,6 @@ import {
   RefusalReason as WireRefusalReason,
   type UrgencyClass as WireUrgency,
 } from '@sluice/wire/gen/uplink_pb';
-
-import { type DraftHeader, digestBytes, digestProblem, readDigest, withDigest } from './block-digest.ts';
 
 /** Most servers named in one notice: an agent is configured with a handful; more is a peer gone wrong. */
 export const MAX_OUTRANKING_SERVERS = 64;

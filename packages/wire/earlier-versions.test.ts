@@ -4,12 +4,12 @@
  */
 import type { DescMessage } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary, toJson } from '@bufbuild/protobuf';
+import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
+import { FIRST_BLOCK_FORMAT, LATEST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { readRecords } from '@sluice/block/reader';
+import { RecordFields } from '@sluice/block/record';
+import { openBlock } from '@sluice/block/validator';
 import { describe, expect, test } from 'vitest';
-import { BlockBuilder, compressBlockSync } from './block-builder.ts';
-import { FIRST_BLOCK_FORMAT, LATEST_BLOCK_FORMAT } from './block-formats.ts';
-import { readRecords } from './block-reader.ts';
-import { RecordFields } from './block-record.ts';
-import { openBlock } from './block-validator.ts';
 import {
   CAPABILITIES,
   MAX_NAMED_CAPABILITIES,

@@ -1,5 +1,5 @@
 /** The error for durable state of the queue that cannot be read. */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 /** The error for durable state that cannot be read, with what a person can do about it. */
 export function corruptState(where: string, reason: string, cause?: unknown): SluiceError {

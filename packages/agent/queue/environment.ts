@@ -6,11 +6,11 @@
  */
 import { closeSync, fsyncSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
-import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
-import { DamageLatch } from '@sluice/host/lmdb/damage-latch';
+import { SluiceError } from '@sluice/base/error';
+import { CheckedDatabase } from '@sluice/durable/lmdb/checked-database';
+import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
+import { DamageLatch } from '@sluice/durable/lmdb/damage-latch';
 import { openPrivateFile } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { corruptState } from './corrupt-state.ts';
 

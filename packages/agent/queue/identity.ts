@@ -7,7 +7,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
 import { commit, type Environment } from './environment.ts';
 import { newerQueue } from './queue-judge.ts';

@@ -2,8 +2,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { TimeMs } from '@sluice/protocol/model';
-import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';

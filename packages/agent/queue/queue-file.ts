@@ -8,16 +8,16 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { checkUsableFile } from '@sluice/host/file-problem';
-import { saysDamage } from '@sluice/host/lmdb/library-damage';
+import { SluiceError } from '@sluice/base/error';
+import { saysDamage } from '@sluice/durable/lmdb/library-damage';
 import {
   makeSound,
   type SoundFile,
   type SoundFileOptions,
   salvageFileOf,
-} from '@sluice/host/lmdb/sound-file';
+} from '@sluice/durable/lmdb/sound-file';
+import { checkUsableFile } from '@sluice/host/file-problem';
 import { makeFilesPrivate } from '@sluice/host/private-directory';
-import { SluiceError } from '@sluice/protocol/error';
 import {
   BALLAST_FILE_NAME,
   commit,

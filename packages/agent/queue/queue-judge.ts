@@ -2,11 +2,12 @@
  * Judges the entries of the queue's file before LMDB opens it: each small value has its checksum and its form, a header has a
  * payload of its length, a payload has a header. Whether a payload says what was written tells its digest, when it is sent.
  */
-import { decodeChecked } from '@sluice/host/lmdb/checked-value';
-import type { EntryJudge, SeenEntry } from '@sluice/host/lmdb/entry-judge';
-import { PayloadPairs } from '@sluice/host/lmdb/payload-pairs';
-import { storedKey } from '@sluice/host/lmdb/stored-key';
-import { SluiceError } from '@sluice/protocol/error';
+
+import { SluiceError } from '@sluice/base/error';
+import { decodeChecked } from '@sluice/durable/lmdb/checked-value';
+import type { EntryJudge, SeenEntry } from '@sluice/durable/lmdb/entry-judge';
+import { PayloadPairs } from '@sluice/durable/lmdb/payload-pairs';
+import { storedKey } from '@sluice/durable/lmdb/stored-key';
 import { DATABASE_NAMES } from './environment.ts';
 import { asideSchema, headerSchema, QUEUE_FORMAT } from './stored.ts';
 

@@ -3,8 +3,8 @@
  * directory is not locked.
  */
 import path from 'node:path';
+import { lmdbDamage } from '@sluice/durable/lmdb/check';
 import { checkUsableFile } from '@sluice/host/file-problem';
-import { lmdbDamage } from '@sluice/host/lmdb/check';
 import { corruptState } from './corrupt-state.ts';
 import { openEnvironment } from './environment.ts';
 import { readIdentity } from './identity.ts';

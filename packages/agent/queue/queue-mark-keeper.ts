@@ -4,7 +4,7 @@
  * Invariants: at most one write in {@link MARK_INTERVAL_MS}; positions are taken only while nothing waits in the queue; a
  * mark that cannot be written (a full disk) stops nothing, and is written later.
  */
-import type { Loss, LossTotals } from '@sluice/host/durable-mark';
+import type { Loss, LossTotals } from '@sluice/durable/durable-mark';
 import {
   MARK_INTERVAL_MS,
   MAX_MARKED_POSITIONS,

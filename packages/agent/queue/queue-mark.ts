@@ -1,12 +1,12 @@
 /**
- * What the mark beside the queue's file says (packages/host/durable-mark.ts): enough to go on under the same name, from the
+ * What the mark beside the queue's file says (packages/durable/durable-mark.ts): enough to go on under the same name, from the
  * right places, and to say what is missing, when the file is gone.
  *
  * Invariant: `positions` are those of a moment at which nothing waited in the queue; what was read behind them may be lost
  * with it, what was read before them is not.
  */
 import path from 'node:path';
-import { DurableMark } from '@sluice/host/durable-mark';
+import { DurableMark } from '@sluice/durable/durable-mark';
 import { MAX_ID_BYTES } from '@sluice/protocol/model';
 import { z } from 'zod';
 

@@ -5,9 +5,9 @@
 import { copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { DAMAGE_SEEDS, damageFile } from '@sluice/host/damage-fixture';
+import { type DraftHeader, digestProblem, withDigest } from '@sluice/block/digest';
+import { DAMAGE_SEEDS, damageFile } from '@sluice/durable/damage-fixture';
 import type { ServerId, TimeMs } from '@sluice/protocol/model';
-import { type DraftHeader, digestProblem, withDigest } from '@sluice/wire/block-digest';
 import { expect, it } from 'vitest';
 import { DurableQueue, type NewBlock } from './queue.ts';
 

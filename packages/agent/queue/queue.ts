@@ -11,13 +11,14 @@
  * - A write that fails has changed nothing and may be tried again.
  */
 
-import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
-import { DiskSpace } from '@sluice/host/disk-space';
-import type { Loss, LossTotals } from '@sluice/host/durable-mark';
-import type { FoundDamage } from '@sluice/host/lmdb/damage-latch';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { type DirectoryLock, lockDirectory } from '@sluice/durable/directory-lock';
+import { DiskSpace } from '@sluice/durable/disk-space';
+import type { Loss, LossTotals } from '@sluice/durable/durable-mark';
+import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import type { AgentId, BlockHeader, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
-import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
+import type { CheckpointChange } from '@sluice/source/checkpoint-change';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
 import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
 import { QueueMarkKeeper } from './queue-mark-keeper.ts';
@@ -52,12 +53,6 @@ export interface QueuedBlock {
   readonly header: BlockHeader;
   /** The server at which it may already be durable. */
   readonly inDoubtAt?: ServerId;
-}
-
-/** A read position of one source. `value` is JSON; undefined forgets the key. */
-export interface CheckpointChange {
-  readonly key: string;
-  readonly value: unknown;
 }
 
 /** What of the queue a person should know. */

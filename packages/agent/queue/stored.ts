@@ -4,16 +4,17 @@
  *
  * Invariant: whatever is read passes a schema; nothing from disk is trusted to have a type.
  */
+
+import { parseDigest } from '@sluice/block/digest';
 import type { AgentId, BlockHeader, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
-import { parseDigest } from '@sluice/wire/block-digest';
 import { z } from 'zod';
 import { corruptState } from './corrupt-state.ts';
 
 /**
  * Version of everything below. A higher one on disk belongs to a newer program. Format 1 had one epoch for the whole queue
  * and no digests, formats 1 and 2 had no checksums (upgrade.ts). All values but payloads, which have digests, stand with a
- * checksum (packages/host/lmdb/checked-value.ts).
+ * checksum (packages/durable/lmdb/checked-value.ts).
  */
 export const QUEUE_FORMAT = 3;
 

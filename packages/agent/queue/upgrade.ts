@@ -5,7 +5,7 @@
  * says what the file says now: damage from before the upgrade is not seen by it. What cannot be read is left as it is, for the
  * judge that counts it (queue-judge.ts).
  */
-import { blockDigest } from '@sluice/wire/block-digest';
+import { blockDigest } from '@sluice/block/digest';
 import { z } from 'zod';
 import { commit, DATABASE_NAMES, type Environment, openEnvironment } from './environment.ts';
 import { asAgentId, loadHeader, metaSchema, parseStoredHeader, QUEUE_FORMAT } from './stored.ts';

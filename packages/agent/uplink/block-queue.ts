@@ -1,8 +1,9 @@
 /**
  * What the uplink needs of the agent's durable queue. The queue itself is packages/agent/queue.
  */
+
+import type { BlockFormat } from '@sluice/block/formats';
 import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
-import type { BlockFormat } from '@sluice/wire/block-formats';
 
 /** A block that the queue held when the agent started. */
 export interface WaitingBlock {

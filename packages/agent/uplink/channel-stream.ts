@@ -7,7 +7,8 @@
  * "may be there" mark is durable); `ended` is called exactly once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { digestProblem, readDigest } from '@sluice/block/digest';
 import type {
   BlockHeader,
   BlockId,
@@ -17,7 +18,6 @@ import type {
   ServerId,
 } from '@sluice/protocol/model';
 import { positionKey } from '@sluice/protocol/model';
-import { digestProblem, readDigest } from '@sluice/wire/block-digest';
 import { readPosition, readRefusal } from '@sluice/wire/convert';
 import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';

@@ -1,6 +1,7 @@
 /** What a connection needs of the uplink around it, and what people see of it. */
+
+import type { SluiceError } from '@sluice/base/error';
 import type { UntimedAgentEvent } from '@sluice/protocol/agent-events';
-import type { SluiceError } from '@sluice/protocol/error';
 import type { ServerId } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
 import type { AgentKey } from '../agent-key.ts';

@@ -8,9 +8,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
+import { SluiceError } from '@sluice/base/error';
 import { tlsProblem } from '@sluice/host/tls-problem';
 import type { AgentEffect } from '@sluice/protocol/agent-events';
-import { SluiceError } from '@sluice/protocol/error';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
 import { readGrant, readRevocation, readText, writeNotice, writeUploadRequest } from '@sluice/wire/convert';
 import type {

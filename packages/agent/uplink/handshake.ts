@@ -3,7 +3,7 @@
  * proof of its key. No I/O.
  */
 import { create } from '@bufbuild/protobuf';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { ServerId } from '@sluice/protocol/model';
 import {
   CAPABILITIES,

@@ -6,8 +6,8 @@
  * PING_TIMEOUT_MS; no listener and no timer outlives the connection.
  */
 import * as http2 from 'node:http2';
+import { SluiceError } from '@sluice/base/error';
 import { tlsProblem } from '@sluice/host/tls-problem';
-import { SluiceError } from '@sluice/protocol/error';
 import { CONNECT_TIMEOUT_MS, PING_INTERVAL_MS, PING_TIMEOUT_MS, SESSION_MEMORY_MB } from './limits.ts';
 
 /** PEM texts. Without `ca` the system's authorities count; `cert` and `key` present this agent to the server. */

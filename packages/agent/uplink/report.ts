@@ -5,6 +5,7 @@
  * here keeps state; every list is bounded.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/file/source-states';
 import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
 import type {
   AgentReport,
@@ -20,7 +21,6 @@ import {
   SentNoticeSchema,
   SourceCondition,
 } from '@sluice/wire/gen/uplink_pb';
-import { MAX_TOLD_SOURCES, type SourceStates } from '../source/source-states.ts';
 import type { ConnectionView } from './connection-host.ts';
 import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_USES } from './limits.ts';
 import type { UplinkView } from './uplink.ts';

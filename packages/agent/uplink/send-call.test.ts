@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { type DraftHeader, withDigest } from '@sluice/wire/block-digest';
+import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import { readBlock, readServerId } from '@sluice/wire/convert';
 import { SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';

@@ -11,7 +11,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import { writeBlock } from '@sluice/wire/convert';
 import type { OpenChannel, SendResponse } from '@sluice/wire/gen/uplink_pb';

@@ -1,8 +1,9 @@
 /**
  * Checks the configured servers before anything connects.
  */
+
+import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
-import { SluiceError } from '@sluice/protocol/error';
 import type { ClientTls } from './http2-link.ts';
 
 /** One server as configured. */

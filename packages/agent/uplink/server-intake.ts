@@ -6,9 +6,10 @@
  * gets in one connection the blocks of one run of the agent only, of the epoch that Hello named: with another it would end the
  * channel. So that the blocks of all runs come, the oldest first, the next Hello names the epoch of the oldest one.
  */
+
+import { splitPayload } from '@sluice/block/formats';
 import type { BlockHeader, BlockId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
-import { splitPayload } from '@sluice/wire/block-formats';
 import { type Capabilities, FIRST_CAPABILITIES } from '@sluice/wire/capabilities';
 import type { BlockQueue } from './block-queue.ts';
 

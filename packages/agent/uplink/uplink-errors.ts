@@ -1,6 +1,6 @@
 /** What servers answer when something is wrong, in our words. */
 import { Code, ConnectError } from '@connectrpc/connect';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { readText } from '@sluice/wire/convert';
 
 /** Answers by which a server says that it will not take this channel, however often it is tried. */

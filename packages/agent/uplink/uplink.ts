@@ -7,6 +7,8 @@
  * slow or wrong delays no other.
  */
 
+import { SluiceError } from '@sluice/base/error';
+import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
@@ -14,10 +16,8 @@ import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
 import type { AgentMachineView } from '@sluice/protocol/agent-view';
-import { SluiceError } from '@sluice/protocol/error';
 import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
-import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/wire/block-formats';
 import type { Logger } from 'pino';
 import type { AgentKey } from '../agent-key.ts';
 import type { BlockQueue } from './block-queue.ts';

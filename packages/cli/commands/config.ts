@@ -1,5 +1,5 @@
 /** `sluice config check`: tells whether a configuration file is right, before a program is started with it. */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { Command } from 'commander';
 import { readSettingsFile } from '../config/load.ts';
 import { AGENT_SETTINGS, SERVER_SETTINGS, STORE_SETTINGS } from '../config/settings.ts';

@@ -1,6 +1,6 @@
 /** `sluice search`: records that match a query, newest first, or their count. */
 
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { Command } from 'commander';
 import { addClientOptions, type ClientOptions, clientError, clientOf } from '../client.ts';
 import { parseMomentNanos } from '../config/units.ts';

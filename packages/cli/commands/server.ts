@@ -1,6 +1,6 @@
 /** `sluice server`: grants channels to agents, makes their logs durable, stores them, answers searches. */
 import path from 'node:path';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { StoreChoice } from '@sluice/server/server-options';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';

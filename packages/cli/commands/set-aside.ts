@@ -1,6 +1,6 @@
 /** `sluice set-aside`: what no server or no store takes, to be looked at, tried again, or dropped; and what was lost. */
 import path from 'node:path';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { Command } from 'commander';
 import { addClientOptions, type ClientOptions } from '../client.ts';
 import { recordLines, shelfLines } from '../output/set-aside.ts';

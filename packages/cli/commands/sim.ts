@@ -1,5 +1,5 @@
 /** `sluice sim`: the production state machines in a simulated world that goes wrong. */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { Command } from 'commander';
 
 interface SimCommandOptions {

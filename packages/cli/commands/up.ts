@@ -1,10 +1,10 @@
 /** `sluice up`: store, servers and an agent on this machine, until Ctrl-C. */
 import path from 'node:path';
+import { messageOf, SluiceError } from '@sluice/base/error';
 import { endRequested } from '@sluice/host/child-process';
 import { type SupervisedChild, superviseChild } from '@sluice/host/child-supervisor';
 import { isPortFree, pickPort } from '@sluice/host/pick-port';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { Command } from 'commander';
 import { clientOf, type QueryClient } from '../client.ts';
 import { childLogLines } from '../output/child-log.ts';

@@ -2,7 +2,7 @@
  * Reads the settings of one program from flags, environment and a YAML file, by the table in settings.ts.
  */
 import { readFileSync } from 'node:fs';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { flagName, type SettingsTable } from './settings.ts';
 

@@ -4,7 +4,7 @@
  * environment over the file, the file over the default.
  */
 
-import { messageOf } from '@sluice/protocol/error';
+import { messageOf } from '@sluice/base/error';
 import {
   MAX_BLOCK_RAW_BYTES,
   MAX_CHANNELS_PER_GRANT,

@@ -5,7 +5,7 @@
  * at again.
  */
 
-import { messageOf } from '@sluice/protocol/error';
+import { messageOf } from '@sluice/base/error';
 import type { Logger } from 'pino';
 import { readServerTls } from './tls.ts';
 

@@ -1,7 +1,7 @@
 /** The PEM files that settings name, read and checked before anything uses them. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/base/error';
 import { flagName } from './settings.ts';
 
 /** PEM texts. */

@@ -1,7 +1,7 @@
 /**
  * Sizes, durations and times as people write them on a command line or in a configuration file.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
   ['', 1],

@@ -1,9 +1,10 @@
 /** Blocks that lie aside, for people and for programs. */
+
+import { SluiceError } from '@sluice/base/error';
+import type { DraftHeader } from '@sluice/block/digest';
+import { readRecords } from '@sluice/block/reader';
+import { openBlock } from '@sluice/block/validator';
 import { formatBytes } from '@sluice/host/quantity-text';
-import { SluiceError } from '@sluice/protocol/error';
-import type { DraftHeader } from '@sluice/wire/block-digest';
-import { readRecords } from '@sluice/wire/block-reader';
-import { openBlock } from '@sluice/wire/block-validator';
 import { jsonLine, printable, styled } from './terminal.ts';
 
 /** A block, wherever it lies. */

@@ -3,7 +3,7 @@
  */
 import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 type Style = Parameters<typeof styleText>[0];
 

@@ -7,8 +7,8 @@
  */
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
-import { SluiceError } from '@sluice/protocol/error';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { checkExposure, TokenGuard } from '../access.ts';

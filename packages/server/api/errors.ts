@@ -1,6 +1,6 @@
 /** Errors of the server as Connect errors: the code for programs, the place of a mistake in metadata. */
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import { QueryError } from '@sluice/query/query-error';
 import { SearchBusy, SearchCancelled, SearchTimeout } from '../search/search-errors.ts';
 

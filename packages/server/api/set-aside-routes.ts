@@ -1,7 +1,7 @@
 /** SetAsideService over the journal. Translates calls and errors, decides nothing. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { writeUrgency } from '@sluice/wire/convert';
 import { type SetAsideBlockSchema, SetAsideService } from '@sluice/wire/gen/set_aside_pb';
 import type { Logger } from 'pino';

@@ -1,7 +1,7 @@
 /** What health is judged by: the facts of one moment, as the server knows them. All times are of the server's clock. */
 
-import type { DiskFacts } from '@sluice/host/disk-watch';
-import type { ErrorCode } from '@sluice/protocol/error';
+import type { ErrorCode } from '@sluice/base/error';
+import type { DiskFacts } from '@sluice/durable/disk-watch';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import type { AgentReport, IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
 import type { ConflictCounts } from '../journal/conflict-book.ts';

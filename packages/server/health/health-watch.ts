@@ -4,7 +4,7 @@
  *
  * Invariant: looks come in order of time and not closer together than MIN_LOOK_INTERVAL_MS, however many ask.
  */
-import { type DiskFacts, DiskWatch } from '@sluice/host/disk-watch';
+import { type DiskFacts, DiskWatch } from '@sluice/durable/disk-watch';
 import type { TimeMs } from '@sluice/protocol/model';
 import { Health, type HealthView } from './health.ts';
 import type { HealthFacts } from './health-facts.ts';

@@ -1,5 +1,5 @@
 /** Troubles of the journal: its disk, its room, what lies aside, and what came under names that were taken. */
-import type { DiskFacts } from '@sluice/host/disk-watch';
+import type { DiskFacts } from '@sluice/durable/disk-watch';
 import { formatBytes } from '@sluice/host/quantity-text';
 import type { ConflictCounts } from '../journal/conflict-book.ts';
 import type { JournalFacts } from './health-facts.ts';

@@ -1,6 +1,6 @@
 /** What AgentService answers: the agents that are remembered, what is wrong with them, and the operator's word. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
 import type {
   AcceptAgentRequest,

@@ -6,7 +6,7 @@
  * operator's latest word, else the earliest first sight); everything is bounded by limits.ts, and no stranger makes a
  * pinned agent be forgotten.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
 import { hasIdentity, identityText, judge, type ShownIdentity, type Standing } from './agent-identity.ts';
 import {

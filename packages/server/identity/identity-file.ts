@@ -8,14 +8,14 @@
  */
 import { rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { keepDamagedFile } from '@sluice/host/damaged-file';
-import { DiskSpace } from '@sluice/host/disk-space';
+import { messageOf, SluiceError } from '@sluice/base/error';
+import { keepDamagedFile } from '@sluice/durable/damaged-file';
+import { DiskSpace } from '@sluice/durable/disk-space';
+import { lmdbDamage } from '@sluice/durable/lmdb/check';
+import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
+import { saysDamage } from '@sluice/durable/lmdb/library-damage';
 import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
-import { lmdbDamage } from '@sluice/host/lmdb/check';
-import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
-import { saysDamage } from '@sluice/host/lmdb/library-damage';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
 import type { AgentId } from '@sluice/protocol/model';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';

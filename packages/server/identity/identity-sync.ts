@@ -5,7 +5,7 @@
  * Invariants: one look at a time; a store that fails is asked again at the next one; a run that was seen together with
  * another one is asked whether it lives before it is written, so that a dead connection is nobody's twin.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
 import { type AgentTables, MAX_PINS_READ, type NewRun } from '../store/agent-tables.ts';

@@ -1,6 +1,6 @@
 /** Checks what agents sign to prove who they are. */
 import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import {
   CHALLENGE_BYTES,
   IDENTITY_KEY_BYTES,

@@ -1,9 +1,10 @@
 /**
  * What the ingest needs of the journal and of the block validator. The journal is packages/server/journal, the
- * validator packages/wire/block-validator.
+ * validator packages/block/validator.ts.
  */
+
+import type { ExpectedBlock } from '@sluice/block/validator';
 import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs } from '@sluice/protocol/model';
-import type { ExpectedBlock } from '@sluice/wire/block-validator';
 
 /** A validated block on its way to the disk. */
 export interface ArrivedBlock {

@@ -9,7 +9,7 @@ import type { KeyObject } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import type { ReceivedBlock } from '@sluice/wire/convert';

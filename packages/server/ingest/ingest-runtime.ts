@@ -8,9 +8,10 @@
  * acknowledged only after its journal append resolved; a block that the journal knows, or is taking at this moment, is
  * never appended again; a malformed payload never reaches the machine or the journal.
  */
+
+import { SluiceError } from '@sluice/base/error';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
-import { SluiceError } from '@sluice/protocol/error';
 import type {
   AgentId,
   BlockHeader,

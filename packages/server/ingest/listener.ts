@@ -13,7 +13,7 @@ import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
-import { messageOf, SluiceError } from '@sluice/protocol/error';
+import { messageOf, SluiceError } from '@sluice/base/error';
 import type { Logger } from 'pino';
 import { certificateIdentity } from '../identity/agent-identity.ts';
 import { requestFaultInterceptor } from '../request-faults.ts';

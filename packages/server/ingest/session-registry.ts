@@ -7,7 +7,7 @@
  * Invariants: a machine key belongs to one session at a time; the id itself is the key of a session that is what is
  * pinned to the id, never of a stranger's; at most MAX_SESSIONS_PER_ID of either kind.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
 import { isTrusted, sameIdentity } from '../identity/agent-identity.ts';
 import { MAX_SESSIONS_PER_ID } from '../identity/limits.ts';

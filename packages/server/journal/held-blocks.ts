@@ -5,7 +5,7 @@
  * out of the waiting ones before, and gives them back when its commit fails); each block waits, or is in one batch.
  * No I/O.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { type AgentId, type BlockHeader, type BlockId, blockKey } from '@sluice/protocol/model';
 import {
   type BatchRecord,

@@ -1,5 +1,5 @@
 /** The databases of the journal's LMDB file (what is in them: journal-records.ts), and how a single write is made. */
-import { CheckedDatabase } from '@sluice/host/lmdb/checked-database';
+import { CheckedDatabase } from '@sluice/durable/lmdb/checked-database';
 import type { Database, RootDatabase } from 'lmdb';
 import { corrupt } from './journal-records.ts';
 

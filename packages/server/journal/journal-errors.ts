@@ -1,8 +1,8 @@
 /** What LMDB says when the journal cannot be read or written, in our words. */
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
 import { MAX_COMMIT_BYTES } from './group-commit.ts';
 
 /** MDB_MAP_FULL and the system's own codes. */

@@ -8,13 +8,13 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { checkUsableFile } from '@sluice/host/file-problem';
 import {
   makeSound,
   type SoundFile,
   type SoundFileOptions,
   salvageFileOf,
-} from '@sluice/host/lmdb/sound-file';
+} from '@sluice/durable/lmdb/sound-file';
+import { checkUsableFile } from '@sluice/host/file-problem';
 import { makeFilesPrivate } from '@sluice/host/private-directory';
 import { open, type RootDatabase } from 'lmdb';
 import { type Databases, MAX_DATABASES, openDatabases, write } from './journal-databases.ts';

@@ -2,9 +2,9 @@
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withDigest } from '@sluice/block/digest';
 import { PRIVATE_DIRECTORY_MODE } from '@sluice/host/private-directory';
 import type { AgentId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
-import { withDigest } from '@sluice/wire/block-digest';
 import type { AcceptedBlock } from './journal.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 

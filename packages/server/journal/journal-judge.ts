@@ -3,12 +3,13 @@
  * payload of its length, a payload has a header, a batch has a block that is there, digests have their agent. Whether a payload
  * says what was written tells its digest, when it is loaded.
  */
-import { bytesOf } from '@sluice/host/lmdb/checked-database';
-import { decodeChecked } from '@sluice/host/lmdb/checked-value';
-import type { EntryJudge, SeenEntry } from '@sluice/host/lmdb/entry-judge';
-import { PayloadPairs } from '@sluice/host/lmdb/payload-pairs';
-import { storedKey } from '@sluice/host/lmdb/stored-key';
-import { SluiceError } from '@sluice/protocol/error';
+
+import { SluiceError } from '@sluice/base/error';
+import { bytesOf } from '@sluice/durable/lmdb/checked-database';
+import { decodeChecked } from '@sluice/durable/lmdb/checked-value';
+import type { EntryJudge, SeenEntry } from '@sluice/durable/lmdb/entry-judge';
+import { PayloadPairs } from '@sluice/durable/lmdb/payload-pairs';
+import { storedKey } from '@sluice/durable/lmdb/stored-key';
 import { DATABASE_NAMES } from './journal-databases.ts';
 import {
   corrupt,

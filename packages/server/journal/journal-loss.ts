@@ -1,9 +1,9 @@
 /** Counts and words for what is gone of a journal whose file was damaged, emptied or deleted. */
 
-import type { Loss } from '@sluice/host/durable-mark';
+import type { Loss } from '@sluice/durable/durable-mark';
+import { expectedCount } from '@sluice/durable/lmdb/expected-count';
+import type { Salvaged, SoundFile } from '@sluice/durable/lmdb/sound-file';
 import { isoTime } from '@sluice/host/iso-time';
-import { expectedCount } from '@sluice/host/lmdb/expected-count';
-import type { Salvaged, SoundFile } from '@sluice/host/lmdb/sound-file';
 import type { JournalMark } from './journal-mark.ts';
 
 export interface OpenedJournal {

@@ -1,10 +1,10 @@
 /**
- * What the mark beside the journal's file says (packages/host/durable-mark.ts), and when it is written.
+ * What the mark beside the journal's file says (packages/durable/durable-mark.ts), and when it is written.
  *
  * Invariants: at most one write in {@link MARK_INTERVAL_MS}; a mark that cannot be written stops nothing.
  */
 import path from 'node:path';
-import { DurableMark, type Loss, type LossTotals } from '@sluice/host/durable-mark';
+import { DurableMark, type Loss, type LossTotals } from '@sluice/durable/durable-mark';
 import { z } from 'zod';
 
 export const MARK_FILE_NAME = 'journal.mark';

@@ -1,6 +1,6 @@
 /**
  * How the journal lays its state out in LMDB: names of the databases, keys, and the values that are not plain bytes. All but
- * payloads, which have their digests, stand with a checksum (packages/host/lmdb/checked-value.ts).
+ * payloads, which have their digests, stand with a checksum (packages/durable/lmdb/checked-value.ts).
  *
  *   meta      'format' | 'instance' | 'next_batch'    -> number | string | number
  *   headers   [lane, block number]                    -> BlockRecord     (waits, or is a member of a batch)
@@ -12,11 +12,12 @@
  *
  * Invariant: what is read back is validated; anything unexpected is `state_corrupt`, never a wrong answer.
  */
-import { withChecksum, withoutChecksum } from '@sluice/host/lmdb/checked-value';
-import { SluiceError } from '@sluice/protocol/error';
+
+import { SluiceError } from '@sluice/base/error';
+import { parseDigest } from '@sluice/block/digest';
+import { withChecksum, withoutChecksum } from '@sluice/durable/lmdb/checked-value';
 import type { AgentId, BlockDigest, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
-import { parseDigest } from '@sluice/wire/block-digest';
 import { z } from 'zod';
 import { KNOWN_ENTRY_BYTES, POSITIONS_PER_CHUNK } from './known-blocks.ts';
 

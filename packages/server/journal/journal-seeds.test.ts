@@ -4,8 +4,8 @@
  */
 import { copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DAMAGE_SEEDS, damageFile } from '@sluice/host/damage-fixture';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { DAMAGE_SEEDS, damageFile } from '@sluice/durable/damage-fixture';
 import { expect, it } from 'vitest';
 import { Journal } from './journal.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';

@@ -6,8 +6,8 @@
  * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
  * `transaction` do not happen.
  */
-import { commitErrorOf } from '@sluice/host/lmdb/commit-error';
-import { DamageLatch, type FoundDamage } from '@sluice/host/lmdb/damage-latch';
+import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
+import { DamageLatch, type FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import type { RootDatabase } from 'lmdb';
 import { type Databases, type NumberedKey, write } from './journal-databases.ts';
 import { damagedJournal, translate } from './journal-errors.ts';

@@ -6,7 +6,7 @@
  * and 2: values in MessagePack, without checksums. What cannot be read is left as it is, for the judge that counts it
  * (journal-judge.ts).
  */
-import { blockDigest } from '@sluice/wire/block-digest';
+import { blockDigest } from '@sluice/block/digest';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { type Databases, type NumberedKey, openDatabases, write } from './journal-databases.ts';

@@ -15,13 +15,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { type DirectoryLock, lockDirectory } from '@sluice/host/directory-lock';
-import { DiskSpace } from '@sluice/host/disk-space';
-import type { Loss, LossTotals } from '@sluice/host/durable-mark';
-import type { FoundDamage } from '@sluice/host/lmdb/damage-latch';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
+import { digestProblem } from '@sluice/block/digest';
+import { type DirectoryLock, lockDirectory } from '@sluice/durable/directory-lock';
+import { DiskSpace } from '@sluice/durable/disk-space';
+import type { Loss, LossTotals } from '@sluice/durable/durable-mark';
+import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
-import { digestProblem } from '@sluice/wire/block-digest';
 import { ConflictBook, type ConflictCounts } from './conflict-book.ts';
 import { GroupCommit } from './group-commit.ts';
 import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';

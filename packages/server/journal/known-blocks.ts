@@ -11,8 +11,9 @@
  * Invariants: memory is a mirror of what the journal writes; this module does no I/O; everything is bounded by the
  * constants below; what was forgotten is `unsure`, never `known` and never `new`.
  */
+
+import { DIGEST_BYTES, digestBytes } from '@sluice/block/digest';
 import type { AgentId, BlockDigest, BlockId } from '@sluice/protocol/model';
-import { DIGEST_BYTES, digestBytes } from '@sluice/wire/block-digest';
 
 /** Sequences in one list: about 1 KiB when it is full, small enough to be rewritten with every commit. */
 export const POSITIONS_PER_CHUNK = 64;

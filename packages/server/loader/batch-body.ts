@@ -1,12 +1,13 @@
 /**
- * The body of an insert: each block of a batch with what only the server knows (packages/wire/block-completion.ts). Blocks
+ * The body of an insert: each block of a batch with what only the server knows (packages/block/completion.ts). Blocks
  * of several formats may be in one batch: the engine reads the columns of each block by their names, and gives a column that a
  * block does not have its default.
  *
  * Invariant: a function of the batch alone, and a batch never changes: every attempt has the same records.
  */
+
+import { completeBlock, completedColumns } from '@sluice/block/completion';
 import type { ServerId } from '@sluice/protocol/model';
-import { completeBlock, completedColumns } from '@sluice/wire/block-completion';
 import type { JournalBatch, JournaledBlock } from '../journal/journal-records.ts';
 
 /** Names of the columns of the insert: all that a block of any format may have. */

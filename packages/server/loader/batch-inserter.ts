@@ -3,7 +3,7 @@
  *
  * Invariant: an attempt ends within `insertTimeoutMs`, whatever the store does; one that was given up may have been applied.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { JournalBatch } from '../journal/journal-records.ts';
 import { type BatchStore, type Refusal, refusalOf } from './batch-store.ts';
 

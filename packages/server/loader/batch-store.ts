@@ -12,7 +12,7 @@
  *   the same bytes will be refused again. `insert_refused` says that the store spoke and said no, for a reason that may be
  *   the data's or its own. Any other rejection says nothing about whether it was applied.
  */
-import type { SluiceError } from '@sluice/protocol/error';
+import type { SluiceError } from '@sluice/base/error';
 import type { BlockHeader } from '@sluice/protocol/model';
 
 export interface InsertRequest {

@@ -6,7 +6,7 @@
  * Invariants: a batch leaves when the store has it, or when it is set aside; while the store takes nothing at all, nothing is
  * set aside. The batches are in the journal, which bounds them.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { JournalBatch } from '../journal/journal-records.ts';
 import type { Refusal } from './batch-store.ts';
 import type { LoaderProblem } from './retrying.ts';

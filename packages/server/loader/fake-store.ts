@@ -2,7 +2,7 @@
  * A store for tests: keeps the contract of batch-store.ts and fails in every way that the contract allows. It also checks
  * the loader's side of the contract: one token never comes with two contents.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { JournalBatch } from '../journal/journal-records.ts';
 import type { BatchStore, InsertRequest, WantedBlock } from './batch-store.ts';

@@ -11,7 +11,7 @@
  * - A block that the store refuses holds up no other; it is set aside only when the store takes others.
  * - A block that came marked is inserted only while the store hides this server's copy of it, and shown after (U14).
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-records.ts';

@@ -1,4 +1,4 @@
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../journal/journal.ts';

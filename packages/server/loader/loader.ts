@@ -6,7 +6,7 @@
  * Invariant: an attempt that failed is made again for ever; nothing is lost because the store is down. What stands still,
  * and why, is in `problems`.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { blockKey, URGENCY_CLASSES, type UrgencyClass } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import { type JournalBatch, type JournaledBlock, LANES, type Lane } from '../journal/journal-records.ts';

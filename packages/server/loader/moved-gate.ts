@@ -6,7 +6,7 @@
  * Invariants: a marked block passes only HOLD_SETTLE_MS after its copy was written as `held`; nothing here delays a block
  * that is not marked; what a crash interrupts is begun again by the next life, with the same outcome.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
 import type { JournaledBlock, Lane } from '../journal/journal-records.ts';

@@ -6,7 +6,7 @@
  * Invariants: all decisions are made in moved-decisions.ts; each step may be done by any number of servers at once, and
  * again; while the table is empty a look costs one small query, and the log table is not touched.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { blockKey } from '@sluice/protocol/model';
 import type { MovedCopy } from '../store/moved-copies.ts';
 import type { LoaderLogger } from './loader.ts';

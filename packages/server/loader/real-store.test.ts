@@ -1,11 +1,11 @@
 /** The loader against the real engine in its own process: exactly once, also when the store is killed meanwhile. */
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { BlockBuilder, compressBlock } from '@sluice/block/builder';
+import { withDigest } from '@sluice/block/digest';
+import { RecordFields } from '@sluice/block/record';
 import { type AgentId, blockKey, type ServerId, type UrgencyClass } from '@sluice/protocol/model';
 import { superviseStore } from '@sluice/store/supervisor';
-import { BlockBuilder, compressBlock } from '@sluice/wire/block-builder';
-import { withDigest } from '@sluice/wire/block-digest';
-import { RecordFields } from '@sluice/wire/block-record';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { type AcceptedBlock, Journal } from '../journal/journal.ts';

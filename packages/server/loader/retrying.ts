@@ -3,7 +3,7 @@
  *
  * Invariant: when the signal is aborted, everything that waits here ends with Stopped, soon.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { Lane } from '../journal/journal-records.ts';
 
 /** Why a lane stands still. */

@@ -3,7 +3,7 @@
  * begins behind a cursor repeats and misses nothing, whatever arrives in between.
  */
 import { Buffer } from 'node:buffer';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
 import { momentSql } from './time-range.ts';

@@ -1,5 +1,5 @@
 /** Why a search was not answered, where neither the query nor the store is at fault. */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 
 /** The search took too long. */
 export class SearchTimeout extends SluiceError {

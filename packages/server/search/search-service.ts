@@ -5,7 +5,7 @@
  * bound and the caller's signal; pages follow the total order of cursor.ts.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import type { QueryNode } from '@sluice/query/ast';
 import { costClassOf } from '@sluice/query/cost-class';
 import { parseQuery } from '@sluice/query/parse';

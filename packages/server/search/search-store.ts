@@ -2,7 +2,7 @@
  * What searching needs of the store, and the store's failures in the words that a searching person can use.
  */
 import { ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { sqlString } from '@sluice/query/sql-text';
 import { querySettings, type StoreClient } from '../store/store-client.ts';
 import { HIDING_MARK, HIDING_SETTINGS } from './hidden-copies.ts';

@@ -4,7 +4,7 @@
  * Invariants: safe to run at any time, by any number of servers at once, and again after a crash at any point (steps are
  * idempotent, and are recorded after they are done); tables of a newer program are never touched.
  */
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import {
   AGENT_PINS_TABLE,
   AGENT_RUNS_TABLE,

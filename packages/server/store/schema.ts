@@ -3,7 +3,7 @@
  *
  * `otel_logs` has the columns of the OpenTelemetry Collector's ClickHouse exporter, so that tools for those read it as it
  * is, and ours beside them. What belongs together and must not drift: BLOCK_COLUMNS is the order in which blocks carry
- * their data (packages/wire/block-format.md).
+ * their data (packages/block/format.md).
  *
  * Invariants: statements are idempotent (IF NOT EXISTS), so that two servers may run them at once; a column is never
  * renamed or given another type, only added by a later migration.

@@ -102,7 +102,7 @@ test('wrong queries say so, with the code of the engine', async () => {
 });
 
 test('the exception code can be asked of an error', async () => {
-  const { SluiceError } = await import('@sluice/protocol/error');
+  const { SluiceError } = await import('@sluice/base/error');
   const error = await client.query('SELECT * FROM nowhere').catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(SluiceError);
   if (error instanceof SluiceError) expect(exceptionCodeOf(error)).toBe(60);

@@ -11,7 +11,7 @@ import {
   createClient,
   type DataFormat,
 } from '@clickhouse/client';
-import { SluiceError } from '@sluice/protocol/error';
+import { SluiceError } from '@sluice/base/error';
 import { endpointText, readEndpoint, readSecret, StoreAgent } from '@sluice/store/endpoint';
 import { ACCESS_HEADER } from '@sluice/store/store-request';
 import { LOG_TABLE } from './schema.ts';

@@ -1,8 +1,8 @@
 /** Errors of the store, told apart by whose fault they are: the data's, the query's, or the store's condition. */
 
 import { ClickHouseError } from '@clickhouse/client';
+import { SluiceError } from '@sluice/base/error';
 import { tlsProblem } from '@sluice/host/tls-problem';
-import { SluiceError } from '@sluice/protocol/error';
 
 /** The store cannot read the bytes of an insert: the same bytes will be refused again. */
 const DATA_ERRORS: ReadonlySet<string> = new Set([

@@ -2,7 +2,7 @@
  * Brings the store's tables up to date when the store is there, and knows whether it is there now. A server starts and
  * takes logs without its store: the journal holds them until it comes.
  */
-import { type ErrorCode, SluiceError } from '@sluice/protocol/error';
+import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { Logger } from 'pino';
 import { migrate, TABLES_PROBE } from './migrate.ts';
 import type { StoreClient } from './store-client.ts';

@@ -3,6 +3,8 @@
  * against one table: each has a named limit, or follows what the machine has to hold. A collection that is not in the table
  * is a failure too.
  */
+
+import { MAX_DEAD_SLOTS } from '@sluice/base/collections/slot';
 import {
   GRANT_GRACE_MS,
   MAX_ANSWERS_PER_BLOCK,
@@ -22,7 +24,6 @@ import {
   MAX_CLOSED_CHANNELS,
   URGENCY_CLASSES,
 } from '@sluice/protocol/model';
-import { MAX_DEAD_SLOTS } from '@sluice/protocol/slot';
 import type { Census } from '../census.ts';
 import { takeCensus } from '../census.ts';
 import type { Observation } from '../world.ts';

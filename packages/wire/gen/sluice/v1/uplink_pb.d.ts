@@ -177,7 +177,7 @@ export declare type Hello = Message<"sluice.v1.Hello"> & {
   region: string;
 
   /**
-   * What the agent can write: formats of blocks (packages/wire/block-format.md), kinds of digests and of keys
+   * What the agent can write: formats of blocks (packages/block/format.md), kinds of digests and of keys
    * (packages/wire/capabilities.ts). Naming no format says 1. Unknown ones are ignored.
    *
    * @generated from field: repeated uint32 block_formats = 9;
@@ -713,14 +713,14 @@ export declare type Block = Message<"sluice.v1.Block"> & {
   inDoubtAtServerId: string;
 
   /**
-   * The first 16 bytes of SHA-256 over header and payload (packages/wire/block-digest.ts). Empty: the server makes it.
+   * The first 16 bytes of SHA-256 over header and payload (packages/block/digest.ts). Empty: the server makes it.
    *
    * @generated from field: bytes digest = 9;
    */
   digest: Uint8Array;
 
   /**
-   * One zstd frame; its content is described in packages/wire/block-format.md.
+   * One zstd frame; its content is described in packages/block/format.md.
    *
    * @generated from field: bytes payload = 8;
    */
