@@ -19,7 +19,7 @@ import type { QueueFacts } from './uplink/report.ts';
 import { startUplink, type Uplink } from './uplink/uplink.ts';
 
 /** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
-export const STOP_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 3_000;
 
 export interface AgentOptions {
   /** Data directory: queue, read positions, identity. */

@@ -24,11 +24,11 @@ import type { DurableQueue, NewBlock } from './queue/queue.ts';
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
 export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;
 /** How long an urgent record waits for company. */
-export const URGENT_CUT_DELAY_MS = 50;
+const URGENT_CUT_DELAY_MS = 50;
 /** How long any record waits in a builder. */
-export const MAX_CUT_DELAY_MS = 500;
+const MAX_CUT_DELAY_MS = 500;
 /** Cuts being compressed or written: one of each kind of work, and one to have something next. */
-export const MAX_CUTS_IN_THE_AIR = 3;
+const MAX_CUTS_IN_THE_AIR = 3;
 /** Pause before a failed write is tried again: disks do not get free in less. */
 const RETRY_DELAY_MS = 1000;
 /** An error of ours at each line of a file would fill the log of the agent: the count says the rest. */

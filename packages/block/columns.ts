@@ -85,7 +85,7 @@ export function indexWidthCode(widthBytes: 1 | 2 | 4): 0 | 1 | 2 {
 }
 
 /** Bytes of an unsigned LEB128 number below 2^32. */
-export function varintBytes(value: number): number {
+function varintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x200000) return 3;

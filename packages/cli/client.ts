@@ -13,10 +13,10 @@ import type { Command } from 'commander';
 import { readClientTls } from './config/tls.ts';
 
 /** Where a server's API is when nobody says otherwise. */
-export const DEFAULT_SERVER_URL = 'http://127.0.0.1:8080';
+const DEFAULT_SERVER_URL = 'http://127.0.0.1:8080';
 
 /** Longer than any query may run on the server (which ends it itself with a clear word). */
-export const REQUEST_TIMEOUT_MS = 90_000;
+const REQUEST_TIMEOUT_MS = 90_000;
 
 export type QueryClient = Client<typeof QueryService>;
 export type AgentsClient = Client<typeof AgentService>;

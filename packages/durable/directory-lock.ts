@@ -22,7 +22,7 @@ import { makePrivateDirectory, PRIVATE_FILE_MODE, writePrivateFile } from '@slui
 export const LOCK_FILE_NAME = 'lock';
 
 /** Holds the process id of who has, or last had, the lock. */
-export const HOLDER_FILE_NAME = 'lock.pid';
+const HOLDER_FILE_NAME = 'lock.pid';
 
 /** SQLITE_BUSY and SQLITE_LOCKED: the two codes that mean "held by someone else". */
 const HELD_CODES: readonly number[] = [5, 6];

@@ -14,7 +14,7 @@ import { SluiceError } from '@sluice/base/error';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
 /** Never used for new blocks: some hundred removals' worth of copied pages. */
-export const DISK_RESERVE_BYTES: number = 1024 * 1024;
+const DISK_RESERVE_BYTES: number = 1024 * 1024;
 /** LMDB writes pages, their parents and its list of free pages too: a write takes at most this much more than its data. */
 const WRITE_FACTOR = 2;
 /** Of the file's pages, this much beyond the blocks' own size is in use by keys, headers and the known blocks. */
@@ -22,7 +22,7 @@ const OVERHEAD_FACTOR = 1.25;
 const OVERHEAD_BYTES: number = 512 * 1024;
 
 /** How often a full disk is looked at; who frees space should not wait long. */
-export const DISK_LOOK_INTERVAL_MS = 500;
+const DISK_LOOK_INTERVAL_MS = 500;
 /** A full disk counts as free again when a large compressed block fits. */
 const FREE_AGAIN_BYTES: number = MAX_BLOCK_RAW_BYTES / 4;
 

@@ -10,7 +10,7 @@ import { fileProblem } from '@sluice/host/file-problem';
 import { readDurableFile, writeDurableFile } from './durable-file.ts';
 
 /** Losses that are kept one by one; when a disk loses more often, the count says it. */
-export const MAX_LOSSES = 50;
+const MAX_LOSSES = 50;
 const MARK_FORMAT = 1;
 
 /** Something accepted that is not there any more. */

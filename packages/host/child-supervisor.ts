@@ -10,15 +10,15 @@ import { once } from 'node:events';
 import { SluiceError } from '@sluice/base/error';
 
 /** First wait before a restart; doubles up to the maximum while the child keeps dying young. */
-export const FIRST_RESTART_DELAY_MS = 100;
+const FIRST_RESTART_DELAY_MS = 100;
 /** Longest wait before a restart: a person who mends the cause should not wait long for the effect. */
-export const MAX_RESTART_DELAY_MS = 5_000;
+const MAX_RESTART_DELAY_MS = 5_000;
 /** A child that lived this long was well; the next restart starts from the first delay again. */
-export const WELL_AFTER_MS = 30_000;
+const WELL_AFTER_MS = 30_000;
 /** How long a child may take to end by itself after being asked, before it is killed. */
-export const STOP_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 20_000;
 /** How much of a child's last words is kept for the error that tells of its death. */
-export const MAX_LAST_WORDS_BYTES = 4_096;
+const MAX_LAST_WORDS_BYTES = 4_096;
 
 /** What a child says to its supervisor over their channel. */
 export interface ReadyMessage {

@@ -24,7 +24,7 @@ import { fileProblem } from './file-problem.ts';
 export const PRIVATE_DIRECTORY_MODE = 0o700;
 export const PRIVATE_FILE_MODE = 0o600;
 /** What this process makes from now on, others cannot open: also the files of libraries that ask for a wider mode. */
-export const PRIVATE_UMASK = 0o077;
+const PRIVATE_UMASK = 0o077;
 
 const PERMISSION_BITS = 0o777;
 const OTHERS_BITS = 0o077;

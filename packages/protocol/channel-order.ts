@@ -11,7 +11,7 @@ import { quotaLeftBytes } from './agent-state.ts';
 import type { ServerId } from './model.ts';
 
 /** Negative when a comes before b. A total order: no two channels are equal. */
-export function compareChannels(a: Channel, b: Channel): number {
+function compareChannels(a: Channel, b: Channel): number {
   if (a.priority !== b.priority) return a.priority - b.priority;
   if (a.serverId !== b.serverId) return a.serverId < b.serverId ? -1 : 1;
   if (a.grant.arrival !== b.grant.arrival) return a.grant.arrival - b.grant.arrival;
@@ -35,7 +35,7 @@ export function removeChannel(order: Channel[], channel: Channel): void {
 }
 
 /** Whether the channel may take a block of this size now (U4, U8, U13). */
-export function hasRoom(channel: Channel, entry: BlockEntry, nowMs: number): boolean {
+function hasRoom(channel: Channel, entry: BlockEntry, nowMs: number): boolean {
   if (channel.stalled || channel.pausedUntilMs > nowMs || channel.grant.expiresAtMs <= nowMs) return false;
   return hasQuota(channel, entry);
 }

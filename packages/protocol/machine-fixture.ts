@@ -20,9 +20,9 @@ export const server = (name: string): ServerId => name as ServerId;
 export const agent = (name: string): AgentId => name as AgentId;
 
 /** Size of a block where only the order matters. */
-export const BLOCK_BYTES = 100;
+const BLOCK_BYTES = 100;
 /** Without minimum shares: strictly the most urgent first. */
-export const STRICT: AgentMachineOptions = { minimumShares: { urgent: 0, elevated: 0, normal: 0, bulk: 0 } };
+const STRICT: AgentMachineOptions = { minimumShares: { urgent: 0, elevated: 0, normal: 0, bulk: 0 } };
 
 export function block(
   sequence: number,

@@ -21,13 +21,13 @@ function isLeapYear(year: number): boolean {
 }
 
 /** Whether there is such a day. Months count from 1. */
-export function isDate(year: number, month: number, day: number): boolean {
+function isDate(year: number, month: number, day: number): boolean {
   if (month < 1 || month > 12 || day < 1) return false;
   return day <= (DAYS_IN_MONTH[month] ?? 0) || (month === 2 && day === 29 && isLeapYear(year));
 }
 
 /** Days since 1970 of a date of the Gregorian calendar. */
-export function daysSinceEpoch(year: number, month: number, day: number): number {
+function daysSinceEpoch(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);
   const yearOfEra = shifted - era * 400;

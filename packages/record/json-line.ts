@@ -14,7 +14,7 @@ import { readIso } from './timestamp.ts';
 /** Attributes of one record; the rest is only counted (`dropped_attributes_count`). Real loggers write some dozens. */
 export const MAX_JSON_ATTRIBUTES = 128;
 /** Deeper objects become JSON text: names with more dots are of no use in a search. */
-export const MAX_JSON_DEPTH = 5;
+const MAX_JSON_DEPTH = 5;
 /**
  * Lists and objects inside of each other in the text of one attribute. Writing JSON recurses, and programs that read it
  * have such limits of their own; what people and loggers write nests less than twenty deep.

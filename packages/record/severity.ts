@@ -57,7 +57,7 @@ for (const [word, severity] of WORDS) {
 }
 
 /** The severity that the bytes are a word for, in any case, or 0. */
-export function severityOfWord(buffer: Uint8Array, start: number, end: number): number {
+function severityOfWord(buffer: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length < MIN_WORD_BYTES || length > MAX_WORD_BYTES) return 0;
   const words = BY_SHAPE[((byteAt(buffer, start) | 0x20) << 4) | length];

@@ -18,7 +18,7 @@ const FIRST_URGENT = 17;
 const FIRST_NORMAL = 9;
 
 /** `urgent` from ERROR on, `elevated` from WARN, `bulk` for TRACE and DEBUG, else `normal` (also when unknown). */
-export function urgencyOfSeverity(severityNumber: number): UrgencyClass {
+function urgencyOfSeverity(severityNumber: number): UrgencyClass {
   if (severityNumber >= FIRST_URGENT) return 'urgent';
   if (severityNumber >= FIRST_ELEVATED) return 'elevated';
   return severityNumber >= FIRST_NORMAL || severityNumber === 0 ? 'normal' : 'bulk';

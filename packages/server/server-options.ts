@@ -7,7 +7,7 @@ import type { ServerTls } from './ingest/listener.ts';
 import type { StorePlace } from './store/store-client.ts';
 
 /** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
-export const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
+const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
 /** More than the channels of a few servers side by side: those that are not loaded go first. */
 const DEFAULT_LOADED_OFFSET = 10;
 /** A loaded server of the same region is still nearer than one of another. */

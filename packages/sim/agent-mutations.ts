@@ -1,5 +1,5 @@
 /** Rules broken on purpose in the agent's machine and its steps; see mutation-list.ts. */
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 
 export const AGENT_MUTATIONS: readonly Mutation[] = [
   {

@@ -1,5 +1,5 @@
 /** Collections of both machines that are made to grow without end; see mutation-list.ts. */
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 
 export const BOUNDS_MUTATIONS: readonly Mutation[] = [
   {

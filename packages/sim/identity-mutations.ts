@@ -1,5 +1,5 @@
 /** Who a block is, mistaken on purpose: in the server's memory, in the store, in the agent; see mutation-list.ts. */
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 
 const KNOWN_BLOCKS = 'server/journal/known-blocks.ts';
 

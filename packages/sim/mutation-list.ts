@@ -5,17 +5,8 @@
 import { AGENT_MUTATIONS } from './agent-mutations.ts';
 import { BOUNDS_MUTATIONS } from './bounds-mutations.ts';
 import { IDENTITY_MUTATIONS } from './identity-mutations.ts';
+import type { Mutation } from './mutation.ts';
 import { SERVER_MUTATIONS } from './server-mutations.ts';
-
-export interface Mutation {
-  readonly name: string;
-  readonly rule: string;
-  /** Named from `packages`. What is not of the machines (load-machines.ts) is broken in the whole simulation. */
-  readonly file: string;
-  /** Occurs exactly once in the file. */
-  readonly from: string;
-  readonly to: string;
-}
 
 export const MUTATIONS: readonly Mutation[] = [
   ...AGENT_MUTATIONS,

@@ -1,6 +1,6 @@
 /** A thread that tries broken rules, one after the other. */
 import { parentPort } from 'node:worker_threads';
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 import { tryMutation } from './try-mutation.ts';
 
 parentPort?.on('message', (mutation: Mutation) => {

@@ -7,7 +7,7 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 import { MUTATIONS } from './mutation-list.ts';
 import type { MutationResult } from './try-mutation.ts';
 import { MAX_SEEDS } from './try-mutation.ts';

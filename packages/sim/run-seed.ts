@@ -32,10 +32,6 @@ export function judgeOptions(options: SimOptions, machines: Machines = PRODUCTIO
   return simulate(options, machines, createCheckers(options), new Trace(undefined, false));
 }
 
-export function runSeed(seed: number): SeedRun {
-  return runOptions(drawOptions(seed));
-}
-
 export function judgeSeed(seed: number): Outcome {
   return judgeOptions(drawOptions(seed));
 }

@@ -35,7 +35,7 @@ const RETURN_SECONDS = 20;
 const QUIET_FROM_MS = 15_000;
 
 /** Runs and prints. */
-export function runScale(options: ScaleOptions, print: (line: string) => void): void {
+function runScale(options: ScaleOptions, print: (line: string) => void): void {
   const world = new ScaleWorld(options);
   const startMs = performance.now();
   const drained = world.run();

@@ -1,5 +1,5 @@
 /** Rules broken on purpose in the server's machine and its parts; see mutation-list.ts. */
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 
 export const SERVER_MUTATIONS: readonly Mutation[] = [
   {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { CheckFailure } from './checkers/checker.ts';
 import { isOfMachines, loadMachines } from './load-machines.ts';
 import { loadWorld } from './load-world.ts';
-import type { Mutation } from './mutation-list.ts';
+import type { Mutation } from './mutation.ts';
 import { drawOptions } from './options.ts';
 import { REGRESSION_SEEDS } from './regression-seeds.ts';
 import { judgeOptions } from './run-seed.ts';

@@ -8,11 +8,11 @@ import { MAX_CONCURRENT_SEARCHES, MAX_WAIT_MS } from './limits.ts';
 import { Turns } from './turns.ts';
 
 /** Light queries that run at once, of all servers together: a light one takes a fraction of a second. */
-export const MAX_CONCURRENT_LIGHT = 4;
+const MAX_CONCURRENT_LIGHT = 4;
 /** Heavy queries that run at once at most, however many cores: disk and memory are shared too. */
-export const MAX_CONCURRENT_HEAVY: number = MAX_CONCURRENT_SEARCHES - MAX_CONCURRENT_LIGHT;
+const MAX_CONCURRENT_HEAVY: number = MAX_CONCURRENT_SEARCHES - MAX_CONCURRENT_LIGHT;
 /** Queries of searches that wait, of each weight: servers ask for no more than their own turns, a few each. */
-export const MAX_WAITING_SEARCHES = 64;
+const MAX_WAITING_SEARCHES = 64;
 
 /**
  * Heavy searches have half the cores, so that intake, which has the other half when it wants it, keeps two thirds of its

@@ -16,7 +16,7 @@ import {
 import { notTaken, type SqlScanner } from './sql-scanner.ts';
 
 /** Nesting; the engine's own parser gives up at 1,000. */
-export const MAX_DEPTH = 1_000;
+const MAX_DEPTH = 1_000;
 
 const BINARY_SYMBOLS: ReadonlySet<string> = new Set('+ - * / % = == != <> < <= > >= || ->'.split(' '));
 const BINARY_WORDS: ReadonlySet<string> = new Set(['AND', 'OR', 'LIKE', 'ILIKE', 'IN', 'BETWEEN']);

@@ -45,7 +45,7 @@ export interface Store {
   stop(): Promise<void>;
 }
 
-export const DEFAULT_STORE_USER = 'default';
+const DEFAULT_STORE_USER = 'default';
 
 /**
  * Starts the store.

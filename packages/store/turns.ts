@@ -10,7 +10,7 @@ import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 /** One turn in so many goes to who waits longest, whatever its priority. */
 const FAIR_TURN = 4;
 /** Up to this priority, 1 being the highest, a request may use the turns that are kept for urgent ones. */
-export const EXPRESS_PRIORITY = 2;
+const EXPRESS_PRIORITY = 2;
 /** Of a request that names none. */
 const NO_PRIORITY: number = Number.MAX_SAFE_INTEGER;
 

@@ -62,13 +62,13 @@ import {
 } from '@sluice/wire/gen/uplink_pb';
 
 /** Most servers named in one notice: an agent is configured with a handful; more is a peer gone wrong. */
-export const MAX_OUTRANKING_SERVERS = 64;
+const MAX_OUTRANKING_SERVERS = 64;
 /** Most priorities held by one server in a notice: several grants may live at once, each with its channels. */
-export const MAX_HELD_PRIORITIES = 256;
+const MAX_HELD_PRIORITIES = 256;
 /** Longest lifetime of a grant, one day: longer ones would outlive any plan of a server. */
 export const MAX_GRANT_LIFETIME_MS: number = 24 * 60 * 60 * 1000;
 /** Longest free text from a peer that is kept (reasons, versions, host names), in UTF-16 units; the rest is cut. */
-export const MAX_TEXT_LENGTH = 1024;
+const MAX_TEXT_LENGTH = 1024;
 
 const REFUSAL_REASONS: ReadonlyMap<WireRefusalReason, RefusalReason> = new Map([
   [WireRefusalReason.OVERLOADED, 'overloaded'],
@@ -188,7 +188,7 @@ export function writeBacklog(backlog: ClassBacklog): WireBacklog {
 }
 
 /** The backlogs of a request or report: at most one per class. Throws protocol_violation. */
-export function readBacklogs(backlogs: readonly WireBacklog[]): ClassBacklog[] {
+function readBacklogs(backlogs: readonly WireBacklog[]): ClassBacklog[] {
   readCount('backlog', backlogs.length, URGENCY_CLASSES.length);
   const seen = new Set<UrgencyClass>();
   return backlogs.map((backlog) => {

@@ -18,7 +18,7 @@ import { corruptState } from './corrupt-state.ts';
  * Kept on disk as ballast. Removing blocks needs a few pages too, and with a disk that is full to the last byte the
  * queue could never shrink again; the ballast is given back to the disk then.
  */
-export const BALLAST_BYTES: number = 1024 * 1024;
+const BALLAST_BYTES: number = 1024 * 1024;
 export const BALLAST_FILE_NAME = 'ballast';
 /** With less than this free, a failed write is blamed on the disk: LMDB says "input/output error" for a short write. */
 const LOW_DISK_BYTES = 16 * 1024 * 1024;

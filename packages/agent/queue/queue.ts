@@ -26,7 +26,7 @@ import { type SetAsideBlock, SetAsideShelf } from './set-aside-shelf.ts';
 import { loadHeader, parseServerId, parseStoredHeader, storeHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
-export const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
+const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
 /** Beside the ballast, which is kept for removals: some pages for read positions. */
 const DISK_RESERVE_BYTES: number = 128 * 1024;
 /** In `meta`; older programs do not look at it. */

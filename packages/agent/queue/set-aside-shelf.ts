@@ -9,7 +9,7 @@ import type { Environment, Transaction } from './environment.ts';
 import { loadHeader, parseStoredAside, type StoredHeader } from './stored.ts';
 
 /** Enough to see what is wrong, too little to fill a disk. */
-export const MAX_SET_ASIDE_BLOCKS = 1000;
+const MAX_SET_ASIDE_BLOCKS = 1000;
 export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
 
 /** A block that no server takes. */

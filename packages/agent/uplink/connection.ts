@@ -24,7 +24,7 @@ import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb'
 import { Outbox } from '@sluice/wire/outbox';
 import { reconnectDelayMs } from './backoff.ts';
 import { ChannelStream } from './channel-stream.ts';
-import type { ConnectionHost, ConnectionView } from './connection-host.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { helloMessage, proofMessage, readWelcome } from './handshake.ts';
 import { Http2Link, unreachable } from './http2-link.ts';
 import {
@@ -40,6 +40,7 @@ import type { ServerAddress } from './server-address.ts';
 import { ServerIntake } from './server-intake.ts';
 import { connectionError, isTypedRefusal, streamErrorText } from './uplink-errors.ts';
 import { uplinkTransport } from './uplink-transport.ts';
+import type { ConnectionView } from './uplink-view.ts';
 
 /** One life of the connection, after its handshake. */
 interface Live {
@@ -297,7 +298,7 @@ export class ServerConnection {
     this.#intake.welcomed(shared);
     this.#host.formatsChanged();
     const problem = await this.#intake.heldProblem();
-    const taken = this.#host.claim(serverId, this);
+    const taken = this.#host.claim(serverId, address);
     if (taken !== undefined) throw taken;
     const parkedBecause = problem === undefined ? undefined : this.#notTaken(problem).message;
     const live: Live = { serverId, sessionId, control, channels: new Map(), link, parkedBecause };
@@ -347,7 +348,7 @@ export class ServerConnection {
     const reason = new SluiceError('not_reachable', `the connection to ${this.server.address} ended`);
     for (const channel of live.channels.values()) channel.abort(reason);
     live.control.fail(reason);
-    this.#host.release(live.serverId, this);
+    this.#host.release(live.serverId, this.server.address);
     if (live.parkedBecause === undefined)
       this.#host.dispatch({ type: 'server_disconnected', serverId: live.serverId });
   }

@@ -21,9 +21,8 @@ import {
   SentNoticeSchema,
   SourceCondition,
 } from '@sluice/wire/gen/uplink_pb';
-import type { ConnectionView } from './connection-host.ts';
 import { MAX_PROBLEM_LENGTH, MAX_PROBLEMS, MAX_REPORTED_CHANNELS, MAX_REPORTED_USES } from './limits.ts';
-import type { UplinkView } from './uplink.ts';
+import type { ConnectionView, UplinkView } from './uplink-view.ts';
 
 /** What only the agent's other parts know. */
 export interface QueueFacts {

@@ -15,19 +15,19 @@ import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-even
 import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
-import type { AgentMachineView } from '@sluice/protocol/agent-view';
 import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
 import type { AgentKey } from '../agent-key.ts';
 import type { BlockQueue } from './block-queue.ts';
 import { ServerConnection } from './connection.ts';
-import type { ConnectionHost, ConnectionView } from './connection-host.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import type { PingTimes } from './http2-link.ts';
 import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
 import type { ReportExtras } from './report.ts';
 import { buildReport } from './report.ts';
 import { checkServers, type ServerAddress } from './server-address.ts';
+import type { UplinkView } from './uplink-view.ts';
 
 /** The time of the machine: a clock that is set back must not stop it. */
 const now = createSteadyClock();
@@ -49,12 +49,6 @@ export interface UplinkOptions {
   readonly pingTimes?: PingTimes;
   /** Jitter of reconnects, 0..1. Default: Math.random. */
   readonly random?: () => number;
-}
-
-export interface UplinkView {
-  readonly machine: AgentMachineView;
-  readonly connections: readonly ConnectionView[];
-  readonly problems: readonly string[];
 }
 
 export interface Uplink {
@@ -162,13 +156,13 @@ class UplinkRuntime implements ConnectionHost {
     return (this.#options.random ?? Math.random)();
   }
 
-  claim(serverId: ServerId, connection: ServerConnection): SluiceError | undefined {
+  claim(serverId: ServerId, address: string): SluiceError | undefined {
     const other = this.#byServerId.get(serverId);
     if (other === undefined) {
-      this.#byServerId.set(serverId, connection);
+      const connection = this.#connections.find(({ server }) => server.address === address);
+      if (connection !== undefined) this.#byServerId.set(serverId, connection);
       return undefined;
     }
-    const { address } = connection.server;
     return new SluiceError(
       'config_invalid',
       `${address} is the same server (${serverId}) as ${other.server.address}`,
@@ -178,8 +172,8 @@ class UplinkRuntime implements ConnectionHost {
     );
   }
 
-  release(serverId: ServerId, connection: ServerConnection): void {
-    if (this.#byServerId.get(serverId) === connection) this.#byServerId.delete(serverId);
+  release(serverId: ServerId, address: string): void {
+    if (this.#byServerId.get(serverId)?.server.address === address) this.#byServerId.delete(serverId);
   }
 
   /** Of the formats that every server takes that was met in this life, the latest is written; 1 is taken by all. */

@@ -9,10 +9,10 @@ import { jsonLine, printLine } from '../output/terminal.ts';
 import { patiently } from '../patience.ts';
 
 /** Records of one page: large enough to be quick, small enough to show the first ones at once. */
-export const PAGE_RECORDS = 1000;
+const PAGE_RECORDS = 1000;
 /** What is shown when neither `--since` nor `--all-time` says otherwise. */
-export const DEFAULT_SINCE = '1h';
-export const DEFAULT_LIMIT = 100;
+const DEFAULT_SINCE = '1h';
+const DEFAULT_LIMIT = 100;
 
 interface SearchOptions extends ClientOptions {
   since?: string;

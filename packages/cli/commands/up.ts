@@ -12,9 +12,9 @@ import { printLine } from '../output/terminal.ts';
 import { defaultDataDirectory } from '../program.ts';
 
 /** More servers than this on one machine serve nobody; each is a process. */
-export const MAX_SERVERS = 16;
+const MAX_SERVERS = 16;
 /** How long the parts may take to find each other before `up` gives up with the reason. */
-export const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 60_000;
 /**
  * As in the launcher, for the same reasons: what lives shortly here is small, and the default of 16 MiB for each of three
  * spaces for it is most of what an idle agent would take.

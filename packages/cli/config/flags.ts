@@ -35,6 +35,6 @@ interface FlagFacts {
 }
 
 /** The entries without their value types, which the flags do not need. */
-export function settingEntries<T extends object>(table: SettingsTable<T>): [string, FlagFacts][] {
+function settingEntries<T extends object>(table: SettingsTable<T>): [string, FlagFacts][] {
   return Object.entries<FlagFacts>(table);
 }

@@ -13,7 +13,7 @@ const LEVEL_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** A child's line without an end is cut here, so that a mad child cannot fill our memory. */
-export const MAX_LOG_LINE_CHARACTERS: number = 64 * 1024;
+const MAX_LOG_LINE_CHARACTERS: number = 64 * 1024;
 
 /**
  * @param name whose lines these are

@@ -57,7 +57,7 @@ export function recordLine(record: LogRecord): string {
 }
 
 /** @param nanos ns since 1970; @returns RFC 3339 in UTC with nine decimals */
-export function formatNanos(nanos: bigint): string {
+function formatNanos(nanos: bigint): string {
   const million = 1_000_000n;
   const milliseconds = nanos / million - (nanos % million < 0n ? 1n : 0n);
   const rest = nanos - milliseconds * million;
@@ -65,7 +65,7 @@ export function formatNanos(nanos: bigint): string {
 }
 
 /** OpenTelemetry's short name of a severity number's range; `-` when unspecified. */
-export function severityName(severityNumber: number): string {
+function severityName(severityNumber: number): string {
   if (severityNumber < 1 || severityNumber > 24) return '-';
   return ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'][Math.floor((severityNumber - 1) / 4)] ?? '-';
 }

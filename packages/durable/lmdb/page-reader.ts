@@ -10,7 +10,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-export const PAGE_HEADER_BYTES = 24;
+const PAGE_HEADER_BYTES = 24;
 const PAGE_TRANSACTION_OFFSET = 8;
 const PAGE_FLAGS_OFFSET = 18;
 const PAGE_LOWER_OFFSET = 20;

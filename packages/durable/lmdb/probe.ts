@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** A full read of the largest queue (about 1 GiB) from a slow disk. */
-export const PROBE_TIMEOUT_MS = 120_000;
+const PROBE_TIMEOUT_MS = 120_000;
 const MAX_SHOWN_CHARACTERS = 300;
 
 /** Returns how the process ended that read the file, in words, or undefined when it read all of it. */

@@ -18,10 +18,10 @@ import { probeLmdb } from './probe.ts';
 import { type Salvage, salvageLmdb } from './salvage.ts';
 
 /** Damaged files that are kept beside the one in use: two tell whether it was once or goes on; more only take the disk. */
-export const MAX_DAMAGED_FILES = 2;
+const MAX_DAMAGED_FILES = 2;
 
 /** One may be a `kill -9` or a power cut; reading all of the file after each of these would keep it closed for long. */
-export const FAILED_STARTS_TO_PROBE = 2;
+const FAILED_STARTS_TO_PROBE = 2;
 
 export interface SoundFileOptions {
   readonly file: string;

@@ -10,7 +10,7 @@ export function compareSql(read: string, operator: CompareOperator, value: strin
 }
 
 /** A number as the language writes it, as SQL. */
-export function readNumber(value: string, position: number): string {
+function readNumber(value: string, position: number): string {
   const number = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isFinite(number)) {
     throw new QueryError(`expected a number instead of '${value.slice(0, 40).toWellFormed()}'`, position);

@@ -5,11 +5,11 @@ import { QueryError } from '@sluice/query/query-error';
 import { SearchBusy, SearchCancelled, SearchTimeout } from '../search/search-errors.ts';
 
 /** Offset of the mistake in the query, in UTF-16 units from 0. */
-export const ERROR_POSITION_METADATA = 'sluice-error-position';
+const ERROR_POSITION_METADATA = 'sluice-error-position';
 /** The SluiceError's code. */
-export const ERROR_CODE_METADATA = 'sluice-error-code';
+const ERROR_CODE_METADATA = 'sluice-error-code';
 /** HTTP's own header, in whole seconds: when the same request may be answered. */
-export const RETRY_AFTER_METADATA = 'retry-after';
+const RETRY_AFTER_METADATA = 'retry-after';
 
 /** Codes that a caller can do something about; all others are internal. */
 const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {

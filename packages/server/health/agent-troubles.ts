@@ -10,11 +10,11 @@ import { sentence } from './store-troubles.ts';
 import type { TroubleCode } from './troubles.ts';
 
 /** What has waited in a queue for longer is late. */
-export const LAGGING_AFTER_MS = 60_000;
+const LAGGING_AFTER_MS = 60_000;
 /** Clocks that are kept in step are within a second; a minute misleads who reads times of two machines side by side. */
-export const CLOCK_OFF_BY_MS = 60_000;
+const CLOCK_OFF_BY_MS = 60_000;
 /** An agent that is away for longer was taken away: nobody waits for it. */
-export const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
+const GONE_FOR_GOOD_MS: number = 7 * 86_400_000;
 
 /** Agents that are named of those with a common trouble: enough to look at one. */
 const NAMED_AGENTS = 3;

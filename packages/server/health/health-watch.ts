@@ -12,7 +12,7 @@ import type { HealthFacts } from './health-facts.ts';
 /** Between two looks that nobody asked for; a problem's beginning is known this well. */
 export const LOOK_INTERVAL_MS = 1_000;
 /** A look goes over all blocks and agents: some milliseconds at most, spent at most this often. */
-export const MIN_LOOK_INTERVAL_MS = 250;
+const MIN_LOOK_INTERVAL_MS = 250;
 
 export interface HealthWatchOptions {
   /** Everything but the disk, which takes a system call that may hang. */

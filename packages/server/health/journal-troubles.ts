@@ -8,9 +8,9 @@ import { sentence } from './store-troubles.ts';
 import type { TroubleCode } from './troubles.ts';
 
 /** A disk with less than this share free is nearly full, ... */
-export const LOW_DISK_SHARE = 0.05;
+const LOW_DISK_SHARE = 0.05;
 /** ... but so much is enough on any disk: a journal or a queue of the default size does not grow faster than a person can act. */
-export const LOW_DISK_BYTES: number = 512 * 1024 * 1024;
+const LOW_DISK_BYTES: number = 512 * 1024 * 1024;
 
 export function journalTroubles(journal: JournalFacts, serverId: string): Finding[] {
   const subject: Subject = { kind: 'server', name: serverId };

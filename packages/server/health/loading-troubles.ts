@@ -9,9 +9,9 @@ import { STORE_NAME, sentence } from './store-troubles.ts';
  * Loading stands still when blocks wait and nothing was confirmed for so long: several times what the laziest lane waits
  * between two inserts, and less than a person takes to wonder where the logs are.
  */
-export const STALLED_AFTER_MS = 15_000;
+const STALLED_AFTER_MS = 15_000;
 /** What has waited in the journal for longer is late although loading goes on. */
-export const SLOW_AFTER_MS = 60_000;
+const SLOW_AFTER_MS = 60_000;
 
 /** What stands still, and what is late without standing still. */
 export function loadingTroubles(facts: HealthFacts, nowMs: number): Finding[] {

@@ -33,7 +33,7 @@ export interface Problem {
 }
 
 /** The longest value in a sentence, in UTF-16 units: reasons come from elsewhere and may be anything. */
-export const MAX_VALUE_LENGTH = 300;
+const MAX_VALUE_LENGTH = 300;
 
 /** @returns the problem that a finding has become, in words */
 export function describeProblem(finding: Finding, sinceMs: number): Problem {
@@ -54,7 +54,7 @@ export function describeProblem(finding: Finding, sinceMs: number): Problem {
  * @param text with `{name}`, or `{name:block}` for a count of something: `1 block`, `7 blocks`
  * @returns the text filled with the values; a name without a value stays as it is
  */
-export function fillSentence(text: string, values: Readonly<Record<string, string>>): string {
+function fillSentence(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (placeholder, name: string, noun: string | undefined) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value === undefined) return placeholder;

@@ -22,7 +22,7 @@ import type { IdentityBook } from './identity-book.ts';
 import { identityProblems } from './identity-problems.ts';
 
 /** Agents in one answer: the latest seen; some 2 MiB. */
-export const MAX_AGENTS_LISTED = 5_000;
+const MAX_AGENTS_LISTED = 5_000;
 
 const STANDINGS: Readonly<Record<Standing, IdentityStanding>> = {
   unproven: IdentityStanding.UNPROVEN,

@@ -7,7 +7,7 @@
 import type { AgentId, BlockHeader } from '@sluice/protocol/model';
 
 /** More agents in trouble than one person looks at. */
-export const MAX_AGENTS_COUNTED = 1000;
+const MAX_AGENTS_COUNTED = 1000;
 
 export interface ConflictCounts {
   readonly agentId: AgentId;

@@ -9,7 +9,7 @@ import { z } from 'zod';
 
 export const MARK_FILE_NAME = 'journal.mark';
 /** How often it is written while the journal changes: what happened since then is not in the numbers of a loss. */
-export const MARK_INTERVAL_MS = 10_000;
+const MARK_INTERVAL_MS = 10_000;
 
 export interface JournalMarkState {
   /** Blocks that were accepted and not yet in the store. */

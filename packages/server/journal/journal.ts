@@ -42,12 +42,12 @@ import { KnownChanges } from './known-changes.ts';
 import { SetAsideShelf } from './set-aside.ts';
 
 /** Raw bytes that a journal holds by default: minutes of a busy server, and a bound on what a restart must load. */
-export const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
+const DEFAULT_MAX_RAW_BYTES: number = 512 * 1024 * 1024;
 /**
  * Beyond `maxRawBytes` by this factor an append is refused. Granted data is always taken, and grants never pass the
  * room; this bound is only ever met by a peer that breaks the rules.
  */
-export const MAX_OVERFILL_FACTOR = 2;
+const MAX_OVERFILL_FACTOR = 2;
 /** Two starts of one journal in four billion draw the same, and they are not neighbours. */
 const RUN_BYTES = 4;
 const CHECK_DISK = 'Check the disk of the data directory; the block is set aside.';

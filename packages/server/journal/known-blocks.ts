@@ -28,12 +28,12 @@ export const MAX_ENTRIES_PER_CHUNK: number = 4 * POSITIONS_PER_CHUNK;
  * Lists in memory over all agents: 64 MiB and a little more. An agent in order needs a few, so this is room for more agents
  * than one server can serve. Beyond it, the run that has been silent for longest is forgotten first.
  */
-export const MAX_KNOWN_CHUNKS = 65_536;
+const MAX_KNOWN_CHUNKS = 65_536;
 /**
  * Runs that are remembered, also those whose lists are all settled: each start of an agent is one. As many as lists, since a run
  * in order has one at least; about 20 MiB. Beyond it, the one that has been silent for longest is forgotten.
  */
-export const MAX_KNOWN_RUNS = 65_536;
+const MAX_KNOWN_RUNS = 65_536;
 /**
  * Lists of one run of an agent: 262,144 unsettled blocks, what a full queue of 1 GiB holds in the smallest blocks. So a digest
  * is remembered for as long as an agent can hold the block. One that numbers its blocks wildly loses its own oldest memory,

@@ -8,7 +8,7 @@ import type { JournaledBlock, SetAsideBlock } from './journal-records.ts';
 /** Blocks that the store refused are kept for people to look at; beyond this the oldest of them go. */
 export const MAX_SET_ASIDE_BLOCKS = 1000;
 /** Room for that many rather large refused blocks without taking the disk from the living ones. */
-export const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
+const MAX_SET_ASIDE_BYTES: number = 64 * 1024 * 1024;
 
 export class SetAsideShelf {
   /** By block number, in order of arrival. */

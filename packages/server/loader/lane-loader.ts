@@ -31,9 +31,9 @@ export const INSERT_TIMEOUT_MS = 120_000;
  * Refusals in a row that are believed. A body that was garbled or cut on its way looks like bad data once, and taking
  * a batch apart that an earlier, unanswered attempt has stored would show its records twice.
  */
-export const REFUSALS_TO_BELIEVE = 2;
+const REFUSALS_TO_BELIEVE = 2;
 /** Of refusals that may be the store's own fault: with the growing pauses between them, what passes by itself is over. */
-export const DOUBTFUL_REFUSALS_TO_BELIEVE = 5;
+const DOUBTFUL_REFUSALS_TO_BELIEVE = 5;
 
 /**
  * When a batch has been tried for so long, the store is asked whether it has it before each further attempt: it remembers
@@ -45,7 +45,7 @@ export const RECHECK_AFTER_MS = 60_000;
  * more (SETTLE_AFTER_MS of moved-decisions.ts, of which this is half): the store is asked before it is loaded, and once
  * more after an insert that took so long.
  */
-export const OLD_AFTER_MS: number = SETTLE_AFTER_MS / 2;
+const OLD_AFTER_MS: number = SETTLE_AFTER_MS / 2;
 
 export interface LaneEvents {
   loaded(batch: JournalBatch, insertMs: number): void;

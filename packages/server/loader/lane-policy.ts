@@ -11,11 +11,11 @@ import type { JournaledBlock, Lane } from '../journal/journal-records.ts';
  * The engine cuts an insert at 256 MiB of columns in memory, which are two to three times the raw payload; staying below
  * makes one part of a batch.
  */
-export const MAX_BATCH_RAW_BYTES: number = 48 * 1024 * 1024;
+const MAX_BATCH_RAW_BYTES: number = 48 * 1024 * 1024;
 /** The engine cuts an insert at 1048449 rows. A block that comes last may bring some more. */
-export const MAX_BATCH_RECORDS = 900_000;
+const MAX_BATCH_RECORDS = 900_000;
 /** Bounds the batch's record in the journal and the number of frames in a body. */
-export const MAX_BATCH_BLOCKS = 4096;
+const MAX_BATCH_BLOCKS = 4096;
 /** How far behind the first one blocks of the same day are looked for. */
 const MAX_SCANNED_BLOCKS = 8192;
 const DAY_MS = 86_400_000;

@@ -25,7 +25,7 @@ import type { OtherServers } from './moved-gate.ts';
 import type { LoaderProblem } from './retrying.ts';
 
 /** How long `stop` waits for an insert that is running; the rest is in the journal. */
-export const STOP_GRACE_MS = 5000;
+const STOP_GRACE_MS = 5000;
 
 /** The part of a logger that is used; pino has it. */
 export interface LoaderLogger {

@@ -14,9 +14,9 @@ import type { Copy, MovedCopy } from '../store/moved-copies.ts';
  * A copy that is in the store and still held after so long: its server died before it showed it. Others do it then; much
  * longer than the server itself needs.
  */
-export const HELP_AFTER_MS = 60_000;
+const HELP_AFTER_MS = 60_000;
 /** Second copies stay for so long after the first was kept: a search that still shows the second one has ended by then. */
-export const DELETE_AFTER_MS = 45_000;
+const DELETE_AFTER_MS = 45_000;
 /**
  * For so long a second copy that comes late is hidden and deleted. A server that inserts a block that it has had for half of
  * this asks the store first.
@@ -74,7 +74,7 @@ export function decide(
 }
 
 /** The server whose copy is shown, of those that are kept. */
-export function shownOf(kept: readonly { readonly serverId: string }[]): string | undefined {
+function shownOf(kept: readonly { readonly serverId: string }[]): string | undefined {
   return kept.map(({ serverId }) => serverId).toSorted()[0];
 }
 

@@ -14,7 +14,7 @@ import { DECISION_TIMES, type DecisionTimes, decide } from './moved-decisions.ts
 import type { OtherServers } from './moved-gate.ts';
 
 /** Between two looks at the table. */
-export const LOOK_INTERVAL_MS = 5_000;
+const LOOK_INTERVAL_MS = 5_000;
 /**
  * A block that has been kept for so long is looked for in the log table only at each RARE_LOOKSth time: its second copy, if
  * there is one, came long ago or comes late.

@@ -13,7 +13,7 @@ export const MAX_PAGE_BYTES: number = 16 * 1024 * 1024;
  * A search that takes longer is ended with a clear word: all of its requests together, from the begin of its turn. With
  * the longest wait for the turn still below the 60 s that the console waits.
  */
-export const SEARCH_TIMEOUT_MS = 30_000;
+const SEARCH_TIMEOUT_MS = 30_000;
 /** Memory of the engine for one query, so that no search takes down the store. */
 export const MAX_QUERY_MEMORY_BYTES: number = 1024 * 1024 * 1024;
 /** Text of one query: while very many blocks are on the move, the condition that hides their second copies is long. */
@@ -38,32 +38,32 @@ export const LIGHT_MS = 300;
  * A light turn that was given on a guess is over after this long. On two cores with 15 that wanted them a light count took
  * 1.5 s: to end it then, and begin again, made 3 s of it.
  */
-export const LIGHT_BUDGET_MS = 2_500;
+const LIGHT_BUDGET_MS = 2_500;
 /** One that the engine's estimate says is enough: on a machine that is busy otherwise all takes ten times as long. */
-export const LIGHT_TIMEOUT_MS = 5_000;
+const LIGHT_TIMEOUT_MS = 5_000;
 /** Light searches that run at once: two cores serve two, and one that was guessed wrong does not hold up the next. */
-export const LIGHT_TURNS = 2;
+const LIGHT_TURNS = 2;
 /** Light searches that wait: more than can begin in MAX_WAIT_MS when each takes LIGHT_MS are waiting for nothing. */
-export const MAX_WAITING_LIGHT: number = 128;
+const MAX_WAITING_LIGHT: number = 128;
 /** Heavy searches that wait. Each takes LIGHT_MS or more, so one turn begins about twenty in MAX_WAIT_MS. */
-export const MAX_WAITING_HEAVY = 20;
+const MAX_WAITING_HEAVY = 20;
 /** Estimates at once, of what looks light and of what looks heavy each: reading indexes takes some milliseconds. */
-export const ESTIMATE_TURNS = 1;
+const ESTIMATE_TURNS = 1;
 /** Searches that look heavy and wait for their estimate: few, because most of a crowd has to come again whatever its estimate says. */
-export const MAX_ESTIMATING_HEAVY = 4;
+const MAX_ESTIMATING_HEAVY = 4;
 /** An estimate that takes longer is not worth its time. */
 export const ESTIMATE_TIMEOUT_MS = 1_000;
 /**
  * Nobody is put off for longer than 10 s without a word. The rest is for the word's way: on two cores with 30 that wanted
  * them it took up to 3 s.
  */
-export const MAX_WAIT_MS = 6_000;
+const MAX_WAIT_MS = 6_000;
 /** When the store itself has no turn for a search, other servers use it: half of the longest wait is worth a new try. */
 export const STORE_BUSY_RETRY_MS = 5_000;
 /** So long a search that has its turn at its server may always wait for the store, or the turn was for nothing. */
 export const MIN_PATIENCE_MS = 1_000;
 /** Page, histogram and count of a screen are three; a later page of the same search may come meanwhile. */
-export const MAX_REQUESTS_OF_SEARCH = 8;
+const MAX_REQUESTS_OF_SEARCH = 8;
 /** A search id that a client draws: a UUID has 36 characters. */
 export const MAX_SEARCH_ID_LENGTH = 64;
 

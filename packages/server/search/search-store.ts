@@ -94,7 +94,7 @@ const TOO_LARGE_TYPES: ReadonlySet<string> = new Set([
  *
  * @param isLate the time that the query had is over: a store that has not answered by then is busy, not gone
  */
-export function searchError(error: unknown, isLate = false): SluiceError {
+function searchError(error: unknown, isLate = false): SluiceError {
   const known = SluiceError.from(error, 'store_failed');
   const type = known.cause instanceof ClickHouseError ? (known.cause.type ?? '') : '';
   if (type === 'TOO_MANY_SIMULTANEOUS_QUERIES')

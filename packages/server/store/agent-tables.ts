@@ -13,7 +13,7 @@ import { AGENT_PINS_TABLE, AGENT_RUNS_TABLE, LOG_TABLE } from './schema.ts';
 import type { StoreClient, StoreRow } from './store-client.ts';
 
 /** Rows in one statement: a text below 256 KiB, what an engine takes by default. */
-export const MAX_AGENT_ROWS_PER_STATEMENT = 300;
+const MAX_AGENT_ROWS_PER_STATEMENT = 300;
 /** Each statement is small: a store that needs longer is asked again at the next look. */
 const STATEMENT_TIMEOUT_MS = 10_000;
 /** Pins in one answer; who gets so many asks for more. */

@@ -11,7 +11,7 @@
 
 export const LOG_TABLE = 'otel_logs';
 /** On a cluster: the replicated table on each shard, behind the distributed LOG_TABLE. */
-export const LOCAL_LOG_TABLE = 'otel_logs_local';
+const LOCAL_LOG_TABLE = 'otel_logs_local';
 export const MIGRATION_TABLE = 'sluice_migrations';
 /** Copies of blocks that may be in the store twice (moved-copies.ts). Empty but after a server went silent. */
 export const MOVED_TABLE = 'sluice_moved_blocks';
@@ -24,9 +24,9 @@ export const AGENT_RUNS_TABLE = 'sluice_agent_runs';
  * everything that other servers insert meanwhile: 10,000 inserts are more than half an hour at 4 lanes a second from
  * each of several servers, and one line each in a file that is read once, at the start.
  */
-export const DEDUPLICATION_WINDOW = 10_000;
+const DEDUPLICATION_WINDOW = 10_000;
 /** The same for a replicated table, where tokens also age: a server may be away for a weekend with a batch in doubt. */
-export const DEDUPLICATION_WINDOW_SECONDS: number = 7 * 24 * 3600;
+const DEDUPLICATION_WINDOW_SECONDS: number = 7 * 24 * 3600;
 
 /** The columns that an insert of blocks carries, in their order. */
 export const BLOCK_COLUMNS = [
@@ -110,7 +110,7 @@ const INDEXES: readonly string[] = [
  * 30,000 records 15 % of its CPU and a quarter of its time; from about 100 MiB on, scans of one column gain by them
  * (docs/decisions/0002-text-index.md). In bytes before compression.
  */
-export const WIDE_PART_BYTES: number = 32 * 1024 * 1024;
+const WIDE_PART_BYTES: number = 32 * 1024 * 1024;
 
 /** An acknowledged insert is on the disk itself: the journal forgets what the store has. */
 const DURABILITY = 'fsync_after_insert = 1, fsync_part_directory = 1';

@@ -18,13 +18,13 @@ import { LOG_TABLE } from './schema.ts';
 import { type StoreOperation, storeError } from './store-error.ts';
 
 /** Queries that give no time of their own. */
-export const DEFAULT_QUERY_TIMEOUT_MS = 60_000;
+const DEFAULT_QUERY_TIMEOUT_MS = 60_000;
 /** How much longer the client waits than the engine may compute: it answers with the better error. */
-export const ANSWER_GRACE_MS = 5_000;
+const ANSWER_GRACE_MS = 5_000;
 /** Inserts wait for their turn and for the disk. */
-export const INSERT_TIMEOUT_MS = 300_000;
+const INSERT_TIMEOUT_MS = 300_000;
 /** Connections kept open to the store. */
-export const MAX_CONNECTIONS = 16;
+const MAX_CONNECTIONS = 16;
 /**
  * Tells the embedded store who goes first; any other takes no notice. Not the engine's own setting `priority`: with that,
  * inserts of bulk stand still, up to a second at a time, while any urgent one runs.

@@ -9,11 +9,11 @@ import type { StoreClient } from './store-client.ts';
 import { exceptionCodeOf } from './store-error.ts';
 
 /** Between two looks at the store; a person who started it waits no longer than this. */
-export const LOOK_INTERVAL_MS = 2_000;
+const LOOK_INTERVAL_MS = 2_000;
 /** The engine's code for a table that is not there. */
 const UNKNOWN_TABLE = 60;
 /** While the tables are not ready, logs wait: look more often. */
-export const FIRST_LOOKS_INTERVAL_MS = 250;
+const FIRST_LOOKS_INTERVAL_MS = 250;
 
 export interface StoreState {
   readonly available: boolean;

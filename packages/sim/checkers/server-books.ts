@@ -268,7 +268,7 @@ export function backlogBytes({ backlog }: UploadRequest): number {
   return backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 }
 
-export function outstandingBytes(agent: BookedAgent): number {
+function outstandingBytes(agent: BookedAgent): number {
   let bytes = 0;
   for (const grant of agent.grants.values()) bytes += leftBytes(grant);
   return bytes;

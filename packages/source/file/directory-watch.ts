@@ -9,7 +9,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import path from 'node:path';
 
 /** Watches are a resource of the whole user (often 8192 in all); log directories with activity are few. */
-export const MAX_WATCHED_DIRECTORIES = 128;
+const MAX_WATCHED_DIRECTORIES = 128;
 
 export class DirectoryWatch {
   readonly #watchers = new Map<string, FSWatcher>();

@@ -14,7 +14,7 @@ const KEY_PREFIX = 'file:';
 /** Key of the mark that the files present at the first start have their positions. */
 export const STARTED_KEY = 'file-source-started';
 /** A file that was not seen for this long is not coming back; its inode has long been somebody else's. */
-export const CHECKPOINT_RETENTION_MS: number = 30 * 24 * 3600 * 1000;
+const CHECKPOINT_RETENTION_MS: number = 30 * 24 * 3600 * 1000;
 
 export interface FileCheckpoint {
   readonly path: string;

@@ -26,21 +26,21 @@ import { type FoundFile, GlobWalker } from './glob-walk.ts';
 import { SourceBook, type SourceStates } from './source-states.ts';
 
 /** How often the patterns are walked: a new file is noticed within this, without any hint. */
-export const LOOK_INTERVAL_MS = 1000;
+const LOOK_INTERVAL_MS = 1000;
 /** A walk that takes long is repeated less often: walking costs at most a twentieth of the time. */
 const LOOK_REST_FACTOR = 20;
 /** How often files with recent activity are looked at between walks. */
-export const POLL_INTERVAL_MS = 200;
+const POLL_INTERVAL_MS = 200;
 /** How long a file without news is polled. */
 const ACTIVE_MS = 10_000;
 /** Polled files: beyond this many, the walk alone must do. */
 const MAX_ACTIVE_FILES = 256;
 /** A last line without its end is handed out when nothing came for this long. */
-export const DEFAULT_FLUSH_AFTER_MS = 2000;
+const DEFAULT_FLUSH_AFTER_MS = 2000;
 /** A removed or renamed file stays open this long after its last bytes: its writer may not know yet. */
-export const DEFAULT_ROTATION_WAIT_MS = 5000;
+const DEFAULT_ROTATION_WAIT_MS = 5000;
 /** Descriptors for followed files; well below the usual limit of 1024 for a process. */
-export const MAX_OPEN_FILES = 512;
+const MAX_OPEN_FILES = 512;
 /** Hints are gathered this long: a file that is written to a thousand times a second is read fifty times. */
 const HINT_DELAY_MS = 20;
 

@@ -10,7 +10,7 @@ import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 
 /** Enough for a first line with its time stamp; little enough to read again and again. */
-export const MAX_FINGERPRINT_BYTES = 1024;
+const MAX_FINGERPRINT_BYTES = 1024;
 
 export interface Fingerprint {
   /** How many first bytes are covered; 0 matches any file. */

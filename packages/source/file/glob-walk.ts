@@ -15,7 +15,7 @@ import picomatch from 'picomatch';
 /** Deeper trees are not logs. Ends a walk through something like a whole file system. */
 const MAX_DEPTH = 32;
 /** Directory entries in one walk: a tree of this size is not meant, and would cost seconds at every look. */
-export const MAX_WALKED_ENTRIES = 200_000;
+const MAX_WALKED_ENTRIES = 200_000;
 /** Looks at files in flight: keeps the thread pool busy without filling its queue. */
 const STAT_CONCURRENCY = 32;
 
