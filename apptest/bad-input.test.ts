@@ -1,12 +1,12 @@
 /** Bad input of all kinds: a clear error or a clear state, nothing lost, nothing hanging. */
 
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pickPort } from '@sluice/host/pick-port';
+import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   descendants,
@@ -141,7 +141,7 @@ test('a wrong query points at its place', async () => {
 });
 
 test('binary garbage in a log is kept, and the lines around it are found', async () => {
-  const garbage = randomBytes(300_000);
+  const garbage = noiseBytes(drawSeed(), 300_000);
   const file = path.join(logs, 'mixed.log');
   writeFileSync(
     file,
@@ -193,7 +193,7 @@ test('garbage to the uplink port, and an agent that starts before its server', a
   );
   running.unshift(server);
   for (const bytes of [
-    randomBytes(4096),
+    noiseBytes(drawSeed(), 4096),
     Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
     Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff', 'latin1'),
   ]) {

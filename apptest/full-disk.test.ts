@@ -3,11 +3,11 @@
  * Mounting a small file system and being another user need root; without it these are skipped.
  */
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pickPort } from '@sluice/host/pick-port';
+import { noiseBytes } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { corpusLines, lineNumber } from './support/corpus.ts';
 import { type RunningProgram, type RunningUp, sluice, startProgram, startUp } from './support/programs.ts';
@@ -25,12 +25,12 @@ const NOBODY = 65_534;
 
 /** A log file that does not get small. */
 function writeLines(file: string, seed: number): void {
-  const random = randomBytes(LINES * INCOMPRESSIBLE_BYTES);
+  const noiseOfAll = noiseBytes(seed, LINES * INCOMPRESSIBLE_BYTES);
   let text = '';
   let number = 0;
   for (const line of corpusLines(LINES, seed)) {
     const from = number * INCOMPRESSIBLE_BYTES;
-    const noise = random.subarray(from, from + INCOMPRESSIBLE_BYTES).toString('base64');
+    const noise = noiseOfAll.subarray(from, from + INCOMPRESSIBLE_BYTES).toString('base64');
     text += line.endsWith('}') ? `${line.slice(0, -1)},"noise":"${noise}"}\n` : `${line} ${noise}\n`;
     number += 1;
   }

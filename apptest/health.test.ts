@@ -3,11 +3,11 @@
  * stand in a log alone.
  */
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pickPort } from '@sluice/host/pick-port';
+import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { corpusLines } from './support/corpus.ts';
 import {
@@ -43,8 +43,8 @@ afterEach(async ({ task }) => {
 
 /** Lines that do not get small, so that disks fill. */
 function writeNoise(file: string, mebibytes: number): void {
-  const lines = Array.from({ length: mebibytes * 1024 }, () => randomBytes(1024).toString('base64'));
-  writeFileSync(file, `${lines.join('\n')}\n`);
+  const noise = noiseBytes(drawSeed(), mebibytes * 1024 * 1024).toString('base64');
+  writeFileSync(file, `${noise.match(/.{1,1368}/g)?.join('\n')}\n`);
 }
 
 const codesOf = (health: Health): string[] => health.problems.map(({ code }) => code);

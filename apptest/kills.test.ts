@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createChance } from '@sluice/base/random';
+import { drawSeed } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { corpusLines, createRandom, lineNumber } from './support/corpus.ts';
+import { corpusLines, lineNumber } from './support/corpus.ts';
 import { isAlive, type RunningUp, startUp } from './support/programs.ts';
 
 /** Lines in the file; SLUICE_KILL_LINES=500000 for the large trial. */
@@ -30,9 +32,8 @@ afterEach(async () => {
 test('kill -9 of agent, servers and store at random moments loses nothing and repeats nothing', {
   timeout: 400_000,
 }, async () => {
-  const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-  process.stderr.write(`kills: SLUICE_SEED=${seed}\n`);
-  const random = createRandom(seed);
+  const seed = drawSeed();
+  const random = createChance(seed);
   const logs = path.join(directory, 'logs');
   mkdirSync(logs);
   const lines = [...corpusLines(LINES, seed)];

@@ -7,10 +7,10 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createChance } from '@sluice/base/random';
 import type { AgentId } from '@sluice/protocol/model';
 import { Recorder } from '@sluice/record/recorder';
 import { splitLines } from '@sluice/source/file/line-splitter';
-import { createRandom } from '../apptest/support/corpus.ts';
 
 /** How often due lines are written: a program that logs a lot writes some ten KiB at once. */
 const TICK_MS = 20;
@@ -35,7 +35,7 @@ export interface LineShape {
 
 /** Makes the lines. */
 class Lines {
-  readonly #random = createRandom(7);
+  readonly #random = createChance(7);
   count = 0;
   errors = 0;
 

@@ -1,18 +1,7 @@
 /**
  * Log lines of the shapes that real systems write, each with a number of its own, from a seed.
  */
-
-/** A small deterministic generator (xorshift32): the same seed gives the same lines. */
-export function createRandom(seed: number): () => number {
-  let state = seed === 0 ? 0x9e3779b9 : seed >>> 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-}
+import { createChance } from '@sluice/base/random';
 
 const SHAPES: readonly ((when: Date, number: number) => string)[] = [
   (when, number) =>
@@ -39,7 +28,7 @@ const SHAPES: readonly ((when: Date, number: number) => string)[] = [
  * @returns text lines `line-0` to `line-(count-1)`, without terminators
  */
 export function* corpusLines(count: number, seed: number): Generator<string> {
-  const random = createRandom(seed);
+  const random = createChance(seed);
   const startMs = Date.UTC(2026, 0, 10);
   for (let number = 0; number < count; number += 1) {
     const shape = SHAPES[Math.floor(random() * SHAPES.length)];

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { openBlock } from '@sluice/block/validator';
+import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { Recorder } from '@sluice/record/recorder';
 import type { LineConsumer } from '@sluice/source/line-consumer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -119,8 +119,11 @@ describe('pipeline', () => {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'tmpfs', fixture.data]);
       cleanups.push(() => void execFileSync('umount', [fixture.data]));
       // Lower case: chance wrote ERROR into a line once, which then was urgent and came before the others.
-      const noise = (): string => randomBytes(75).toString('base64').toLowerCase();
-      const lines = Array.from({ length: 80_000 }, (_, index) => `${index} ${noise()}`);
+      const noise = noiseBytes(drawSeed(), 80_000 * 75)
+        .toString('base64')
+        .toLowerCase();
+      const lines = Array.from(noise.match(/.{100}/g) ?? [], (text, index) => `${index} ${text}`);
+      expect(lines).toHaveLength(80_000);
       writeFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
       const taken: string[] = [];
       const taking = async (): Promise<void> => {

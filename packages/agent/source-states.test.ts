@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, chmodSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { Recorder } from '@sluice/record/recorder';
 import { openForReading } from '@sluice/source/file/followed-file';
 import {
@@ -168,7 +168,7 @@ describe('the states of sources', () => {
     // Noise, which does not compress.
     writeFileSync(
       fixture.file('a.log'),
-      `${randomBytes(4_000_000)
+      `${noiseBytes(drawSeed(), 4_000_000)
         .toString('base64')
         .replace(/.{100}/g, '$&\n')}\n`,
     );

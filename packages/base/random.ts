@@ -23,3 +23,9 @@ export function nextRandom(state: RandomState): number {
   mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
 }
+
+/** A sequence of numbers from 0 (included) to 1 (not included), the same for the same seed. */
+export function createChance(seed: number): () => number {
+  const state = createRandom(seed);
+  return () => nextRandom(state);
+}

@@ -16,8 +16,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
+let programs = 0;
 function program(source: string): string {
-  const file = path.join(directory, `child-${Math.random().toString(36).slice(2)}.mjs`);
+  programs += 1;
+  const file = path.join(directory, `child-${programs}.mjs`);
   writeFileSync(file, source);
   return file;
 }
