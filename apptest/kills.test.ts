@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createChance } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 import { drawSeed } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { corpusLines, lineNumber } from './support/corpus.ts';
@@ -33,7 +33,7 @@ test('kill -9 of agent, servers and store at random moments loses nothing and re
   timeout: 400_000,
 }, async () => {
   const seed = drawSeed();
-  const random = createChance(seed);
+  const random = new Random(seed);
   const logs = path.join(directory, 'logs');
   mkdirSync(logs);
   const lines = [...corpusLines(LINES, seed)];
@@ -43,10 +43,10 @@ test('kill -9 of agent, servers and store at random moments loses nothing and re
     arguments: ['--servers', '2', '--from-start', '--watch', path.join(logs, '*.log')],
   });
   const victims = Array.from({ length: ROUNDS }, () => ['agent', 's1', 's2', 'store']).flat();
-  victims.sort(() => random() - 0.5);
+  victims.sort(() => random.next() - 0.5);
   let killed = 0;
   for (const part of victims) {
-    await sleep(random() * MAX_PAUSE_MS);
+    await sleep(random.next() * MAX_PAUSE_MS);
     const pid = up.pidOf(part);
     // A part that is just being started again cannot be killed; it is waited for.
     if (pid === undefined) await expect.poll(() => up?.pidOf(part), PATIENCE).toBeDefined();

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createChance } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 import { drawSeed } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { corpusLines } from './support/corpus.ts';
@@ -110,7 +110,7 @@ test('U14 a silent server journals blocks that have moved, is killed, and starts
   const { records, victim, lines } = await startAndSilence();
   const watching = records.watch();
   process.kill(victim, 'SIGCONT');
-  await sleep(createChance(drawSeed())() * 300);
+  await sleep(new Random(drawSeed()).next() * 300);
   process.kill(victim, 'SIGKILL');
   await records.expectEachLineOnce(lines);
   await expect.poll(() => records.copies(), PATIENCE).toBe(lines);

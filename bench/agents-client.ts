@@ -8,9 +8,9 @@
 import { ServerConnection } from '@sluice/agent/uplink/connection';
 import { REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from '@sluice/agent/uplink/limits';
 import { buildReport } from '@sluice/agent/uplink/report';
-import type { AgentEvent } from '@sluice/protocol/agent-events';
-import { timedAgentEvent } from '@sluice/protocol/agent-events';
+import type { AgentEffect, AgentEvent, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import { type AgentMachine, createAgentMachine } from '@sluice/protocol/agent-machine';
+import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type { AgentId, TimeMs } from '@sluice/protocol/model';
 import { pino } from 'pino';
 
@@ -57,12 +57,18 @@ class OneAgent {
   readonly #askedMs = new Map<number, number>();
   #isGranted = false;
   #changed = true;
+  readonly #runner: MachineRunner<UntimedAgentEvent, AgentEffect>;
   #reportedMs = 0;
   #wakeTimer: NodeJS.Timeout | undefined;
-  #events: AgentEvent[] = [];
 
   constructor(address: string, number: number) {
     this.#machine = createAgentMachine({ seed: number });
+    const runner = new MachineRunner<UntimedAgentEvent, AgentEffect>(this.#machine, {
+      now,
+      execute: (effect) => this.#execute(effect),
+      stepped: (event) => this.#note(event),
+    });
+    this.#runner = runner;
     const connection = new ServerConnection(
       { address },
       {
@@ -84,7 +90,7 @@ class OneAgent {
           pingTimes: undefined,
           key: undefined,
         },
-        dispatch: (event) => this.#dispatch(timedAgentEvent(event, now())),
+        dispatch: (event) => runner.dispatch(event),
         claim: () => undefined,
         release: () => undefined,
         formatsChanged: () => undefined,
@@ -96,26 +102,17 @@ class OneAgent {
     setInterval(() => this.#report(), REPORT_INTERVAL_MS);
   }
 
-  /** One event after the other: an effect may bring the next one. */
-  #dispatch(event: AgentEvent): void {
-    this.#events.push(event);
-    if (this.#events.length > 1) return;
-    for (let next = this.#events[0]; next !== undefined; next = this.#events[0]) {
-      this.#note(next);
-      for (const effect of this.#machine.step(next)) {
-        if (effect.type === 'send_request') {
-          told.requests += 1;
-          this.#askedMs.set(effect.request.requestId, performance.now());
-          this.#connection.sendControl(effect);
-        } else if (effect.type === 'wake_at') {
-          clearTimeout(this.#wakeTimer);
-          const waitMs = Math.max(0, effect.atMs - now());
-          this.#wakeTimer = setTimeout(() => this.#dispatch({ type: 'woken', atMs: now() }), waitMs);
-        } else if (effect.type === 'close_channel') {
-          this.#connection.closeChannel(effect.grantId, effect.channel);
-        }
-      }
-      this.#events.shift();
+  #execute(effect: AgentEffect): void {
+    if (effect.type === 'send_request') {
+      told.requests += 1;
+      this.#askedMs.set(effect.request.requestId, performance.now());
+      this.#connection.sendControl(effect);
+    } else if (effect.type === 'wake_at') {
+      clearTimeout(this.#wakeTimer);
+      const waitMs = Math.max(0, effect.atMs - now());
+      this.#wakeTimer = setTimeout(() => this.#runner.dispatch({ type: 'woken' }), waitMs);
+    } else if (effect.type === 'close_channel') {
+      this.#connection.closeChannel(effect.grantId, effect.channel);
     }
   }
 

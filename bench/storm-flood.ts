@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createChance } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 import type { AgentId } from '@sluice/protocol/model';
 import { Recorder } from '@sluice/record/recorder';
 import { splitLines } from '@sluice/source/file/line-splitter';
@@ -35,12 +35,12 @@ export interface LineShape {
 
 /** Makes the lines. */
 class Lines {
-  readonly #random = createChance(7);
+  readonly #random = new Random(7);
   count = 0;
   errors = 0;
 
   ordinary(nowMs: number): string {
-    const [number, random] = [this.count++, this.#random()];
+    const [number, random] = [this.count++, this.#random.next()];
     const session = Math.floor(random * 2 ** 48).toString(16);
     const time = new Date(nowMs).toISOString();
     return number % 2 === 0

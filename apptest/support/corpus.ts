@@ -1,7 +1,7 @@
 /**
  * Log lines of the shapes that real systems write, each with a number of its own, from a seed.
  */
-import { createChance } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 
 const SHAPES: readonly ((when: Date, number: number) => string)[] = [
   (when, number) =>
@@ -28,10 +28,10 @@ const SHAPES: readonly ((when: Date, number: number) => string)[] = [
  * @returns text lines `line-0` to `line-(count-1)`, without terminators
  */
 export function* corpusLines(count: number, seed: number): Generator<string> {
-  const random = createChance(seed);
+  const random = new Random(seed);
   const startMs = Date.UTC(2026, 0, 10);
   for (let number = 0; number < count; number += 1) {
-    const shape = SHAPES[Math.floor(random() * SHAPES.length)];
+    const shape = SHAPES[Math.floor(random.next() * SHAPES.length)];
     if (shape !== undefined) yield shape(new Date(startMs + number * 3), number);
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createChance } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 import { drawSeed } from '@sluice/host/testing/seed';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PipelineFixture } from './pipeline-fixture.ts';
@@ -24,7 +24,7 @@ describe('pipeline, killed with SIGKILL again and again', () => {
   it('has each line in the queue exactly once, with rotations on the way', {
     timeout: 60_000,
   }, async () => {
-    const random = createChance(drawSeed());
+    const random = new Random(drawSeed());
     let written = 0;
     const names = ['a.log', 'b.log', 'c.log'];
     const burst = (): void => {
@@ -54,7 +54,7 @@ describe('pipeline, killed with SIGKILL again and again', () => {
       if (round % 3 === 1) renameSync(fixture.file('a.log'), fixture.file(`a.log.${round}`));
       burst();
       // Some moment in the middle of reading, cutting and writing; any moment must do.
-      await sleep(random() * 12);
+      await sleep(random.next() * 12);
       child.kill('SIGKILL');
       await exited;
     }

@@ -3,6 +3,7 @@
  * The shell (packages/agent/uplink) turns network, queue and timer happenings into events and executes effects in
  * order; it decides nothing.
  */
+import type { Timed } from './machine-runner.ts';
 import type {
   BlockHeader,
   BlockId,
@@ -16,22 +17,20 @@ import type {
   UploadRequest,
 } from './model.ts';
 
-/** Every event carries the time at which the shell saw it; the machine has no other clock. */
-export type AgentEvent =
+/** What may happen, as the shell says it; the runner stamps it with the time (machine-runner.ts). */
+export type UntimedAgentEvent =
   /** A control stream is open and the handshake is done. */
-  | { readonly type: 'server_connected'; readonly atMs: TimeMs; readonly serverId: ServerId }
+  | { readonly type: 'server_connected'; readonly serverId: ServerId }
   /** The control stream ended: grants of that server are gone, its blocks in flight are in doubt. */
-  | { readonly type: 'server_disconnected'; readonly atMs: TimeMs; readonly serverId: ServerId }
+  | { readonly type: 'server_disconnected'; readonly serverId: ServerId }
   | {
       readonly type: 'grant_received';
-      readonly atMs: TimeMs;
       readonly serverId: ServerId;
       readonly grant: Grant;
     }
   /** The server takes back what is unused. Without a channel: the whole grant; without a grant: all of them. */
   | {
       readonly type: 'revoked';
-      readonly atMs: TimeMs;
       readonly serverId: ServerId;
       readonly grantId?: GrantId;
       readonly channel?: ChannelNumber;
@@ -39,19 +38,16 @@ export type AgentEvent =
   /** A block is durable in the queue and may be sent. Also said for each block found in the queue at start. */
   | {
       readonly type: 'block_sealed';
-      readonly atMs: TimeMs;
       readonly block: BlockHeader;
       readonly inDoubtAt?: ServerId;
     }
   | {
       readonly type: 'block_acknowledged';
-      readonly atMs: TimeMs;
       readonly serverId: ServerId;
       readonly blockId: BlockId;
     }
   | {
       readonly type: 'block_refused';
-      readonly atMs: TimeMs;
       readonly serverId: ServerId;
       readonly blockId: BlockId;
       readonly refusal: BlockRefusal;
@@ -59,28 +55,17 @@ export type AgentEvent =
   /** A channel's stream broke while the control stream lives: blocks in flight on it are sent again (same server). */
   | {
       readonly type: 'channel_broken';
-      readonly atMs: TimeMs;
       readonly serverId: ServerId;
       readonly grantId: GrantId;
       readonly channel: ChannelNumber;
     }
   /** The time asked for with `wake_at` has come. */
-  | { readonly type: 'woken'; readonly atMs: TimeMs }
+  | { readonly type: 'woken' }
   /** The agent stops (U21): nothing is sent any more, what is in flight may still be acknowledged. */
-  | { readonly type: 'stopping'; readonly atMs: TimeMs };
+  | { readonly type: 'stopping' };
 
-/** What happened, before the shell has stamped its time. */
-export type UntimedAgentEvent = AgentEvent extends infer E
-  ? E extends AgentEvent
-    ? Omit<E, 'atMs'>
-    : never
-  : never;
-
-/** The event with the time at which it is handed to the machine. */
-export function timedAgentEvent(event: UntimedAgentEvent, atMs: TimeMs): AgentEvent {
-  // A union without one of its fields, with it again: the compiler takes it apart and cannot put it together.
-  return { ...event, atMs } as AgentEvent;
-}
+/** What the machine is handed: it has no clock but the times of its events. */
+export type AgentEvent = Timed<UntimedAgentEvent>;
 
 export type AgentEffect =
   | { readonly type: 'send_request'; readonly serverId: ServerId; readonly request: UploadRequest }

@@ -6,7 +6,7 @@
  * is forgotten only after an acknowledgement; a block is never in two places.
  */
 
-import { createRandom, nextRandom } from '@sluice/base/random';
+import { Random } from '@sluice/base/random';
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
 import { AgentHistory } from './agent-history.ts';
 import type { SilenceTimes } from './agent-silence.ts';
@@ -83,7 +83,7 @@ class Machine implements AgentMachine {
   readonly #windowBytes: number;
   /** Raw bytes in flight per server, but for stalled channels: while blocks are sent. */
   readonly #inFlightBytes = new Map<ServerId, number>();
-  readonly #random: { value: number };
+  readonly #random: Random;
   readonly #shares: ReturnType<typeof createClassShares>;
   readonly #servers = new Map<ServerId, Server>();
   readonly #backlog = new Backlog();
@@ -109,7 +109,7 @@ class Machine implements AgentMachine {
       requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       refreshIntervalMs: options.refreshIntervalMs ?? REFRESH_INTERVAL_MS,
     };
-    this.#random = createRandom(options.seed ?? 1);
+    this.#random = new Random(options.seed ?? 1);
     this.#shares = createClassShares(options.minimumShares ?? MINIMUM_SHARES);
   }
 
@@ -227,7 +227,7 @@ class Machine implements AgentMachine {
     if (server.askedIds.length === 0) server.waitingSinceMs = undefined;
     if (reading.kind === 'refused') {
       const afterMs = Math.min(Math.max(reading.retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS);
-      const jitter = 1 + RETRY_JITTER_FRACTION * nextRandom(this.#random);
+      const jitter = 1 + RETRY_JITTER_FRACTION * this.#random.next();
       server.notBeforeMs = this.#nowMs + Math.ceil(afterMs * jitter);
       return;
     }

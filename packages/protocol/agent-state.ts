@@ -5,7 +5,7 @@
  * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
  */
 
-import type { Slot } from '@sluice/base/collections/slot';
+import type { Handle } from '@sluice/base/collections/handle';
 import type { BlockHeader, ChannelNumber, ClosedChannel, GrantId, ServerId } from './model.ts';
 
 /** Where a block is. `gone`: acknowledged or set aside. */
@@ -29,9 +29,9 @@ export interface BlockEntry {
    */
   foundInDoubtAt: ServerId | undefined;
   /** Where it stands among the blocks that wait like it (`waiting`, `bound`). */
-  slot: Slot<BlockEntry> | undefined;
+  handle: Handle<BlockEntry> | undefined;
   /** Where its release stands among the others (`bound`). */
-  release: Slot<Release> | undefined;
+  release: Handle<Release> | undefined;
 }
 
 /** When a bound block may go to any server. */

@@ -6,8 +6,8 @@
  * with it (U19), however often servers come and go.
  */
 
+import type { Handle } from '@sluice/base/collections/handle';
 import { RemovalHeap } from '@sluice/base/collections/removal-heap';
-import type { Slot } from '@sluice/base/collections/slot';
 import type { BlockEntry, Channel, Release } from './agent-state.ts';
 import type { BlockHeap } from './block-heap.ts';
 import { createBlockHeap } from './block-heap.ts';
@@ -43,7 +43,7 @@ export class Backlog {
       doubts: [],
       doubtUntilMs: Number.NEGATIVE_INFINITY,
       foundInDoubtAt: undefined,
-      slot: undefined,
+      handle: undefined,
       release: undefined,
     };
     this.#entries.set(key, entry);
@@ -59,7 +59,7 @@ export class Backlog {
     this.#leave(entry);
     entry.place = 'waiting';
     this.#count(entry, 1);
-    entry.slot = this.#waiting[entry.rank]?.push(entry);
+    entry.handle = this.#waiting[entry.rank]?.add(entry);
   }
 
   /** The block may be durable at the server: it waits for that server until `releaseAtMs` (U14). */
@@ -74,9 +74,9 @@ export class Backlog {
       heaps = URGENCY_CLASSES.map(createBlockHeap);
       this.#bound.set(serverId, heaps);
     }
-    entry.slot = heaps[entry.rank]?.push(entry);
+    entry.handle = heaps[entry.rank]?.add(entry);
     entry.doubtUntilMs = releaseAtMs;
-    entry.release = this.#releases.push({ entry, atMs: releaseAtMs });
+    entry.release = this.#releases.add({ entry, atMs: releaseAtMs });
   }
 
   toInFlight(entry: BlockEntry, channel: Channel): void {
@@ -175,23 +175,23 @@ export class Backlog {
 
   #leave(entry: BlockEntry): void {
     if (entry.place === 'waiting' || entry.place === 'bound') this.#count(entry, -1);
-    if (entry.slot !== undefined) this.#leaveHeap(entry, entry.slot);
+    if (entry.handle !== undefined) this.#leaveHeap(entry, entry.handle);
     if (entry.release !== undefined) this.#releases.remove(entry.release);
-    entry.slot = undefined;
+    entry.handle = undefined;
     entry.release = undefined;
     if (entry.channel?.inFlight.delete(entry) === true) entry.channel.inFlightBytes -= entry.header.rawBytes;
     entry.channel = undefined;
     entry.boundTo = undefined;
   }
 
-  #leaveHeap(entry: BlockEntry, slot: Slot<BlockEntry>): void {
+  #leaveHeap(entry: BlockEntry, handle: Handle<BlockEntry>): void {
     const { boundTo, rank } = entry;
     if (boundTo === undefined) {
-      this.#waiting[rank]?.remove(slot);
+      this.#waiting[rank]?.remove(handle);
       return;
     }
     const heaps = this.#bound.get(boundTo);
-    heaps?.[rank]?.remove(slot);
+    heaps?.[rank]?.remove(handle);
     if (heaps?.every(({ size }) => size === 0) === true) this.#bound.delete(boundTo);
   }
 

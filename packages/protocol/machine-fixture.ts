@@ -1,9 +1,9 @@
 /** Makes the words of the protocol for tests: ids, blocks, grants, and a machine that is talked to in short. */
 import type { AgentEffect, UntimedAgentEvent } from './agent-events.ts';
-import { timedAgentEvent } from './agent-events.ts';
 import type { AgentMachine, AgentMachineOptions } from './agent-machine.ts';
 import { createAgentMachine } from './agent-machine.ts';
 import { channelNumber, contentDigest, grantId, timeMs } from './brand.ts';
+import { stamp } from './machine-runner.ts';
 import type {
   AgentId,
   BlockHeader,
@@ -47,7 +47,7 @@ export class TestAgent {
 
   /** Steps with the event at the present time; returns this step's effects. */
   step(event: UntimedAgentEvent): AgentEffect[] {
-    const effects = this.machine.step(timedAgentEvent(event, timeMs(this.nowMs)));
+    const effects = this.machine.step(stamp(event, timeMs(this.nowMs)));
     for (const effect of effects) {
       if (effect.type === 'send_request') this.#asked.set(effect.serverId, effect.request.requestId);
     }

@@ -20,7 +20,7 @@ export class Recall {
 
   given(agent: Agent, grant: GivenGrant, nowMs: number): void {
     if (grant.isIdle) return;
-    grant.recallable = this.#recallables.put({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
+    grant.recallable = this.#recallables.add({ agent, grant, dueMs: nowMs + RECALL_UNUSED_MS });
   }
 
   /** So much quota of the grant was used, or taken back. */

@@ -2,6 +2,7 @@
  * The border of the server's uplink state machine: what may happen to it, and what it asks its shell to do.
  * The shell (packages/server/ingest) validates bytes, runs the journal and the streams; it decides nothing.
  */
+import type { Timed } from './machine-runner.ts';
 import type {
   AgentId,
   BlockHeader,
@@ -15,25 +16,23 @@ import type {
   UploadRequest,
 } from './model.ts';
 
-export type ServerEvent =
+/** What may happen, as the shell says it; the runner stamps it with the time (machine-runner.ts). */
+export type UntimedServerEvent =
   /** Handshake done. A second connection of the same agent replaces the first (say `agent_disconnected` before). */
   | {
       readonly type: 'agent_connected';
-      readonly atMs: TimeMs;
       readonly agentId: AgentId;
       /** The agent is of another region than this server: it gets lower lanes. */
       readonly isRemote?: boolean;
     }
-  | { readonly type: 'agent_disconnected'; readonly atMs: TimeMs; readonly agentId: AgentId }
+  | { readonly type: 'agent_disconnected'; readonly agentId: AgentId }
   | {
       readonly type: 'request_received';
-      readonly atMs: TimeMs;
       readonly agentId: AgentId;
       readonly request: UploadRequest;
     }
   | {
       readonly type: 'notice_received';
-      readonly atMs: TimeMs;
       readonly agentId: AgentId;
       readonly notice: PriorityViolationNotice;
     }
@@ -43,7 +42,6 @@ export type ServerEvent =
    */
   | {
       readonly type: 'block_arrived';
-      readonly atMs: TimeMs;
       readonly agentId: AgentId;
       readonly grantId: GrantId;
       readonly channel: ChannelNumber;
@@ -51,32 +49,21 @@ export type ServerEvent =
       readonly known: boolean;
     }
   /** The journal's commit that holds the block has been synced. */
-  | { readonly type: 'block_durable'; readonly atMs: TimeMs; readonly blockId: BlockId }
+  | { readonly type: 'block_durable'; readonly blockId: BlockId }
   /** The journal could not take the block (disk full, I/O error). */
   | {
       readonly type: 'block_not_durable';
-      readonly atMs: TimeMs;
       readonly blockId: BlockId;
       readonly reason: string;
     }
   /** How many more uncompressed bytes the journal can take now, beyond what it holds and is writing. */
-  | { readonly type: 'journal_room_changed'; readonly atMs: TimeMs; readonly roomBytes: number }
-  | { readonly type: 'woken'; readonly atMs: TimeMs }
+  | { readonly type: 'journal_room_changed'; readonly roomBytes: number }
+  | { readonly type: 'woken' }
   /** The server drains (U21): revokes, takes what is in flight, grants nothing. */
-  | { readonly type: 'draining'; readonly atMs: TimeMs };
+  | { readonly type: 'draining' };
 
-/** What happened, before the shell has stamped its time. */
-export type UntimedServerEvent = ServerEvent extends infer E
-  ? E extends ServerEvent
-    ? Omit<E, 'atMs'>
-    : never
-  : never;
-
-/** The event with the time at which it is handed to the machine. */
-export function timedServerEvent(event: UntimedServerEvent, atMs: TimeMs): ServerEvent {
-  // A union without one of its fields, with it again: the compiler takes it apart and cannot put it together.
-  return { ...event, atMs } as ServerEvent;
-}
+/** What the machine is handed: it has no clock but the times of its events. */
+export type ServerEvent = Timed<UntimedServerEvent>;
 
 export type ServerEffect =
   | { readonly type: 'send_grant'; readonly agentId: AgentId; readonly grant: Grant }

@@ -195,7 +195,7 @@ class Machine implements ServerMachine {
         agent.lineNumber ??= this.#lineNumbers;
         // Who comes anew stands where the others are, and not ahead of them for all that it was not given before.
         agent.startBytes ??= Math.max(agent.finishBytes, this.#reachedBytes);
-        this.#line.put(agent, {
+        this.#line.add(agent, {
           ...{ rank: lineRank(event.request), served: agent.startBytes, number: agent.lineNumber },
         });
         return;
@@ -355,7 +355,7 @@ class Machine implements ServerMachine {
     this.#judgeLoad();
     this.#serveLine();
     let hasRefused = false;
-    for (let agent = this.#line.longest(); agent !== undefined; agent = this.#line.longest()) {
+    for (let agent = this.#line.longestWaiting; agent !== undefined; agent = this.#line.longestWaiting) {
       if (this.#draining) this.#refuseRequest(agent, 'draining', DRAINING_RETRY_AFTER_MS);
       else if (this.#nowMs >= this.#deferredUntilMs(agent)) {
         this.#refuseRequest(agent, 'overloaded', this.#retryAfterMs());
@@ -369,7 +369,7 @@ class Machine implements ServerMachine {
 
   /** U17: while others wait for room, quota that lies unused is asked back: as much as they need for a first block each. */
   #askBack(): void {
-    const first = this.#line.first();
+    const first = this.#line.first;
     if (first === undefined) return;
     const idleQuotaBytes = idleBytes(this.#admission.usableBytes, this.#agents.size);
     const needBytes = Math.max(idleQuotaBytes, firstBlockBytes(first.request?.request.backlog ?? []));
@@ -380,7 +380,7 @@ class Machine implements ServerMachine {
 
   #serveLine(): void {
     while (!this.#draining) {
-      const agent = this.#line.first();
+      const agent = this.#line.first;
       if (agent === undefined || !this.#serve(agent)) break;
     }
   }
@@ -460,7 +460,7 @@ class Machine implements ServerMachine {
     agent.lineNumber = undefined;
     this.#line.remove(agent);
     this.#outstandingBytes += bytes;
-    grant.end = this.#ends.put({ agent, grant });
+    grant.end = this.#ends.add({ agent, grant });
     this.#recall.given(agent, grant, this.#nowMs);
     this.#effects.push({
       type: 'send_grant',
@@ -497,7 +497,7 @@ class Machine implements ServerMachine {
 
   #wake(): void {
     let wakeMs = this.#ends.first?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY;
-    const longest = this.#line.longest();
+    const longest = this.#line.longestWaiting;
     if (longest !== undefined) {
       const { limitFreeAtMs } = this.#admission;
       wakeMs = Math.min(wakeMs, this.#deferredUntilMs(longest), limitFreeAtMs, this.#recall.dueMs);

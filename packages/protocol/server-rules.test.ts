@@ -12,10 +12,10 @@ import {
   UNLOADED_FRACTION,
 } from './limits.ts';
 import { agent, block, server } from './machine-fixture.ts';
+import { stamp } from './machine-runner.ts';
 import type { AgentId, Grant } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
 import type { ServerEffect, UntimedServerEvent } from './server-events.ts';
-import { timedServerEvent } from './server-events.ts';
 import type { ServerMachineOptions } from './server-machine.ts';
 import { createServerMachine } from './server-machine.ts';
 
@@ -30,7 +30,7 @@ function start(
 } {
   const machine = createServerMachine({ serverId: server('S2'), instance: 'i', ...options });
   const step = (event: UntimedServerEvent, atMs = 1): ServerEffect[] =>
-    machine.step(timedServerEvent(event, timeMs(atMs)));
+    machine.step(stamp(event, timeMs(atMs)));
   step({ type: 'journal_room_changed', roomBytes });
   step({ type: 'agent_connected', agentId: A });
   const ask = (id: number, atMs = 1): Grant | undefined =>

@@ -1,6 +1,6 @@
 /** The server machine's books: which agents are connected, what each was granted, and what it used of it. */
 
-import type { Slot } from '@sluice/base/collections/slot';
+import type { Handle } from '@sluice/base/collections/handle';
 import type { AgentId, GrantedChannel, GrantId, UploadRequest } from './model.ts';
 
 export interface GivenChannel {
@@ -24,8 +24,8 @@ export interface GivenGrant {
   /** What is still outstanding of it since it was asked back, because others wait for room; 0 before. */
   recalledBytes: number;
   /** Where it stands among all that end, and among those that may be asked back. */
-  end: Slot<Holding> | undefined;
-  recallable: Slot<Recallable> | undefined;
+  end: Handle<Holding> | undefined;
+  recallable: Handle<Recallable> | undefined;
 }
 
 /** A grant, and whose it is. */

@@ -160,8 +160,8 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     name: 'refused agents wait without a random part',
     rule: 'U3',
     file: 'protocol/agent-machine.ts',
-    from: 'const jitter = 1 + RETRY_JITTER_FRACTION * nextRandom(this.#random);',
-    to: 'const jitter = 1 + 0 * RETRY_JITTER_FRACTION * nextRandom(this.#random);',
+    from: 'const jitter = 1 + RETRY_JITTER_FRACTION * this.#random.next();',
+    to: 'const jitter = 1 + 0 * RETRY_JITTER_FRACTION * this.#random.next();',
   },
   {
     name: 'one server is asked, the others are not',

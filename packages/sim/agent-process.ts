@@ -2,12 +2,11 @@
  * One life of an agent: the production state machine in a shell that behaves as packages/agent/uplink does (order of
  * effects, reconnects, the note "may be there" before the first byte, the notice before its block, channel streams).
  *
- * Invariants: the machine is stepped with one event at a time; a block leaves the queue only after the machine said so;
- * a dead process does nothing more, also in the middle of the effects of one step.
+ * Invariants: a block leaves the queue only after the machine said so; a dead process does nothing more, also in the middle
+ * of the effects of one step.
  */
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
-import { timedAgentEvent } from '@sluice/protocol/agent-events';
-import type { AgentMachine } from '@sluice/protocol/agent-machine';
+import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import type { QueueDisk } from './agent-queue.ts';
 import { AgentQueue } from './agent-queue.ts';
@@ -25,11 +24,9 @@ export class AgentProcess implements LinkHost {
   readonly queue: AgentQueue;
   readonly clock: ProcessClock;
   readonly #world: World;
-  readonly #machine: AgentMachine;
   readonly #links: readonly ServerLink[];
   readonly #onEnd: () => void;
-  #events: UntimedAgentEvent[] = [];
-  #isStepping = false;
+  readonly #runner: MachineRunner<UntimedAgentEvent, AgentEffect>;
   readonly #cuts: (readonly BlockHeader[])[] = [];
   #toRemove: number[] = [];
   #wakes = 0;
@@ -53,9 +50,14 @@ export class AgentProcess implements LinkHost {
     this.queue = new AgentQueue(world, disk);
     this.clock = new ProcessClock(world);
     const { machines } = world;
-    this.#machine = machines.createAgentMachine({ seed });
-    const machine = machines.isOpen === true ? this.#machine : undefined;
-    world.observe({ type: 'agent_started', name, machine });
+    const machine = machines.createAgentMachine({ seed });
+    this.#runner = new MachineRunner(machine, {
+      now: () => this.clock.nowMs,
+      execute: (effect) => this.#executeOrDie(effect),
+      stepped: (event, effects) =>
+        world.observe({ type: 'agent_step', name, agentId: this.queue.disk.agentId, event, effects }),
+    });
+    world.observe({ type: 'agent_started', name, machine: machines.isOpen === true ? machine : undefined });
     this.#links = routes.map((route) => new ServerLink(world, this, route));
     for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
       this.dispatch({
@@ -79,6 +81,7 @@ export class AgentProcess implements LinkHost {
   kill(): void {
     if (this.#isDead) return;
     this.#isDead = true;
+    this.#runner.stop();
     this.queue.kill();
     for (const link of this.#links) link.kill();
     this.#world.observe({ type: 'agent_ended', name: this.name });
@@ -116,24 +119,14 @@ export class AgentProcess implements LinkHost {
   }
 
   dispatch(event: UntimedAgentEvent): void {
-    if (this.#isDead) return;
-    this.#events.push(event);
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    const { name } = this;
-    const { agentId } = this.queue.disk;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const timed = timedAgentEvent(next, this.clock.nowMs);
-      const effects = this.#machine.step(timed);
-      this.#world.observe({ type: 'agent_step', name, agentId, event: timed, effects });
-      for (const effect of effects) {
-        if (this.#isDead) return;
-        this.#execute(effect);
-        const { isFaulty, chance, options } = this.#world;
-        if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
-      }
-    }
-    this.#isStepping = false;
+    this.#runner.dispatch(event);
+  }
+
+  /** The process may die between any two effects of a step. */
+  #executeOrDie(effect: AgentEffect): void {
+    this.#execute(effect);
+    const { isFaulty, chance, options } = this.#world;
+    if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
   }
 
   #execute(effect: AgentEffect): void {

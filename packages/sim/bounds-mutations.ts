@@ -14,20 +14,20 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
   #past = 0;
   get first() {
     for (; this.#heap.items[this.#past] !== undefined; this.#past += 1)
-      if (this.#heap.items[this.#past].isLive) return this.#heap.items[this.#past].item;
+      if (this.#heap.items[this.#past].isRemoved === false) return this.#heap.items[this.#past].item;
     this.#heap.items.length = 0;
     this.#past = 0;
     return undefined;
   }
-  push(item) {
-    const slot = { item, isLive: true };
+  add(item) {
+    const handle = { item, isRemoved: false };
     let index = this.#heap.items.length;
     while (index > this.#past && this.#heap.items[index - 1].item.atMs > item.atMs) index -= 1;
-    this.#heap.items.splice(index, 0, slot);
-    return slot;
+    this.#heap.items.splice(index, 0, handle);
+    return handle;
   }
-  remove(slot) {
-    slot.isLive = false;
+  remove(handle) {
+    handle.isRemoved = true;
   }
 }`,
   },
@@ -35,8 +35,8 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
     name: 'what was taken out of a queue stays in it',
     rule: 'U19',
     file: 'base/collections/fifo.ts',
-    from: 'if (!isCrowded(this.#slots.length, this.#liveCount)) return;',
-    to: 'if (this.#liveCount >= 0) return;',
+    from: 'if (!needsSweep(this.#handles.length, this.#size)) return;',
+    to: 'if (this.#size >= 0) return;',
   },
   {
     name: 'a server that no block waits for is remembered as one',

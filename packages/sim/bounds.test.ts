@@ -1,7 +1,7 @@
 /** U19: what makes machines grow that seeds do not do for long enough, and that the census sees what they hold. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { MAX_DEAD_SLOTS } from '@sluice/base/collections/slot';
+import { MAX_REMOVED_HANDLES } from '@sluice/base/collections/handle';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
 import { channelNumber } from '@sluice/protocol/brand';
 import { block, server, TestAgent } from '@sluice/protocol/machine-fixture';
@@ -69,17 +69,17 @@ function acknowledgeLate(machines: Machines): number {
 }
 
 test('U19 two servers that flap in turn do not make an agent grow', async () => {
-  expect(flap(PRODUCTION)).toBeLessThanOrEqual(2 * BLOCKS + MAX_DEAD_SLOTS);
+  expect(flap(PRODUCTION)).toBeLessThanOrEqual(2 * BLOCKS + MAX_REMOVED_HANDLES);
   const leak = BOUNDS_MUTATIONS.find(({ name }) => name.startsWith('the list of releases'));
   const leaking = await changed(leak?.file ?? '', leak?.from ?? '', leak?.to ?? '');
   expect(flap(leaking)).toBeGreaterThan(ROUNDS);
 });
 
 test('U19 blocks that are acknowledged behind one that waits do not make an agent grow', async () => {
-  expect(acknowledgeLate(PRODUCTION)).toBeLessThanOrEqual(2 + MAX_DEAD_SLOTS);
+  expect(acknowledgeLate(PRODUCTION)).toBeLessThanOrEqual(2 + MAX_REMOVED_HANDLES);
   const leaking = await changed(
     'base/collections/removal-heap.ts',
-    'if (isCrowded(this.#heap.size, this.#liveCount)) ',
+    'if (needsSweep(this.#heap.size, this.#size)) ',
     'if (false) ',
   );
   expect(acknowledgeLate(leaking)).toBe(ROUNDS);

@@ -5,7 +5,7 @@
  * Invariants: within one stream and direction, what is sent first arrives first; after the cut nothing that is still on
  * its way arrives; each end learns of the end exactly once, in its own time.
  */
-import type { Random } from './random.ts';
+import type { Random } from '@sluice/base/random';
 import type { World } from './world.ts';
 
 /** A computer's way to a server: partitions block it for every connection. */

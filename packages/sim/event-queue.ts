@@ -1,7 +1,7 @@
 /**
- * The virtual clock: what is to happen, ordered by time and then by the order in which it was asked for.
+ * The virtual clock: what is to happen, ordered by time, then by the order in which it was added.
  *
- * Invariants: time never goes back; two things at the same time happen in the order in which they were put in.
+ * Invariants: time never goes back; two things at the same time happen in the order in which they were added.
  */
 import { Heap } from '@sluice/base/collections/heap';
 
@@ -21,17 +21,17 @@ export class EventQueue {
 
   /** When the next action is due; Infinity when there is none. */
   get nextMs(): number {
-    return this.#heap.top?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#heap.first?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  put(atMs: number, action: () => void): void {
-    this.#heap.push({ atMs, order: this.#order, action });
+  add(atMs: number, action: () => void): void {
+    this.#heap.add({ atMs, order: this.#order, action });
     this.#order += 1;
   }
 
-  /** Takes the next action out; undefined when there is none. */
-  take(): { readonly atMs: number; readonly action: () => void } | undefined {
-    return this.#heap.pop();
+  /** Removes the next action and returns it; undefined when there is none. */
+  takeFirst(): { readonly atMs: number; readonly action: () => void } | undefined {
+    return this.#heap.takeFirst();
   }
 }
 

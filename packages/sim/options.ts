@@ -4,9 +4,10 @@
  *
  * Invariants: same seed, same options; times in virtual ms, sizes in uncompressed bytes.
  */
+
+import { Random } from '@sluice/base/random';
 import type { Lane } from '@sluice/protocol/lanes';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
-import { Random } from './random.ts';
 
 export interface ServerShape {
   readonly lanes: readonly Lane[];

@@ -6,6 +6,7 @@
  * Invariants: virtual time only; same options, same run; each block is made once and counted when it is acknowledged.
  */
 import { reconnectDelayMs } from '@sluice/agent/uplink/backoff';
+import { Random } from '@sluice/base/random';
 import type { AgentEvent } from '@sluice/protocol/agent-events';
 import { type AgentMachine, createAgentMachine } from '@sluice/protocol/agent-machine';
 import { contentDigest, timeMs } from '@sluice/protocol/brand';
@@ -14,7 +15,6 @@ import { blockKey } from '@sluice/protocol/model';
 import type { ServerEvent } from '@sluice/protocol/server-events';
 import { createServerMachine, type ServerMachine } from '@sluice/protocol/server-machine';
 import { EventQueue } from './event-queue.ts';
-import { Random } from './random.ts';
 
 /** Sizes in bytes, times in virtual ms. */
 export interface ScaleOptions {
@@ -107,7 +107,7 @@ export class ScaleWorld {
   }
 
   after(ms: number, action: () => void): void {
-    this.#queue.put(this.nowMs + ms, action);
+    this.#queue.add(this.nowMs + ms, action);
   }
 
   /** Runs until everything that was made is acknowledged, or the limit is reached. Returns whether it drained. */
@@ -124,7 +124,7 @@ export class ScaleWorld {
     this.after(1000, () => this.#second());
     while (this.nowMs < limitMs) {
       if (this.nowMs > productionMs && this.bytesDelivered === this.bytesMade) return true;
-      const next = this.#queue.take();
+      const next = this.#queue.takeFirst();
       if (next === undefined) return false;
       this.nowMs = next.atMs;
       next.action();

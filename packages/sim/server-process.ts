@@ -3,9 +3,9 @@
  * effects, sessions, channel streams, one block of a stream at a time, no block appended twice), over a journal and a
  * loader.
  *
- * Invariants: the machine is stepped with one event at a time; a dead process does nothing more, also in the middle of
- * the effects of one step.
+ * Invariants: a dead process does nothing more, also in the middle of the effects of one step.
  */
+import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type {
   AgentId,
   BlockHeader,
@@ -17,8 +17,6 @@ import type {
 } from '@sluice/protocol/model';
 import { blockKey, URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { ServerEffect, ServerEvent, UntimedServerEvent } from '@sluice/protocol/server-events';
-import { timedServerEvent } from '@sluice/protocol/server-events';
-import type { ServerMachine } from '@sluice/protocol/server-machine';
 import type { AgentLink, AgentStream } from './agent-link.ts';
 import type { Connection } from './connection.ts';
 import { LoaderLane } from './loader-model.ts';
@@ -81,7 +79,7 @@ export class ServerProcess {
   readonly clock: ProcessClock;
   readonly #world: World;
   readonly #shape: ServerShape;
-  readonly #machine: ServerMachine;
+  readonly #runner: MachineRunner<UntimedServerEvent, ServerEffect>;
   readonly #loading: Retrying;
   readonly #loaders: readonly LoaderLane[];
   readonly #sessions = new Map<AgentId, Session>();
@@ -89,8 +87,6 @@ export class ServerProcess {
   readonly #appending = new Map<string, (() => void)[]>();
   readonly #onEnd: () => void;
   #arriving: (Arrival & { readonly sealedBefore: number }) | undefined;
-  #events: UntimedServerEvent[] = [];
-  #isStepping = false;
   #derivedKeys = 0;
   #wakes = 0;
   #isDead = false;
@@ -110,7 +106,7 @@ export class ServerProcess {
     this.#shape = shape;
     this.clock = new ProcessClock(world);
     this.journal = new ServerJournal(world, disk, shape.journalBytes, () => this.#tellRoom());
-    this.#machine = world.machines.createServerMachine({
+    const machine = world.machines.createServerMachine({
       serverId: disk.serverId,
       instance: `${disk.serverId}.${life}`,
       channels: shape.lanes,
@@ -125,8 +121,14 @@ export class ServerProcess {
         ? {}
         : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
     });
-    const machine = world.machines.isOpen === true ? this.#machine : undefined;
-    world.observe({ type: 'server_started', serverId: disk.serverId, shape, machine });
+    const { serverId } = disk;
+    this.#runner = new MachineRunner(machine, {
+      now: () => this.clock.nowMs,
+      execute: (effect) => this.#executeOrDie(effect),
+      stepped: (event, effects) => world.observe({ type: 'server_step', serverId, event, effects }),
+    });
+    const measured = world.machines.isOpen === true ? machine : undefined;
+    world.observe({ type: 'server_started', serverId, shape, machine: measured });
     this.#loading = new Retrying(world);
     this.#loaders = URGENCY_CLASSES.map(
       (_, lane) =>
@@ -140,6 +142,7 @@ export class ServerProcess {
   kill(): void {
     if (this.#isDead) return;
     this.#isDead = true;
+    this.#runner.stop();
     this.journal.kill();
     this.#loading.kill();
     this.#world.observe({ type: 'server_ended', serverId: this.serverId });
@@ -281,22 +284,14 @@ export class ServerProcess {
   }
 
   #dispatch(event: UntimedServerEvent): void {
-    if (this.#isDead) return;
-    this.#events.push(event);
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const timed = timedServerEvent(next, this.clock.nowMs);
-      const effects = this.#machine.step(timed);
-      this.#world.observe({ type: 'server_step', serverId: this.serverId, event: timed, effects });
-      for (const effect of effects) {
-        if (this.#isDead) return;
-        this.#execute(effect);
-        const { isFaulty, chance, options } = this.#world;
-        if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
-      }
-    }
-    this.#isStepping = false;
+    this.#runner.dispatch(event);
+  }
+
+  /** The process may die between any two effects of a step. */
+  #executeOrDie(effect: ServerEffect): void {
+    this.#execute(effect);
+    const { isFaulty, chance, options } = this.#world;
+    if (isFaulty && chance.faults.chance(options.faults.crashBetweenEffects)) this.kill();
   }
 
   #execute(effect: ServerEffect): void {

@@ -5,6 +5,8 @@
  * Invariants: everything follows from the options, so a run is repeated exactly; the machines are those that were handed
  * in, nothing of them is changed or looked into.
  */
+
+import { Random } from '@sluice/base/random';
 import { timeMs } from '@sluice/protocol/brand';
 import type { AgentId, ServerId, TimeMs } from '@sluice/protocol/model';
 import { KnownBlocks } from '@sluice/server/journal/known-blocks';
@@ -17,7 +19,6 @@ import type { Route } from './connection.ts';
 import { PING_NOTICES_AFTER_MS } from './connection.ts';
 import { EventQueue } from './event-queue.ts';
 import type { SimOptions } from './options.ts';
-import { Random } from './random.ts';
 import type { JournalDisk } from './server-journal.ts';
 import type { OpenRoute } from './server-link.ts';
 import { ServerProcess } from './server-process.ts';
@@ -104,7 +105,7 @@ class Simulation implements World {
   }
 
   after(ms: number, action: () => void): void {
-    this.#queue.put(this.#nowMs + ms, action);
+    this.#queue.add(this.#nowMs + ms, action);
   }
 
   observe(observation: Observation): void {
@@ -134,7 +135,7 @@ class Simulation implements World {
   }
 
   #advance(): void {
-    const next = this.#queue.take();
+    const next = this.#queue.takeFirst();
     if (next === undefined) return;
     this.events += 1;
     if (this.events > MAX_EVENTS) throw new CheckFailure('liveness', `more than ${MAX_EVENTS} events`);

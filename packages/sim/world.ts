@@ -2,6 +2,8 @@
  * What the simulated processes may see of the world around them: its clock, its chance, and who looks on. The machines
  * come from outside, so that the same world can run deliberately broken ones.
  */
+
+import type { Random } from '@sluice/base/random';
 import type { AgentEffect, AgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import type { AgentId, BlockDigest, BlockHeader, ServerId, TimeMs } from '@sluice/protocol/model';
@@ -9,7 +11,6 @@ import type { ServerEffect, ServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine, ServerMachineOptions } from '@sluice/protocol/server-machine';
 import type { Recognition } from '@sluice/server/journal/known-blocks';
 import type { ServerShape, SimOptions } from './options.ts';
-import type { Random } from './random.ts';
 
 /** The machines under test. */
 export interface Machines {

@@ -2,8 +2,7 @@
  * The agent's uplink: connections to all configured servers around one uplink state machine. It turns happenings into
  * events and executes effects in order; what goes where is decided by the machine alone.
  *
- * Invariants: the machine is stepped with one event at a time; effects are executed in their order before the next
- * event; a block leaves the queue only after the machine said that a server has it durable; a server that is down,
+ * Invariants: the machine runs by the rules of its runner (machine-runner.ts); a block leaves the queue only after the machine said that a server has it durable; a server that is down,
  * slow or wrong delays no other.
  */
 
@@ -12,9 +11,9 @@ import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/blo
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
-import { timedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
+import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type { BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { Logger } from 'pino';
@@ -84,11 +83,9 @@ class UplinkRuntime implements ConnectionHost {
   readonly pingTimes: PingTimes | undefined;
   readonly #options: UplinkOptions;
   readonly #machine: AgentMachine;
+  readonly #runner: MachineRunner<UntimedAgentEvent, AgentEffect>;
   readonly #connections: ServerConnection[];
   readonly #byServerId = new Map<ServerId, ServerConnection>();
-  #events: UntimedAgentEvent[] = [];
-  #stepping = false;
-  #stopped = false;
   #wakeTimer: NodeJS.Timeout | undefined;
   readonly #reportTimer: NodeJS.Timeout;
   #changed = true;
@@ -110,6 +107,7 @@ class UplinkRuntime implements ConnectionHost {
     this.logger = options.logger;
     this.pingTimes = options.pingTimes;
     this.#machine = createAgentMachine({ seed: Math.floor(this.random() * 2 ** 32), ...options.machine });
+    this.#runner = new MachineRunner(this.#machine, { now, execute: (effect) => this.#execute(effect) });
     this.#connections = options.servers.map((server) => new ServerConnection(server, this));
     this.#reportTimer = setInterval(() => this.#report(), REPORT_INTERVAL_MS);
   }
@@ -147,7 +145,7 @@ class UplinkRuntime implements ConnectionHost {
     clearTimeout(timer);
     clearInterval(this.#reportTimer);
     await Promise.all(this.#connections.map((connection) => connection.stop('the agent stops')));
-    this.#stopped = true;
+    this.#runner.stop();
     clearTimeout(this.#wakeTimer);
     await this.#flushRemovals();
   }
@@ -190,25 +188,13 @@ class UplinkRuntime implements ConnectionHost {
     this.#removing = this.#afterRemoving(() => this.queue.sealIn?.(format));
   }
 
-  /** Steps the machine; an event that comes out of an effect waits for its turn. */
+  /** Hands the event to the machine. A machine that fails has lost its books: the process ends (fail-fast.ts). */
   dispatch(event: UntimedAgentEvent): void {
-    if (this.#stopped) return;
     if (event.type !== 'woken') this.#changed = true;
-    this.#events.push(event);
-    if (this.#stepping) return;
-    this.#stepping = true;
     try {
-      for (let index = 0; index < this.#events.length; index += 1) {
-        const next = this.#events[index];
-        if (next === undefined) break;
-        for (const effect of this.#machine.step(timedAgentEvent(next, now()))) this.#execute(effect);
-      }
+      this.#runner.dispatch(event);
     } catch (error) {
-      this.#stopped = true;
       failFast(this.logger, error, 'the uplink');
-    } finally {
-      this.#events = [];
-      this.#stepping = false;
     }
     this.#tellQuiet();
   }

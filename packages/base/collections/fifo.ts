@@ -1,42 +1,46 @@
 /**
- * A queue, first in first out, whose items can also be taken out wherever they lie.
+ * A queue, first in first out, whose items can also be removed wherever they stand.
  *
- * Invariants: every operation is O(1) amortized; of what was taken out it holds at most as much as is in it, and
- * {@link MAX_DEAD_SLOTS} more.
+ * Invariants: every operation is O(1) amortized; of removed items it holds at most as many as are in it, and
+ * {@link MAX_REMOVED_HANDLES} more.
  */
-import type { Slot } from './slot.ts';
-import { isCrowded } from './slot.ts';
+import type { Handle } from './handle.ts';
+import { needsSweep } from './handle.ts';
 
 export class Fifo<T> {
-  #slots: Slot<T>[] = [];
-  /** All before it are out. */
+  #handles: Handle<T>[] = [];
+  /** All before it are removed. */
   #start = 0;
-  #liveCount = 0;
+  #size = 0;
 
-  /** What was put in first of what is still in. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The item that was added first of those still in; undefined when there is none. */
   get first(): T | undefined {
-    for (let slot = this.#slots[this.#start]; slot !== undefined; slot = this.#slots[this.#start]) {
-      if (slot.isLive) return slot.item;
+    for (let handle = this.#handles[this.#start]; handle !== undefined; handle = this.#handles[this.#start]) {
+      if (!handle.isRemoved) return handle.item;
       this.#start += 1;
     }
     return undefined;
   }
 
-  /** Puts the item in last; the slot takes it out again. */
-  put(item: T): Slot<T> {
-    const slot = { item, isLive: true };
-    this.#slots.push(slot);
-    this.#liveCount += 1;
-    return slot;
+  /** Adds the item at the end. */
+  add(item: T): Handle<T> {
+    const handle = { item, isRemoved: false };
+    this.#handles.push(handle);
+    this.#size += 1;
+    return handle;
   }
 
-  /** Takes the item of the slot out, if it is in. */
-  remove(slot: Slot<T>): void {
-    if (!slot.isLive) return;
-    slot.isLive = false;
-    this.#liveCount -= 1;
-    if (!isCrowded(this.#slots.length, this.#liveCount)) return;
-    this.#slots = this.#slots.filter(({ isLive }) => isLive);
+  /** Removes the item of the handle, if it is still in. */
+  remove(handle: Handle<T>): void {
+    if (handle.isRemoved) return;
+    handle.isRemoved = true;
+    this.#size -= 1;
+    if (!needsSweep(this.#handles.length, this.#size)) return;
+    this.#handles = this.#handles.filter(({ isRemoved }) => !isRemoved);
     this.#start = 0;
   }
 }

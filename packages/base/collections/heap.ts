@@ -1,7 +1,7 @@
 /**
  * A binary heap: the first of many by an order, without keeping the rest sorted.
  *
- * Invariants: `top` comes before or with every other item; push and pop are O(log n), the rest O(1).
+ * Invariants: `first` comes before or with every other item; `add` and `takeFirst` are O(log n), `first` and `size` O(1).
  */
 export class Heap<T> {
   readonly #isBefore: (a: T, b: T) => boolean;
@@ -16,12 +16,13 @@ export class Heap<T> {
     return this.#items.length;
   }
 
-  /** The first item; undefined when there is none. */
-  get top(): T | undefined {
+  /** The first item by the order; undefined when there is none. */
+  get first(): T | undefined {
     return this.#items[0];
   }
 
-  push(item: T): void {
+  /** Adds the item at its place in the order. */
+  add(item: T): void {
     const items = this.#items;
     let index = items.length;
     items.push(item);
@@ -35,12 +36,12 @@ export class Heap<T> {
     items[index] = item;
   }
 
-  /** Takes the first item out; undefined when there is none. */
-  pop(): T | undefined {
+  /** Removes the first item and returns it; undefined when there is none. */
+  takeFirst(): T | undefined {
     const items = this.#items;
-    const top = items[0];
+    const first = items[0];
     const last = items.pop();
-    if (last === undefined || items.length === 0) return top;
+    if (last === undefined || items.length === 0) return first;
     let index = 0;
     for (;;) {
       let childIndex = 2 * index + 1;
@@ -56,13 +57,13 @@ export class Heap<T> {
       index = childIndex;
     }
     items[index] = last;
-    return top;
+    return first;
   }
 
-  /** Forgets all items but these: O(n log n). */
+  /** Removes all items but these: O(n log n). */
   retain(isKept: (item: T) => boolean): void {
     const items = this.#items;
     this.#items = [];
-    for (const item of items) if (isKept(item)) this.push(item);
+    for (const item of items) if (isKept(item)) this.add(item);
   }
 }

@@ -1,16 +1,16 @@
 /**
- * A heap whose items can be taken out wherever they lie.
+ * A heap whose items can also be removed wherever they stand.
  *
- * Invariants: `first` is the first of what is in it; of what was taken out it holds at most as much as is in it, and
- * {@link MAX_DEAD_SLOTS} more; every operation is O(log n) amortized.
+ * Invariants: `first` comes before or with every other item that is in; of removed items it holds at most as many as are in
+ * it, and {@link MAX_REMOVED_HANDLES} more; every operation is O(log n) amortized.
  */
+import type { Handle } from './handle.ts';
+import { needsSweep } from './handle.ts';
 import { Heap } from './heap.ts';
-import type { Slot } from './slot.ts';
-import { isCrowded } from './slot.ts';
 
 export class RemovalHeap<T> {
-  readonly #heap: Heap<Slot<T>>;
-  #liveCount = 0;
+  readonly #heap: Heap<Handle<T>>;
+  #size = 0;
 
   /** @param isBefore a strict order, true when a comes before b. */
   constructor(isBefore: (a: T, b: T) => boolean) {
@@ -18,31 +18,31 @@ export class RemovalHeap<T> {
   }
 
   get size(): number {
-    return this.#liveCount;
+    return this.#size;
   }
 
-  /** The first item; undefined when there is none. */
+  /** The first item by the order; undefined when there is none. */
   get first(): T | undefined {
-    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
-      if (top.isLive) return top.item;
-      this.#heap.pop();
+    for (let handle = this.#heap.first; handle !== undefined; handle = this.#heap.first) {
+      if (!handle.isRemoved) return handle.item;
+      this.#heap.takeFirst();
     }
     return undefined;
   }
 
-  /** Puts the item in; the slot takes it out again. */
-  push(item: T): Slot<T> {
-    const slot = { item, isLive: true };
-    this.#heap.push(slot);
-    this.#liveCount += 1;
-    return slot;
+  /** Adds the item at its place in the order. */
+  add(item: T): Handle<T> {
+    const handle = { item, isRemoved: false };
+    this.#heap.add(handle);
+    this.#size += 1;
+    return handle;
   }
 
-  /** Takes the item of the slot out, if it is in. */
-  remove(slot: Slot<T>): void {
-    if (!slot.isLive) return;
-    slot.isLive = false;
-    this.#liveCount -= 1;
-    if (isCrowded(this.#heap.size, this.#liveCount)) this.#heap.retain(({ isLive }) => isLive);
+  /** Removes the item of the handle, if it is still in. */
+  remove(handle: Handle<T>): void {
+    if (handle.isRemoved) return;
+    handle.isRemoved = true;
+    this.#size -= 1;
+    if (needsSweep(this.#heap.size, this.#size)) this.#heap.retain(({ isRemoved }) => !isRemoved);
   }
 }

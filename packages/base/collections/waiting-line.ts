@@ -1,54 +1,59 @@
 /**
- * Who waits for a grant, first come first served within a rank: a heap for the order of service, and the order of
- * asking for the deadlines.
+ * A line of waiting items with two ends to look at: who is served next (by rank, then by what it was given before, then by
+ * number), and who has waited longest (for the deadlines).
  *
- * Invariants: an item stands in the line once; every operation is O(log n) amortized, however many wait.
+ * Invariants: an item is in the line at most once; every operation is O(log n) amortized, however many wait.
  */
+import type { Handle } from './handle.ts';
 import { RemovalHeap } from './removal-heap.ts';
-import type { Slot } from './slot.ts';
 
-interface Place<T> {
-  readonly item: T;
+/** Where an item stands: lower numbers are served first, compared from left to right. */
+export interface LineOrder {
   readonly rank: number;
   readonly served: number;
   readonly number: number;
 }
 
+interface Place<T> extends LineOrder {
+  readonly item: T;
+}
+
 export class WaitingLine<T> {
   readonly #heap = new RemovalHeap<Place<T>>(isBefore);
-  readonly #slots = new Map<T, Slot<Place<T>>>();
+  readonly #handles = new Map<T, Handle<Place<T>>>();
 
   get size(): number {
-    return this.#slots.size;
+    return this.#handles.size;
   }
 
-  /** Puts the item in by rank, then by what it was given before (lower first), then by number. It keeps its time of asking. */
-  put(item: T, order: { readonly rank: number; readonly served: number; readonly number: number }): void {
-    const before = this.#slots.get(item);
-    if (before !== undefined) this.#heap.remove(before);
-    this.#slots.set(item, this.#heap.push({ item, ...order }));
-  }
-
-  remove(item: T): void {
-    const slot = this.#slots.get(item);
-    if (slot === undefined) return;
-    this.#heap.remove(slot);
-    this.#slots.delete(item);
-  }
-
-  /** Who is to be served next. */
-  first(): T | undefined {
+  /** The item that is served next; undefined when none waits. */
+  get first(): T | undefined {
     return this.#heap.first?.item;
   }
 
-  /** Who has been in the line longest. */
-  longest(): T | undefined {
-    for (const item of this.#slots.keys()) return item;
+  /** The item that has waited longest; undefined when none waits. */
+  get longestWaiting(): T | undefined {
+    for (const item of this.#handles.keys()) return item;
     return undefined;
+  }
+
+  /** Adds the item. One that waits already gets its new place in the order, and has waited as long as before. */
+  add(item: T, order: LineOrder): void {
+    const earlier = this.#handles.get(item);
+    if (earlier !== undefined) this.#heap.remove(earlier);
+    this.#handles.set(item, this.#heap.add({ item, ...order }));
+  }
+
+  /** Removes the item, if it waits. */
+  remove(item: T): void {
+    const handle = this.#handles.get(item);
+    if (handle === undefined) return;
+    this.#heap.remove(handle);
+    this.#handles.delete(item);
   }
 }
 
-function isBefore<T>(a: Place<T>, b: Place<T>): boolean {
+function isBefore(a: LineOrder, b: LineOrder): boolean {
   if (a.rank !== b.rank) return a.rank < b.rank;
   if (a.served !== b.served) return a.served < b.served;
   return a.number < b.number;

@@ -2,9 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Random } from '@sluice/base/random';
 import { open, type RootDatabase } from 'lmdb';
 import { expect, it } from 'vitest';
-import { createRandom } from '../damage-fixture.ts';
 import { lmdbDamage } from './check.ts';
 
 /** More turns than a tree needs to grow branches over branches, and to shrink again. */
@@ -26,8 +26,8 @@ async function withFile(action: (file: string) => Promise<void>): Promise<void> 
 
 it('finds no damage in a file that only the library wrote', { timeout: 600_000 }, async () => {
   await withFile(async (file) => {
-    const random = createRandom(7);
-    const below = (bound: number): number => Math.floor(random() * bound);
+    const random = new Random(7);
+    const below = (bound: number): number => Math.floor(random.next() * bound);
     const root = openFile(file);
     const databases = ['one', 'two'].map((name) =>
       root.openDB<Buffer, Buffer>({ name, keyEncoding: 'binary', encoding: 'binary' }),
@@ -40,7 +40,7 @@ it('finds no damage in a file that only the library wrote', { timeout: 600_000 }
           const key = Buffer.alloc(1 + below(round % 3 === 0 ? 500 : 40), below(256));
           key.writeUInt8(below(256), 0);
           const value = Buffer.alloc(below(10) === 0 ? below(40_000) : below(1500), round);
-          void (random() < (isShrinking ? 0.9 : 0.3) ? database?.remove(key) : database?.put(key, value));
+          void (random.next() < (isShrinking ? 0.9 : 0.3) ? database?.remove(key) : database?.put(key, value));
         }
       });
       if (isShrinking)

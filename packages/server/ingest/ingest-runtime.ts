@@ -4,7 +4,7 @@
  * machine alone.
  *
  * Invariants: the machine knows a session by its machine key, people know it by its agent's id; a session of one agent is
- * ended for another one of the same id only when it is dead; the machine is stepped with one event at a time; a block is
+ * ended for another one of the same id only when it is dead; the machine runs by the rules of its runner (machine-runner.ts); a block is
  * acknowledged only after its journal append resolved; a block that the journal knows, or is taking at this moment, is
  * never appended again; a malformed payload never reaches the machine or the journal.
  */
@@ -12,6 +12,7 @@
 import { SluiceError } from '@sluice/base/error';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
+import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type {
   AgentId,
   BlockHeader,
@@ -21,7 +22,6 @@ import type {
 } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ServerEffect, UntimedServerEvent } from '@sluice/protocol/server-events';
-import { timedServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine } from '@sluice/protocol/server-machine';
 import { createServerMachine } from '@sluice/protocol/server-machine';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
@@ -58,6 +58,7 @@ export class IngestRuntime implements HandlerHost {
   readonly serverId: string;
   readonly version: string;
   readonly machine: ServerMachine;
+  readonly #runner: MachineRunner<UntimedServerEvent, ServerEffect>;
   readonly reports: ReportBook;
   readonly notices: NoticeLog = new NoticeLog();
   readonly #options: IngestOptions;
@@ -70,8 +71,6 @@ export class IngestRuntime implements HandlerHost {
   readonly #appending = new Map<string, Promise<void>>();
   readonly #settledBelow = new Map<AgentSession, number>();
   readonly #stopRoom: () => void;
-  #events: UntimedServerEvent[] = [];
-  #stepping = false;
   #wakeTimer: NodeJS.Timeout | undefined;
   #idleWaiters: (() => void)[] = [];
   #stopped = false;
@@ -96,6 +95,7 @@ export class IngestRuntime implements HandlerHost {
       serverId: options.serverId,
       journalBytes: options.journal.maxRawBytes,
     });
+    this.#runner = new MachineRunner(this.machine, { now, execute: (effect) => this.#execute(effect) });
     const tellRoom = (): void =>
       this.#dispatch({ type: 'journal_room_changed', roomBytes: Math.max(0, options.journal.roomBytes) });
     this.#stopRoom = options.journal.onRoomChanged(tellRoom);
@@ -227,6 +227,7 @@ export class IngestRuntime implements HandlerHost {
 
   stop(): void {
     this.#stopped = true;
+    this.#runner.stop();
     clearTimeout(this.#wakeTimer);
     this.#stopRoom();
     this.desk.stop();
@@ -282,24 +283,13 @@ export class IngestRuntime implements HandlerHost {
     channel.inbox.refuse(header.id, refusal);
   }
 
-  /** Steps the machine; an event that comes out of an effect waits for its turn. */
+  /** Hands the event to the machine. A machine that fails has lost its books: the process ends (fail-fast.ts). */
   #dispatch(event: UntimedServerEvent): void {
-    if (this.#stopped) return;
-    this.#events.push(event);
-    if (this.#stepping) return;
-    this.#stepping = true;
     try {
-      for (let index = 0; index < this.#events.length; index += 1) {
-        const next = this.#events[index];
-        if (next === undefined) break;
-        for (const effect of this.machine.step(timedServerEvent(next, now()))) this.#execute(effect);
-      }
+      this.#runner.dispatch(event);
     } catch (error) {
       this.#stopped = true;
       failFast(this.#options.logger, error, 'the intake');
-    } finally {
-      this.#events = [];
-      this.#stepping = false;
     }
   }
 

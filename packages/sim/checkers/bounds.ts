@@ -4,7 +4,7 @@
  * is a failure too.
  */
 
-import { MAX_DEAD_SLOTS } from '@sluice/base/collections/slot';
+import { MAX_REMOVED_HANDLES } from '@sluice/base/collections/handle';
 import {
   GRANT_GRACE_MS,
   MAX_ANSWERS_PER_BLOCK,
@@ -52,7 +52,7 @@ type Table<Holds> = Readonly<Record<string, (holds: Holds) => number>>;
 
 const perClass = (): number => URGENCY_CLASSES.length;
 /** What lives, as much that is dead, and some. */
-const swept = (liveCount: number): number => 2 * liveCount + MAX_DEAD_SLOTS;
+const swept = (liveCount: number): number => 2 * liveCount + MAX_REMOVED_HANDLES;
 const sweptBlocks = ({ blocks }: AgentHolds): number => swept(blocks.size);
 const blockCount = ({ blocks }: AgentHolds): number => blocks.size;
 const serverCount = ({ servers }: AgentHolds): number => Math.min(servers.size, MAX_SERVERS_REMEMBERED);
@@ -104,9 +104,9 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
   'server.writing': ({ writing }) => writing.size,
   'server.yielding.yields': ({ told }) => Math.min(told.size, MAX_YIELDING_AGENTS),
   'server.line.heap.heap.items': ({ agents }) => swept(agents.size),
-  'server.line.slots': agentCount,
-  'server.ends.slots': sweptGrants,
-  'server.recall.recallables.slots': sweptGrants,
+  'server.line.handles': agentCount,
+  'server.ends.handles': sweptGrants,
+  'server.recall.recallables.handles': sweptGrants,
   'server.recentNotices': () => MAX_RECENT_NOTICES,
   // To each agent an answer and a revocation, and what the event itself brings.
   'server.effects': ({ agents }) => 2 * agents.size + MAX_GRANTS_RECALLED_AT_ONCE + MAX_ANSWERS_PER_BLOCK + 2,
