@@ -47,10 +47,6 @@ export class MachineRunner<Event extends object, Effect> {
     this.#shell = shell;
   }
 
-  get isStopped(): boolean {
-    return this.#isStopped;
-  }
-
   /**
    * Hands the event to the machine and executes what it asks for, until no event is left. Within an effect's execution it
    * returns at once: the call that is under way takes the event. After `stop` it does nothing.

@@ -40,7 +40,9 @@ it('finds no damage in a file that only the library wrote', { timeout: 600_000 }
           const key = Buffer.alloc(1 + below(round % 3 === 0 ? 500 : 40), below(256));
           key.writeUInt8(below(256), 0);
           const value = Buffer.alloc(below(10) === 0 ? below(40_000) : below(1500), round);
-          void (random.next() < (isShrinking ? 0.9 : 0.3) ? database?.remove(key) : database?.put(key, value));
+          void (random.next() < (isShrinking ? 0.9 : 0.3)
+            ? database?.remove(key)
+            : database?.put(key, value));
         }
       });
       if (isShrinking)
