@@ -6,9 +6,11 @@
  * other shippers, where they are installed: until it arrives at a receiver with the same cap. And that with Sluice every
  * line is there once in the end. Not measured: networks, several agents, searches by many people meanwhile.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { parseBytesPerSecond } from '@sluice/cli/config/units';
 import { measureShape } from './storm-flood.ts';
 import { formatTable, percentile, type StormOutcome, type StormPlan } from './storm-outcome.ts';
@@ -50,7 +52,7 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
     const queueBytes = flag(argumentsOfBench, '--queue-bytes');
     const plan = {
       ...planOf(parseBytesPerSecond(limit), seconds, directory),
-      ...(queueBytes === undefined ? {} : { queueBytes }),
+      ...defined({ queueBytes }),
     };
     const outcomes: StormOutcome[] = [];
     const remarks: string[] = [];

@@ -1,10 +1,12 @@
 /** Who an agent is, over real sockets: keys and proofs, strangers, twins, dead connections, queues that went back. */
+
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type AgentKey, loadAgentKey } from '@sluice/agent/agent-key';
 import type { Uplink } from '@sluice/agent/uplink/uplink';
+import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import { IdentityBook } from '@sluice/server/identity/identity-book';
 import type { Ingest } from '@sluice/server/ingest/ingest';
@@ -51,7 +53,7 @@ function newKey(): AgentKey {
 }
 
 function agent(queue: MemoryQueue, key: AgentKey | undefined, port: number = ingest.port): Uplink {
-  const uplink = startAgent(queue, [port], { random: () => 0, ...(key === undefined ? {} : { key }) });
+  const uplink = startAgent(queue, [port], { random: () => 0, ...defined({ key }) });
   cleanups.push(() => uplink.stop(0));
   return uplink;
 }

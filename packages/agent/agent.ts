@@ -3,6 +3,7 @@
  */
 
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { LOCK_FILE_NAME } from '@sluice/durable/directory-lock';
 import { DiskWatch } from '@sluice/durable/disk-watch';
 import { isoTime } from '@sluice/host/iso-time';
@@ -66,8 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   makePrivateDirectory(directory, { marks: [LOCK_FILE_NAME] });
   const queue = await DurableQueue.open({
     directory,
-    ...(options.queueBytes === undefined ? {} : { maxBytes: options.queueBytes }),
-    ...(options.agentId === undefined ? {} : { agentId: options.agentId }),
+    ...defined({ maxBytes: options.queueBytes, agentId: options.agentId }),
   });
   for (const { atMs, message } of queue.statistics.losses)
     logger.error({ at: isoTime(atMs) }, `${message} (known? sluice set-aside acknowledge)`);
@@ -80,24 +80,23 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const connected = startUplink({
       servers: options.servers.map((address) => ({
         address,
-        ...(options.tls === undefined ? {} : { tls: options.tls }),
-        ...(options.token === undefined ? {} : { token: options.token }),
+        ...defined({ tls: options.tls, token: options.token }),
       })),
       queue,
       key,
       machine: {
         seed: queue.epoch,
-        ...(options.inDoubtTimeoutMs === undefined ? {} : { inDoubtTimeoutMs: options.inDoubtTimeoutMs }),
+        ...defined({ inDoubtTimeoutMs: options.inDoubtTimeoutMs }),
       },
       hostName: options.hostName,
-      ...(options.region === undefined ? {} : { region: options.region }),
+      ...defined({ region: options.region }),
       version: options.version,
       logger,
       report: () => ({
         unreadBytes: pipeline?.unreadBytes ?? 0,
         problems: pipeline?.problems() ?? [],
         queue: queueFacts(queue, disk, pipeline),
-        ...(pipeline === undefined ? {} : { sources: pipeline.sources() }),
+        ...defined({ sources: pipeline?.sources() }),
       }),
     });
     uplink = connected;
@@ -110,7 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       },
       recorder: new Recorder({
         hostName: options.hostName,
-        ...(options.urgencyRules === undefined ? {} : { urgencyRules: options.urgencyRules }),
+        ...defined({ urgencyRules: options.urgencyRules }),
       }),
       queue,
       logger,

@@ -2,11 +2,13 @@
  * What the tests of the pipeline share: a recorder whose blocks can be read back as lines, a directory with files, and
  * ways to wait for what a pipeline did. No test waits for a time; all wait for a state.
  */
+
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
+import { defined } from '@sluice/base/defined';
 import type { SealedRawBlock } from '@sluice/block/builder';
 import { FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import type { BlockHeader, BlockPosition, TimeMs } from '@sluice/protocol/model';
@@ -136,7 +138,7 @@ export class PipelineFixture {
   ): Promise<void> {
     const queue = await DurableQueue.open({
       directory: this.data,
-      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...defined({ maxBytes }),
     });
     this.#queue = queue;
     this.#pipeline = await startPipeline({

@@ -15,6 +15,9 @@ export const ERROR_CODES = [
   'block_malformed',
   'query_invalid',
   'busy', // has too much to do now; the same request may be answered later
+  'timeout', // took longer than it may
+  'cancelled', // whoever asked does not want it any more
+  'stopping', // the program or a part of it is being stopped
   'store_failed', // the store answered with an error
   'insert_refused', // the store says no to an insert, and that may be the data's fault or its own
   'disk_full',
@@ -25,25 +28,40 @@ export const ERROR_CODES = [
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+/** What an error says besides its code and message. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** What the reader can do about it; one sentence. */
+  readonly hint?: string;
+  /** Where in the text that was given: an offset in UTF-16 units, from 0 to its length. */
+  readonly position?: number;
+  /** When the same may work: whole seconds from now, 1 or more. */
+  readonly retryAfterSeconds?: number;
+}
+
 export class SluiceError extends Error {
   readonly code: ErrorCode;
-  /** What the reader can do about it; one sentence. */
   readonly hint: string | undefined;
+  readonly position: number | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'SluiceError';
     this.code = code;
-    this.hint = options.hint;
+    this.hint = details.hint;
+    this.position = details.position;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+
+  /** Whether a thrown value is an error of this code. */
+  static is(value: unknown, code: ErrorCode): value is SluiceError {
+    return value instanceof SluiceError && value.code === code;
   }
 
   /** An error whose code came as text from another process; an unknown code becomes `internal`. */
-  static withCode(
-    code: string,
-    message: string,
-    options: { cause?: unknown; hint?: string } = {},
-  ): SluiceError {
-    return new SluiceError(ERROR_CODES.find((known) => known === code) ?? 'internal', message, options);
+  static withCode(code: string, message: string, details: ErrorDetails = {}): SluiceError {
+    return new SluiceError(ERROR_CODES.find((known) => known === code) ?? 'internal', message, details);
   }
 
   /** Any thrown value as a SluiceError; one that already is passes through unchanged. */

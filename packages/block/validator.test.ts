@@ -48,8 +48,8 @@ describe.each([...BLOCK_FORMATS.values()])('format $number', (format) => {
       openBlock(payload, wanted);
       return 'valid';
     } catch (error) {
-      if (error instanceof SluiceError && error.code === 'block_malformed') return error.message;
-      if (error instanceof SluiceError && error.code === 'protocol_mismatch') return 'of an unknown format';
+      if (SluiceError.is(error, 'block_malformed')) return error.message;
+      if (SluiceError.is(error, 'protocol_mismatch')) return 'of an unknown format';
       throw error;
     }
   }

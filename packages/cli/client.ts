@@ -1,8 +1,10 @@
 /**
  * The command line's way to a server's API: one client, and its failures told in the words of SluiceError.
  */
+
 import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import { tlsProblem } from '@sluice/host/tls-problem';
@@ -65,7 +67,7 @@ function accessOf(options: ClientOptions): QueryAccess {
   const { SLUICE_TOKEN: token, SLUICE_TLS_CA } = process.env;
   const tlsCa = options.tlsCa ?? SLUICE_TLS_CA;
   const ca = tlsCa === undefined ? undefined : readClientTls({ tlsCa })?.ca;
-  return { ...(token === undefined ? {} : { token }), ...(ca === undefined ? {} : { ca }) };
+  return { ...defined({ token, ca }) };
 }
 
 /** What a server wants of those who ask it, and whom they believe. */

@@ -30,7 +30,7 @@ async function main(): Promise<number> {
 }
 
 function isUsage(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === 'usage';
+  return SluiceError.is(error, 'usage');
 }
 
 const exitCode = await main();

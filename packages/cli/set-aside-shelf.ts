@@ -95,7 +95,7 @@ async function queueLook(directory: string): Promise<Shelf> {
 async function ownQueue(directory: string): Promise<Shelf> {
   const { DurableQueue } = await import('@sluice/agent/queue/queue');
   const queue = await DurableQueue.open({ directory }).catch((error: unknown) => {
-    if (!(error instanceof SluiceError) || error.code !== 'already_running') throw error;
+    if (!SluiceError.is(error, 'already_running')) throw error;
     throw new SluiceError('already_running', error.message, {
       cause: error,
       hint: 'Stop the agent, do it, and start it again; it goes on where it was.',

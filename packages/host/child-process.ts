@@ -2,6 +2,7 @@
  * The child's side of supervision: says `ready` or `failed` to the parent, and ends when asked by a signal or when the
  * parent is gone.
  */
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { FailedMessage, ReadyMessage } from './child-supervisor.ts';
 
@@ -23,7 +24,7 @@ export function tellFailed(error: unknown): Promise<void> {
     type: 'failed',
     code: problem.code,
     message: problem.message,
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    ...defined({ hint: problem.hint }),
   };
   return new Promise((resolve) => {
     if (process.send === undefined) resolve();

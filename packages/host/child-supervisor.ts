@@ -5,8 +5,10 @@
  *
  * Invariants: at most one child lives at a time; after `stop()` resolves, none does.
  */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 
 /** First wait before a restart; doubles up to the maximum while the child keeps dying young. */
@@ -156,7 +158,7 @@ class ChildSupervisor implements SupervisedChild {
   private startFailure(failure: FailedMessage | undefined, reason: string, lastWords: string): SluiceError {
     const { name } = this.options;
     if (failure !== undefined) {
-      const options = failure.hint === undefined ? {} : { hint: failure.hint };
+      const options = defined({ hint: failure.hint });
       return SluiceError.withCode(failure.code, `${name}: ${failure.message}`, options);
     }
     const words = lastWords.trim();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { queryToSql } from './to-sql.ts';
+import { queryToSql } from './testing/query-to-sql.ts';
 
 const text = readFileSync(new URL('../../docs/search.md', import.meta.url), 'utf8');
 const examples = [...text.matchAll(/^\| `(.+?)` \|/gm)].map((found) => found[1] ?? '');

@@ -6,20 +6,20 @@
  *     not   = ("NOT" | "-") not | "(" or ")" | term
  *     term  = [field ":"] (phrase | regex | comparison | range | "*" | word | "(" or ")")
  *
- * Invariants: any text gives a tree or a QueryError; depth and number of terms stay within limits.ts.
+ * Invariants: any text gives a tree or a SluiceError `query_invalid`; depth and number of terms stay within limits.ts.
  */
 import type { CompareOperator, Match, QueryNode } from './ast.ts';
 import { MAX_QUERY_DEPTH, MAX_QUERY_LENGTH, MAX_QUERY_TERMS } from './limits.ts';
-import { QueryError } from './query-error.ts';
+import { queryError } from './query-error.ts';
 import { Scanner } from './scanner.ts';
 
 /**
  * @param text a query; empty or `*` is everything
- * @throws QueryError with the position of the mistake
+ * @throws SluiceError `query_invalid` with the position of the mistake
  */
 export function parseQuery(text: string): QueryNode {
   if (text.length > MAX_QUERY_LENGTH) {
-    throw new QueryError(
+    throw queryError(
       `the query has ${text.length} characters; expected at most ${MAX_QUERY_LENGTH}`,
       MAX_QUERY_LENGTH,
     );
@@ -42,7 +42,7 @@ class Parser {
     if (scanner.atEnd) return { kind: 'everything' };
     const node = this.#or(undefined, 0);
     if (!scanner.atEnd)
-      throw new QueryError('no parenthesis is open; expected a term instead of )', scanner.offset);
+      throw queryError('no parenthesis is open; expected a term instead of )', scanner.offset);
     return node;
   }
 
@@ -70,7 +70,7 @@ class Parser {
     const scanner = this.#scanner;
     scanner.skipSpace();
     if (depth > MAX_QUERY_DEPTH) {
-      throw new QueryError(`nested too deeply; expected at most ${MAX_QUERY_DEPTH} levels`, scanner.offset);
+      throw queryError(`nested too deeply; expected at most ${MAX_QUERY_DEPTH} levels`, scanner.offset);
     }
     if (scanner.atKeyword('NOT')) {
       scanner.offset += 3;
@@ -79,7 +79,7 @@ class Parser {
     if (scanner.peek() === '-' && scanner.peek(1) !== '-') {
       scanner.offset += 1;
       if (scanner.peek() !== '(' && scanner.peek() !== '"' && scanner.isDelimiter()) {
-        throw new QueryError('expected a term right behind the minus', scanner.offset);
+        throw queryError('expected a term right behind the minus', scanner.offset);
       }
       return { kind: 'not', child: this.#not(field, depth + 1) };
     }
@@ -93,7 +93,7 @@ class Parser {
     scanner.offset += 1;
     const node = this.#or(field, depth + 1);
     if (scanner.peek() !== ')') {
-      throw new QueryError('the parenthesis that begins here is not closed; expected a closing )', opened);
+      throw queryError('the parenthesis that begins here is not closed; expected a closing )', opened);
     }
     scanner.offset += 1;
     return node;
@@ -103,26 +103,26 @@ class Parser {
     const scanner = this.#scanner;
     const start = scanner.offset;
     if (scanner.atEnd || scanner.peek() === ')') {
-      throw new QueryError('expected a term: a word, a "phrase" or field:value', start);
+      throw queryError('expected a term: a word, a "phrase" or field:value', start);
     }
     if (scanner.atKeyword('AND') || scanner.atKeyword('OR')) {
       const keyword = scanner.peek() === 'A' ? 'AND' : 'OR';
-      throw new QueryError(`expected a term before ${keyword}; write "${keyword}" to find the word`, start);
+      throw queryError(`expected a term before ${keyword}; write "${keyword}" to find the word`, start);
     }
     this.#terms += 1;
     if (this.#terms > MAX_QUERY_TERMS) {
-      throw new QueryError(`too many terms; expected at most ${MAX_QUERY_TERMS}`, start);
+      throw queryError(`too many terms; expected at most ${MAX_QUERY_TERMS}`, start);
     }
     const name = scanner.readFieldName();
     if (name !== undefined && outerField !== undefined) {
-      throw new QueryError(`expected a value of ${outerField} inside of its parentheses, not a field`, start);
+      throw queryError(`expected a value of ${outerField} inside of its parentheses, not a field`, start);
     }
     const field = name ?? outerField;
     const position = scanner.offset;
     if (name !== undefined) {
       if (scanner.peek() === '(') return this.#group(name, depth);
       if (scanner.peek() !== '"' && scanner.isDelimiter()) {
-        throw new QueryError(
+        throw queryError(
           `expected a value right behind ${name}: ; to find the text itself, put it in quotes`,
           position,
         );
@@ -149,7 +149,7 @@ class Parser {
       scanner.offset += operator.length;
       const position = scanner.offset;
       const value = scanner.peek() === '"' ? scanner.readQuoted() : scanner.readWord().parts.join('*');
-      if (value === '') throw new QueryError(`expected a value behind ${field}:${operator}`, position);
+      if (value === '') throw queryError(`expected a value behind ${field}:${operator}`, position);
       return { kind: 'compare', operator, value };
     }
     return this.#bracketRange() ?? this.#dottedRange() ?? this.#bodyMatch() ?? { kind: 'exists' };

@@ -1,8 +1,8 @@
 /**
  * Reads the lexical pieces of a query: quoted text, bare words with escapes and wildcards, regular expressions.
- * Invariants: the offset only grows, never past the end; no input throws anything but a QueryError.
+ * Invariants: the offset only grows, never past the end; no input throws anything but a SluiceError `query_invalid`.
  */
-import { QueryError } from './query-error.ts';
+import { queryError } from './query-error.ts';
 
 const SPACE = /\s/u;
 
@@ -66,7 +66,7 @@ export class Scanner {
       this.offset += 1;
       value += ESCAPES.get(escaped) ?? (escaped === '"' || escaped === '\\' ? escaped : `\\${escaped}`);
     }
-    throw new QueryError('the quote that begins here is not closed; expected a closing "', start);
+    throw queryError('the quote that begins here is not closed; expected a closing "', start);
   }
 
   /**

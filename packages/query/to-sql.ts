@@ -15,14 +15,13 @@ import { severitySql } from './operators/severity.ts';
 import { urgencySql } from './operators/urgency.ts';
 import { wordSql } from './operators/word.ts';
 import { wordWildcardSql } from './operators/word-wildcard.ts';
-import { parseQuery } from './parse.ts';
-import { QueryError } from './query-error.ts';
+import { queryError } from './query-error.ts';
 
 const EVERYTHING = 'true';
 
 /**
  * @returns an SQL condition; `true` for everything
- * @throws QueryError when a value does not fit its field
+ * @throws SluiceError `query_invalid` when a value does not fit its field
  */
 export function toSql(node: QueryNode): string {
   switch (node.kind) {
@@ -39,11 +38,6 @@ export function toSql(node: QueryNode): string {
     default:
       return node satisfies never;
   }
-}
-
-/** The text of a query as an SQL condition. @throws QueryError */
-export function queryToSql(text: string): string {
-  return toSql(parseQuery(text));
 }
 
 function termSql(term: TermNode): string {
@@ -80,7 +74,7 @@ function bodySql(match: Match, position: number): string {
       return "Body != ''";
     case 'compare':
     case 'range':
-      throw new QueryError('expected a word, a "phrase" or a /regex/: the body is no number', position);
+      throw queryError('expected a word, a "phrase" or a /regex/: the body is no number', position);
     default:
       return match satisfies never;
   }

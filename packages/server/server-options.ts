@@ -1,5 +1,7 @@
 /** What a server can be told, and what of it its state machine gets. */
+
 import { randomBytes } from 'node:crypto';
+import { defined } from '@sluice/base/defined';
 import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
 import type { Logger } from 'pino';
@@ -73,15 +75,12 @@ export function machineOptions(options: ServerOptions): Omit<ServerMachineOption
   return {
     // Grants of an earlier life of this server must never be taken for ones of this life.
     instance: `${Date.now().toString(36)}${randomBytes(3).toString('hex')}`,
-    ...(options.grantLifetimeMs === undefined ? {} : { grantLifetimeMs: options.grantLifetimeMs }),
+    ...defined({ grantLifetimeMs: options.grantLifetimeMs }),
     channels: priorities.map((priority) => ({ priority, quotaBytes })),
-    ...(options.onNotice === undefined ? {} : { onNotice: options.onNotice }),
-    ...(options.yieldMemoryMs === undefined ? {} : { yieldMemoryMs: options.yieldMemoryMs }),
+    ...defined({ onNotice: options.onNotice, yieldMemoryMs: options.yieldMemoryMs }),
     priorityOffset: options.priorityOffset ?? 0,
     remoteOffset: REMOTE_OFFSET,
     loadedOffset: options.loadedOffset ?? DEFAULT_LOADED_OFFSET,
-    ...(options.ingestLimitBytesPerSecond === undefined
-      ? {}
-      : { ingestLimitBytesPerSecond: options.ingestLimitBytesPerSecond }),
+    ...defined({ ingestLimitBytesPerSecond: options.ingestLimitBytesPerSecond }),
   };
 }

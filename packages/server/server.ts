@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '@sluice/base/defined';
 import { checkBlock } from '@sluice/block/validator';
 import { isoTime } from '@sluice/host/iso-time';
 import { isLoopbackHost } from '@sluice/host/loopback';
@@ -75,7 +76,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const journalDirectory = path.join(directory, 'journal');
   const journal = await Journal.open({
     directory: journalDirectory,
-    ...(options.journalBytes === undefined ? {} : { maxRawBytes: options.journalBytes }),
+    ...defined({ maxRawBytes: options.journalBytes }),
   });
   parts.defer(() => journal.close());
   for (const { atMs, message } of journal.statistics.losses)
@@ -92,8 +93,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       options.store.kind === 'embedded'
         ? { kind: 'directory', directory: path.join(directory, STORE_DIRECTORY) }
         : options.store,
-    ...(options.store.user === undefined ? {} : { user: options.store.user }),
-    ...(options.store.password === undefined ? {} : { password: options.store.password }),
+    ...defined({ user: options.store.user, password: options.store.password }),
   });
   parts.defer(() => client.close());
   const monitor = startStoreMonitor(client, logger);
@@ -106,11 +106,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const ingest = await startIngest({
     host: options.uplink.host,
     port: options.uplink.port,
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...defined({ tls: options.tls, token: options.token }),
     serverId: options.serverId as ServerId,
     version: options.version,
-    ...(options.region === undefined ? {} : { region: options.region }),
+    ...defined({ region: options.region }),
     journal,
     validate: checkBlock,
     machine: machineOptions(options),
@@ -161,7 +160,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const api = await startApi({
     host: options.api.host,
     port: options.api.port,
-    ...(options.apiHostNames === undefined ? {} : { hostNames: options.apiHostNames }),
+    ...defined({ hostNames: options.apiHostNames }),
     consoleDirectory: options.consoleDirectory,
     search: createSearchService({
       store: createSearchStore(client, heavyThreadsFor(options.store)),
@@ -183,8 +182,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     journal,
     metrics: () => metrics.registry.metrics(),
     logger,
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...defined({ tls: options.tls, token: options.token }),
     notReady: () => (monitor.state.available ? undefined : monitor.state.error),
   });
   parts.defer(() => api.stop());
@@ -234,9 +232,7 @@ async function startEmbeddedStore(
   if (store.kind !== 'embedded') return undefined;
   return await superviseStore({
     directory: path.join(directory, STORE_DIRECTORY),
-    ...(store.listen === undefined ? {} : { listen: store.listen }),
-    ...(store.user === undefined ? {} : { user: store.user }),
-    ...(store.password === undefined ? {} : { password: store.password }),
+    ...defined({ listen: store.listen, user: store.user, password: store.password }),
     logger,
   });
 }

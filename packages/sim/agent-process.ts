@@ -5,6 +5,7 @@
  * Invariants: a block leaves the queue only after the machine said so; a dead process does nothing more, also in the middle
  * of the effects of one step.
  */
+import { defined } from '@sluice/base/defined';
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
@@ -63,7 +64,7 @@ export class AgentProcess implements LinkHost {
       this.dispatch({
         type: 'block_sealed',
         block: header,
-        ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+        ...defined({ inDoubtAt }),
       });
     }
     for (const link of this.#links) link.start();

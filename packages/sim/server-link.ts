@@ -6,6 +6,7 @@
  * may be there is durable; blocks of one channel leave in the order in which they were handed in; an answer is told only
  * while its stream lives.
  */
+import { defined } from '@sluice/base/defined';
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import { grantId } from '@sluice/protocol/brand';
 import type {
@@ -164,8 +165,7 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
     if (this.#live?.session !== session) return;
     this.#host.dispatch({
       ...{ type: 'revoked', serverId: this.serverId },
-      ...(grantId === undefined ? {} : { grantId }),
-      ...(channel === undefined ? {} : { channel }),
+      ...defined({ grantId, channel }),
     });
   }
 

@@ -5,6 +5,7 @@
  *
  * Invariants: a dead process does nothing more, also in the middle of the effects of one step.
  */
+import { defined } from '@sluice/base/defined';
 import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type {
   AgentId,
@@ -117,9 +118,7 @@ export class ServerProcess {
       priorityOffset: shape.priorityOffset,
       loadedOffset: shape.loadedOffset,
       remoteOffset: shape.remoteOffset,
-      ...(shape.ingestLimitBytesPerSecond === undefined
-        ? {}
-        : { ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
+      ...defined({ ingestLimitBytesPerSecond: shape.ingestLimitBytesPerSecond }),
     });
     const { serverId } = disk;
     this.#runner = new MachineRunner(machine, {

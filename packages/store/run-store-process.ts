@@ -2,7 +2,9 @@
  * The store's own process: settings come as arguments, the user and the password in the environment. It says `ready` when
  * it serves and ends with its parent.
  */
+
 import { parseArgs } from 'node:util';
+import { defined } from '@sluice/base/defined';
 import { endRequested, tellFailed, tellReady } from '@sluice/host/child-process';
 import { usePrivateUmask } from '@sluice/host/private-directory';
 import { pino } from 'pino';
@@ -43,10 +45,8 @@ async function serveUntilEnd(rules: StoreRules | undefined): Promise<void> {
   const store = await startStore({
     directory: values.data ?? 'store',
     ...(values.host === undefined ? {} : { listen: { host: values.host, port: Number(values.port ?? 0) } }),
-    ...(values.memory === undefined ? {} : { memoryBytes: Number(values.memory) }),
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ...(rules === undefined ? {} : { rules }),
+    ...defined({ memoryBytes: values.memory === undefined ? undefined : Number(values.memory) }),
+    ...defined({ user, password, rules }),
     logger,
   });
   tellReady({ address: store.address });

@@ -2,7 +2,9 @@
  * Keeps the store running in a process of its own: a fault of the engine takes down neither servers nor agents, and
  * the store comes back with what it had acknowledged.
  */
+
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { superviseChild } from '@sluice/host/child-supervisor';
 import { pickPort } from '@sluice/host/pick-port';
 import type { Logger } from 'pino';
@@ -52,8 +54,7 @@ export async function superviseStore(options: SuperviseStoreOptions): Promise<Su
       ...(options.memoryBytes === undefined ? [] : ['--memory', String(options.memoryBytes)]),
     ],
     environment: {
-      ...(options.user === undefined ? {} : { SLUICE_STORE_USER: options.user }),
-      ...(options.password === undefined ? {} : { SLUICE_STORE_PASSWORD: options.password }),
+      ...defined({ SLUICE_STORE_USER: options.user, SLUICE_STORE_PASSWORD: options.password }),
     },
     onReady: () => {
       starts += 1;

@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import {
@@ -134,7 +135,7 @@ describe('what was written is read again, over the wire', () => {
         expect(read).toEqual({
           header: block,
           payload: bytes,
-          ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+          ...defined({ inDoubtAt }),
         });
       }),
     );

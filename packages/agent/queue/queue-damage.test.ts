@@ -1,7 +1,9 @@
 /** What the queue makes of files that were damaged, emptied or deleted: nothing ends it, and what is missing is counted. */
+
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { TimeMs } from '@sluice/protocol/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,7 +23,7 @@ afterEach(async () => {
 });
 
 async function openQueue(agentId?: string): Promise<DurableQueue> {
-  const queue = await DurableQueue.open({ directory, ...(agentId === undefined ? {} : { agentId }) });
+  const queue = await DurableQueue.open({ directory, ...defined({ agentId }) });
   cleanups.push(() => queue.close());
   return queue;
 }

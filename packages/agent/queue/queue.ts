@@ -412,7 +412,7 @@ export class DurableQueue {
     try {
       await commit(this.#environment, action);
     } catch (error) {
-      if (!(error instanceof SluiceError) || error.code !== 'disk_full') throw error;
+      if (!SluiceError.is(error, 'disk_full')) throw error;
       this.#ballastDropped = true;
       dropBallast(this.#environment);
       await commit(this.#environment, action);

@@ -2,7 +2,9 @@
  * The handshake of a connection, as messages: what the agent says of itself, what it makes of the server's Welcome, and the
  * proof of its key. No I/O.
  */
+
 import { create } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { ServerId } from '@sluice/protocol/model';
 import {
@@ -44,7 +46,7 @@ export function helloMessage(facts: HelloFacts, epoch: number): ControlRequest {
         settledBelowSequence: BigInt(queue.settledBelowSequence),
         ...writeCapabilities(),
         nextSequence: BigInt(queue.nextSequence ?? 0),
-        ...(key === undefined ? {} : { identityKey: key.publicKey }),
+        ...defined({ identityKey: key?.publicKey }),
       },
     },
   });

@@ -4,7 +4,9 @@
  * Invariants: everything in it comes from the machine's view, the connections' views and the caller's extras; nothing
  * here keeps state; every list is bounded.
  */
+
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/file/source-states';
 import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
 import type {
@@ -96,8 +98,10 @@ export function buildReport(
       .slice(0, MAX_PROBLEMS)
       .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
     sentAtMs: count(nowMs),
-    ...(extras.queue === undefined ? {} : { queue: queueStatus(extras.queue) }),
-    ...(extras.sources === undefined ? {} : { sources: sourceStates(extras.sources) }),
+    ...defined({
+      queue: extras.queue && queueStatus(extras.queue),
+      sources: extras.sources && sourceStates(extras.sources),
+    }),
   });
 }
 

@@ -6,6 +6,7 @@
  * slow or wrong delays no other.
  */
 
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import { failFast } from '@sluice/host/fail-fast';
@@ -117,7 +118,7 @@ class UplinkRuntime implements ConnectionHost {
       this.dispatch({
         type: 'block_sealed',
         block: header,
-        ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+        ...defined({ inDoubtAt }),
       });
     }
     for (const connection of this.#connections) connection.start();

@@ -1,4 +1,5 @@
 /** `sluice agent`: follows logs and sends them to servers. */
+import { defined } from '@sluice/base/defined';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
@@ -15,7 +16,7 @@ export function addAgentCommand(program: Command): void {
     .description('Follows log files, and sends them to servers as these grant it, the most urgent first.')
     .option('--config <file>', 'YAML file with these settings')
     .action(async (flags: Record<string, unknown> & { config?: string }) => {
-      const file = flags.config === undefined ? {} : { file: flags.config };
+      const file = defined({ file: flags.config });
       await agent(loadSettings(AGENT_SETTINGS, { flags, environment: process.env, ...file }));
     });
   addSettingFlags(command, AGENT_SETTINGS);
@@ -34,15 +35,15 @@ async function agent(settings: Partial<AgentSettings>): Promise<void> {
     hostName: settings.hostName ?? computerName(),
     version: projectVersion(),
     logger,
-    ...(settings.id === undefined ? {} : { agentId: settings.id }),
-    ...(settings.watch === undefined ? {} : { watch: settings.watch }),
-    ...(settings.exclude === undefined ? {} : { exclude: settings.exclude }),
+    ...defined({ agentId: settings.id, watch: settings.watch, exclude: settings.exclude }),
     urgencyRules: settings.urgency === 'off' ? [{ urgency: 'normal' }] : [],
-    ...(settings.region === undefined ? {} : { region: settings.region }),
-    ...(settings.inDoubtTimeout === undefined ? {} : { inDoubtTimeoutMs: settings.inDoubtTimeout }),
-    ...(settings.queueBytes === undefined ? {} : { queueBytes: settings.queueBytes }),
+    ...defined({
+      region: settings.region,
+      inDoubtTimeoutMs: settings.inDoubtTimeout,
+      queueBytes: settings.queueBytes,
+    }),
     ...(hasTls ? { tls: () => readClientTls(settings) } : {}),
-    ...(settings.token === undefined ? {} : { token: settings.token }),
+    ...defined({ token: settings.token }),
   });
   await runUntilEnd(running, running.agentId, { agentId: running.agentId }, logger);
 }

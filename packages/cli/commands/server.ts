@@ -1,5 +1,7 @@
 /** `sluice server`: grants channels to agents, makes their logs durable, stores them, answers searches. */
+
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { StoreChoice } from '@sluice/server/server-options';
 import type { Command } from 'commander';
@@ -25,7 +27,7 @@ export function addServerCommand(program: Command): void {
     )
     .option('--config <file>', 'YAML file with these settings')
     .action(async (flags: Record<string, unknown> & { config?: string }) => {
-      const file = flags.config === undefined ? {} : { file: flags.config };
+      const file = defined({ file: flags.config });
       await server(loadSettings(SERVER_SETTINGS, { flags, environment: process.env, ...file }));
     });
   addSettingFlags(command, SERVER_SETTINGS);
@@ -41,23 +43,25 @@ async function server(settings: Partial<ServerSettings>): Promise<void> {
     directory: settings.data ?? defaultDataDirectory('server'),
     uplink: settings.listen ?? DEFAULT_UPLINK,
     api: settings.apiListen ?? DEFAULT_API,
-    ...(settings.apiHostName === undefined ? {} : { apiHostNames: settings.apiHostName }),
+    ...defined({ apiHostNames: settings.apiHostName }),
     store: storeChoice(settings),
     consoleDirectory: path.resolve(import.meta.dirname, '..', '..', 'console', 'dist'),
     version: projectVersion(),
     logger,
-    ...(settings.priorities === undefined ? {} : { priorities: settings.priorities }),
-    ...(settings.quotaBytes === undefined ? {} : { quotaBytes: settings.quotaBytes }),
-    ...(settings.grantLifetime === undefined ? {} : { grantLifetimeMs: settings.grantLifetime }),
-    ...(settings.onNotice === undefined ? {} : { onNotice: settings.onNotice }),
-    ...(settings.yieldMemory === undefined ? {} : { yieldMemoryMs: settings.yieldMemory }),
-    ...(settings.region === undefined ? {} : { region: settings.region }),
-    ...(settings.priorityOffset === undefined ? {} : { priorityOffset: settings.priorityOffset }),
-    ...(settings.loadedOffset === undefined ? {} : { loadedOffset: settings.loadedOffset }),
-    ...(settings.ingestLimit === undefined ? {} : { ingestLimitBytesPerSecond: settings.ingestLimit }),
-    ...(settings.journalBytes === undefined ? {} : { journalBytes: settings.journalBytes }),
-    ...(tls === undefined ? {} : { tls }),
-    ...(settings.token === undefined ? {} : { token: settings.token }),
+    ...defined({
+      priorities: settings.priorities,
+      quotaBytes: settings.quotaBytes,
+      grantLifetimeMs: settings.grantLifetime,
+      onNotice: settings.onNotice,
+      yieldMemoryMs: settings.yieldMemory,
+      region: settings.region,
+      priorityOffset: settings.priorityOffset,
+      loadedOffset: settings.loadedOffset,
+      ingestLimitBytesPerSecond: settings.ingestLimit,
+      journalBytes: settings.journalBytes,
+      tls,
+      token: settings.token,
+    }),
   });
   using _renewal =
     tls === undefined
@@ -77,17 +81,16 @@ function storeChoice(settings: Partial<ServerSettings>): StoreChoice {
     });
   }
   const credentials = {
-    ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),
-    ...(settings.storePassword === undefined ? {} : { password: settings.storePassword }),
+    ...defined({ user: settings.storeUser, password: settings.storePassword }),
   };
   if (storeData !== undefined)
     return { kind: 'directory', directory: path.resolve(storeData), ...credentials };
   if (storeUrl === undefined)
     return {
       kind: 'embedded',
-      ...(storeListen === undefined ? {} : { listen: storeListen }),
+      ...defined({ listen: storeListen }),
       ...credentials,
     };
   const tlsCa = readAuthorities('storeTlsCa', settings.storeTlsCa);
-  return { kind: 'url', url: storeUrl, ...(tlsCa === undefined ? {} : { tlsCa }), ...credentials };
+  return { kind: 'url', url: storeUrl, ...defined({ tlsCa }), ...credentials };
 }

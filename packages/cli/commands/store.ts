@@ -1,4 +1,5 @@
 /** `sluice store`: the embedded ClickHouse, served over ClickHouse's HTTP interface. */
+import { defined } from '@sluice/base/defined';
 import type { Command } from 'commander';
 import { addSettingFlags } from '../config/flags.ts';
 import { loadSettings } from '../config/load.ts';
@@ -15,7 +16,7 @@ export function addStoreCommand(program: Command): void {
     )
     .option('--config <file>', 'YAML file with these settings')
     .action(async (flags: Record<string, unknown> & { config?: string }) => {
-      const file = flags.config === undefined ? {} : { file: flags.config };
+      const file = defined({ file: flags.config });
       await store(loadSettings(STORE_SETTINGS, { flags, environment: process.env, ...file }));
     });
   addSettingFlags(command, STORE_SETTINGS);
@@ -28,12 +29,13 @@ async function store(settings: Partial<StoreSettings>): Promise<void> {
   const tls = readCertificate(settings);
   const running = await startStore({
     directory: settings.data ?? defaultDataDirectory('store'),
-    ...(settings.listen === undefined ? {} : { listen: settings.listen }),
-    ...(tls === undefined ? {} : { tls }),
+    ...defined({ listen: settings.listen, tls }),
     logger,
-    ...(settings.memoryBytes === undefined ? {} : { memoryBytes: settings.memoryBytes }),
-    ...(settings.storeUser === undefined ? {} : { user: settings.storeUser }),
-    ...(settings.storePassword === undefined ? {} : { password: settings.storePassword }),
+    ...defined({
+      memoryBytes: settings.memoryBytes,
+      user: settings.storeUser,
+      password: settings.storePassword,
+    }),
   });
   await runUntilEnd(running, running.address, { address: running.address }, logger);
 }

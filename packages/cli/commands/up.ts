@@ -168,7 +168,7 @@ async function onFreePort(preferred: number, start: (port: number) => Promise<vo
       await start(port);
       return `http://${HOST}:${port}`;
     } catch (error) {
-      const taken = error instanceof SluiceError && error.code === 'address_in_use';
+      const taken = SluiceError.is(error, 'address_in_use');
       if (!taken || attempt === MAX_PORT_ATTEMPTS) throw error;
     }
   }

@@ -1,6 +1,8 @@
 /** The PEM files that settings name, read and checked before anything uses them. */
+
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { defined } from '@sluice/base/defined';
 import { messageOf, SluiceError } from '@sluice/base/error';
 import { flagName } from './settings.ts';
 
@@ -27,7 +29,7 @@ export function readServerTls(settings: {
     if (ca === undefined) return undefined;
     throw incomplete('tlsClientCa', 'tlsCert');
   }
-  return { ...certificate, ...(ca === undefined ? {} : { ca }) };
+  return { ...certificate, ...defined({ ca }) };
 }
 
 /**
@@ -43,7 +45,7 @@ export function readClientTls(settings: {
   const certificate = readCertificate(settings);
   const ca = readAuthorities('tlsCa', settings.tlsCa);
   if (certificate === undefined && ca === undefined) return undefined;
-  return { ...certificate, ...(ca === undefined ? {} : { ca }) };
+  return { ...certificate, ...defined({ ca }) };
 }
 
 /** What a program shows; undefined when it speaks without TLS. @throws SluiceError `config_unreadable`, `config_invalid` */

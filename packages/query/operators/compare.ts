@@ -1,6 +1,6 @@
 /** `field:>=500`, `field:<0.5`: the field's value as a number. A value that is no number does not match. */
 import type { CompareOperator } from '../ast.ts';
-import { QueryError } from '../query-error.ts';
+import { queryError } from '../query-error.ts';
 
 /** @param read SQL expression of the value, a text or a number */
 export function compareSql(read: string, operator: CompareOperator, value: string, position: number): string {
@@ -13,7 +13,7 @@ export function compareSql(read: string, operator: CompareOperator, value: strin
 function readNumber(value: string, position: number): string {
   const number = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isFinite(number)) {
-    throw new QueryError(`expected a number instead of '${value.slice(0, 40).toWellFormed()}'`, position);
+    throw queryError(`expected a number instead of '${value.slice(0, 40).toWellFormed()}'`, position);
   }
   return String(number);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { queryToSql } from '../to-sql.ts';
+import { queryToSql } from '../testing/query-to-sql.ts';
 
 test.each([
   ['service:api', "ServiceName = 'api'"],

@@ -4,7 +4,7 @@
  * other text is the severity's own text, case-insensitively. Comparisons never match an unspecified severity.
  */
 import type { CompareOperator, Match } from '../ast.ts';
-import { QueryError } from '../query-error.ts';
+import { queryError } from '../query-error.ts';
 import { likeLiteral, sqlString } from '../sql-text.ts';
 import { regexSql } from './regex.ts';
 
@@ -81,7 +81,7 @@ function knownRange(name: string): readonly [number, number] | undefined {
 function rangeOf(name: string, position: number): readonly [number, number] {
   const range = knownRange(name);
   if (range === undefined) {
-    throw new QueryError(
+    throw queryError(
       `expected a severity (trace, debug, info, warn, error, fatal or 0 to 24) instead of '${name.slice(0, 40).toWellFormed()}'`,
       position,
     );

@@ -9,7 +9,7 @@ import { parseQuery } from '@sluice/query/parse';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SearchBusy, SearchTimeout } from '../search/search-errors.ts';
+import { searchBusy, searchTimeout } from '../search/search-errors.ts';
 import type { SearchService } from '../search/search-service.ts';
 import { type Api, type ApiOptions, startApi } from './api.ts';
 
@@ -17,8 +17,8 @@ const logger = pino({ level: 'silent' });
 const search: SearchService = {
   search: async (request, signal) => {
     if (request.query === 'down') throw new SluiceError('not_reachable', 'the store does not answer');
-    if (request.query === 'busy') throw new SearchBusy(6_400);
-    if (request.query === 'slow') throw new SearchTimeout();
+    if (request.query === 'busy') throw searchBusy(6_400);
+    if (request.query === 'slow') throw searchTimeout();
     if (request.query === 'wait') {
       waiting();
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

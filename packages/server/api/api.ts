@@ -5,8 +5,10 @@
  * Invariants: open to the network only with token and TLS; on loopback only names of this computer are answered; no
  * request is larger or slower than limits.ts says; after stop() no port and no request is left.
  */
+
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -79,7 +81,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     bodyLimit: MAX_REQUEST_BYTES,
     requestTimeout: REQUEST_RECEIVE_TIMEOUT_MS,
     forceCloseConnections: true,
-    ...(tls === undefined ? {} : { https: secureContext(tls) }),
+    ...defined({ https: tls && secureContext(tls) }),
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
   server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
   server.addHook('onResponse', async (request) => hangUpOnSender(request));

@@ -1,8 +1,6 @@
 /** Errors of the server as Connect errors: the code for programs, the place of a mistake in metadata. */
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
-import { QueryError } from '@sluice/query/query-error';
-import { SearchBusy, SearchCancelled, SearchTimeout } from '../search/search-errors.ts';
 
 /** Offset of the mistake in the query, in UTF-16 units from 0. */
 const ERROR_POSITION_METADATA = 'sluice-error-position';
@@ -20,20 +18,19 @@ const CONNECT_CODES: Partial<Record<ErrorCode, Code>> = {
   not_reachable: Code.Unavailable,
   // HTTP 429, not 503: the server is well, and a proxy before it must not take it for dead.
   busy: Code.ResourceExhausted,
+  timeout: Code.DeadlineExceeded,
+  cancelled: Code.Canceled,
 };
 
 export function toConnectError(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const error = SluiceError.from(thrown);
   const metadata = new Headers({ [ERROR_CODE_METADATA]: error.code });
-  if (error instanceof QueryError) metadata.set(ERROR_POSITION_METADATA, String(error.position));
-  if (error instanceof SearchBusy) metadata.set(RETRY_AFTER_METADATA, String(error.retryAfterSeconds));
-  const hint = error.hint === undefined || error instanceof QueryError ? '' : `. ${error.hint}`;
-  return new ConnectError(`${error.message}${hint}`, connectCode(error), metadata, undefined, error);
-}
-
-function connectCode(error: SluiceError): Code {
-  if (error instanceof SearchTimeout) return Code.DeadlineExceeded;
-  if (error instanceof SearchCancelled) return Code.Canceled;
-  return CONNECT_CODES[error.code] ?? Code.Internal;
+  const { position, retryAfterSeconds } = error;
+  if (position !== undefined) metadata.set(ERROR_POSITION_METADATA, String(position));
+  if (retryAfterSeconds !== undefined) metadata.set(RETRY_AFTER_METADATA, String(retryAfterSeconds));
+  // A mistake in a query is shown at its place, and its hint would be said for each.
+  const hint = error.hint === undefined || error.code === 'query_invalid' ? '' : `. ${error.hint}`;
+  const code = CONNECT_CODES[error.code] ?? Code.Internal;
+  return new ConnectError(`${error.message}${hint}`, code, metadata, undefined, error);
 }

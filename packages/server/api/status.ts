@@ -5,7 +5,9 @@
  * Invariants: a server stands in it once, whoever saw it; of the answering server only its own word counts; a notice
  * is counted once, at the server that it was sent to.
  */
+
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { writeUrgency } from '@sluice/wire/convert';
 import type {
   AgentIdentitySchema,
@@ -81,8 +83,7 @@ function ownStatus({ own, journal, searches }: StatusParts): ServerStatusInit {
     channels: [...own.channels],
     violationsTotal: own.violationsTotal,
     recentNotices: latest(own.recentNotices),
-    ...(journal === undefined ? {} : { journal }),
-    ...(searches === undefined ? {} : { searches }),
+    ...defined({ journal, searches }),
   };
 }
 
@@ -167,8 +168,7 @@ function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShap
     agentId: agent.agentId,
     connected: agent.connected,
     lastSeenMs: BigInt(agent.lastSeenMs),
-    ...(agent.report === undefined ? {} : { report: agent.report }),
-    ...(agent.identity === undefined ? {} : { identity: agent.identity }),
+    ...defined({ report: agent.report, identity: agent.identity }),
   };
 }
 

@@ -1,5 +1,7 @@
 /** Asks the parts of the server for the facts by which its health is judged. */
+
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { IdentityProblemKind } from '@sluice/wire/gen/uplink_pb';
@@ -60,7 +62,7 @@ export function healthFacts(sources: FactSources): ReturnType<HealthWatchOptions
       available: store.available,
       error: store.error,
       errorCode: store.errorCode,
-      ...(store.tablesLost === undefined ? {} : { tablesLost: store.tablesLost }),
+      ...defined({ tablesLost: store.tablesLost }),
     },
     journal: {
       directory: sources.journalDirectory,

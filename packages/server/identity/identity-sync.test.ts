@@ -2,10 +2,10 @@
 import type { AgentId } from '@sluice/protocol/model';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { type AgentTables, createAgentTables, MAX_PINS_READ } from '../store/agent-tables.ts';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
-import { BLOCK_COLUMNS } from '../store/schema.ts';
 import { identityText, type ShownIdentity } from './agent-identity.ts';
 import { type Arrival, IdentityBook, type SharedPin } from './identity-book.ts';
 import { type IdentitySync, type LiveRun, startIdentitySync } from './identity-sync.ts';
@@ -170,7 +170,7 @@ test('runs that overlap at two servers are twins at both; a restart, and a dead 
 
 test('what a queue that went back may repeat is counted in the store', async () => {
   await started.client.insertBlocks({
-    columns: BLOCK_COLUMNS,
+    columns: BATCH_COLUMNS,
     zstdBody: await makeBatch(started.directory, 700, 40),
     deduplicationToken: 'count',
   });

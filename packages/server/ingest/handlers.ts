@@ -5,10 +5,12 @@
  * Invariants: a peer's fault ends its call with a typed error and touches nobody else; a call that ended leaves no
  * timer and no pending read behind.
  */
+
 import type { KeyObject } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import { Code, ConnectError } from '@connectrpc/connect';
+import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
@@ -296,7 +298,7 @@ function welcome(
         serverVersion: host.version,
         sessionId: session.sessionId,
         ...writeCapabilities(),
-        ...(challenge === undefined ? {} : { challenge }),
+        ...defined({ challenge }),
       },
     },
   });

@@ -9,6 +9,7 @@
  * never appended again; a malformed payload never reaches the machine or the journal.
  */
 
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
@@ -300,8 +301,7 @@ export class IngestRuntime implements HandlerHost {
         return;
       case 'revoke':
         this.#sessions.byMachineKey(effect.agentId)?.sendRevocation({
-          ...(effect.grantId === undefined ? {} : { grantId: effect.grantId }),
-          ...(effect.channel === undefined ? {} : { channel: effect.channel }),
+          ...defined({ grantId: effect.grantId, channel: effect.channel }),
         });
         return;
       case 'journal_block':

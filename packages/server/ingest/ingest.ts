@@ -1,6 +1,7 @@
 /**
  * The server's uplink, put together: the listener, and behind it the runtime around the uplink state machine.
  */
+import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
@@ -56,9 +57,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const listener = await startListener({
     host: options.host,
     port: options.port,
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...defined({ tls: options.tls }),
     maxConnections: options.maxAgents ?? MAX_AGENTS,
-    ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+    ...defined({ handshakeTimeoutMs: options.handshakeTimeoutMs }),
     logger: options.logger,
     routes: (router) => {
       router.rpc(UplinkService.method.control, (requests, context) => control(runtime, requests, context), {

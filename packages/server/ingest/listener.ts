@@ -6,6 +6,7 @@
  * HANDSHAKE_TIMEOUT_MS is destroyed; a peer that does not answer pings is destroyed within PING_INTERVAL_MS +
  * PING_TIMEOUT_MS; `close` leaves no socket and no timer.
  */
+
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
 import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import { defined } from '@sluice/base/defined';
 import { messageOf, SluiceError } from '@sluice/base/error';
 import type { Logger } from 'pino';
 import { certificateIdentity } from '../identity/agent-identity.ts';
@@ -233,7 +235,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 function secureContext({ cert, key, ca }: ServerTls): SecureContextOptions {
-  return { cert, key, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.3' };
+  return { cert, key, ...defined({ ca }), minVersion: 'TLSv1.3' };
 }
 
 function createServer(options: ListenerOptions): http2.Http2Server | http2.Http2SecureServer {

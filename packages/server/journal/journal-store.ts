@@ -6,6 +6,7 @@
  * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
  * `transaction` do not happen.
  */
+import { defined } from '@sluice/base/defined';
 import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
 import { DamageLatch, type FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import type { RootDatabase } from 'lmdb';
@@ -207,8 +208,7 @@ function blockOf(key: unknown, value: unknown): JournaledBlock {
   const { priority, receivedMs, payloadBytes, inDoubtAt, isUnsure } = record;
   return {
     ...{ lane, number, header: headerOf(record), priority, receivedMs, payloadBytes },
-    ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
-    ...(isUnsure === undefined ? {} : { isUnsure }),
+    ...defined({ inDoubtAt, isUnsure }),
   };
 }
 

@@ -13,8 +13,10 @@
  * - After an error of the disk the journal stays usable: nothing of the failed commit was written.
  * - One process per directory.
  */
+
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { digestProblem } from '@sluice/block/digest';
 import { type DirectoryLock, lockDirectory } from '@sluice/durable/directory-lock';
@@ -144,9 +146,7 @@ export class Journal {
     this.#store = store;
     this.maxRawBytes = options.maxRawBytes ?? DEFAULT_MAX_RAW_BYTES;
     this.instanceId = store.instanceId;
-    this.#known = new KnownBlocks(
-      options.maxKnownChunks === undefined ? {} : { maxChunks: options.maxKnownChunks },
-    );
+    this.#known = new KnownBlocks(defined({ maxChunks: options.maxKnownChunks }));
     this.#restore();
     this.#mark = new JournalMarkKeeper(store.mark, () => this.#heldBlocks);
     this.#group = new GroupCommit(
@@ -559,7 +559,7 @@ function taking(
 ): { readonly journaled: JournaledBlock; readonly recognition: Recognition } {
   const journaled = {
     ...{ lane, number, header, priority, receivedMs, payloadBytes: payload.length },
-    ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
+    ...defined({ inDoubtAt }),
     ...(recognition === 'unsure' ? { isUnsure: true } : {}),
   };
   return { journaled, recognition };

@@ -21,7 +21,7 @@ import { DoubtedBatches } from './doubted-batches.ts';
 import { INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
 import { SETTLE_AFTER_MS } from './moved-decisions.ts';
 import { copiesOf, MovedGate, type OtherServers } from './moved-gate.ts';
-import { type LoaderProblem, Retrying, Stopped } from './retrying.ts';
+import { type LoaderProblem, Retrying, stopping } from './retrying.ts';
 
 /** Pause after the first failed attempt; doubles up to the lane's `maxRetryMs`. */
 export const FIRST_RETRY_MS = 100;
@@ -140,7 +140,7 @@ export class LaneLoader {
         await this.#doubted.retry();
       }
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
+      if (!SluiceError.is(error, 'stopping')) throw error;
     }
   }
 
@@ -155,7 +155,7 @@ export class LaneLoader {
     return this.#gate?.holds(block) ?? false;
   }
 
-  /** Returns when it is time for the next batch; throws Stopped. */
+  /** Returns when it is time for the next batch; throws SluiceError `stopping`. */
   async #gather(): Promise<void> {
     const { policy } = this.#options;
     if (!this.#hasLoadable && !this.#doubted.isEmpty) return await this.#pause(policy.maxRetryMs);
@@ -326,7 +326,7 @@ export class LaneLoader {
     return this.#retrying.untilDone(action);
   }
 
-  /** Until a block arrives, the loader stops, or the time is over; throws Stopped. */
+  /** Until a block arrives, the loader stops, or the time is over; throws SluiceError `stopping`. */
   async #pause(timeoutMs: number | undefined): Promise<void> {
     this.#checkStopped();
     await new Promise<void>((resolve) => {
@@ -341,7 +341,7 @@ export class LaneLoader {
   }
 
   #checkStopped(): void {
-    if (this.#stop.signal.aborted) throw new Stopped();
+    if (this.#stop.signal.aborted) throw stopping();
   }
 }
 

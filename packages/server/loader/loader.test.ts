@@ -1,3 +1,4 @@
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import { describe, expect, it } from 'vitest';
@@ -58,7 +59,7 @@ function start({
     stopGraceMs: 1,
     bodyOf: bodyOf ?? fakeBody,
     insertTimeoutMs: insertTimeoutMs ?? 10_000,
-    ...(metrics === undefined ? {} : { metrics }),
+    ...defined({ metrics }),
     ...(asks
       ? {
           others: {

@@ -6,6 +6,7 @@
  * Invariant: an attempt that failed is made again for ever; nothing is lost because the store is down. What stands still,
  * and why, is in `problems`.
  */
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { blockKey, URGENCY_CLASSES, type UrgencyClass } from '@sluice/protocol/model';
 import type { Journal } from '../journal/journal.ts';
@@ -101,7 +102,7 @@ export function startLoader(options: LoaderOptions): Loader {
       new LaneLoader({
         journal,
         store: options.storeClient,
-        ...(options.others === undefined ? {} : { others: options.others }),
+        ...defined({ others: options.others }),
         serverId: options.serverId,
         lane,
         policy: (options.policies ?? LANE_POLICIES)[lane],

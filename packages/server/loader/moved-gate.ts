@@ -18,7 +18,7 @@ import {
   type NewCopy,
 } from '../store/moved-copies.ts';
 import type { FindStoredBlocks } from './batch-store.ts';
-import { type Retrying, Stopped } from './retrying.ts';
+import type { Retrying } from './retrying.ts';
 
 /** How long others may join a round: blocks move in bundles, and a round costs the store four statements. */
 const GATHER_MS = 20;
@@ -117,7 +117,7 @@ export class MovedGate {
       const blocks = this.#arrived.splice(0, MAX_COPIES_PER_STATEMENT);
       const round = this.#round(blocks)
         .catch((error: unknown) => {
-          if (!(error instanceof Stopped)) throw error;
+          if (!SluiceError.is(error, 'stopping')) throw error;
         })
         .finally(() => {
           this.#rounds.delete(round);

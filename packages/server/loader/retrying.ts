@@ -1,7 +1,7 @@
 /**
  * Calls what may fail until it succeeds, with growing pauses, and says meanwhile why it stands still.
  *
- * Invariant: when the signal is aborted, everything that waits here ends with Stopped, soon.
+ * Invariant: when the signal is aborted, everything that waits here ends soon with a SluiceError `stopping`.
  */
 import { SluiceError } from '@sluice/base/error';
 import type { Lane } from '../journal/journal-records.ts';
@@ -14,8 +14,10 @@ export interface LoaderProblem {
   readonly error: SluiceError;
 }
 
-/** What is thrown to leave a loop when the loader stops. */
-export class Stopped extends Error {}
+/** What is thrown to leave a loop when the loader stops: `stopping`. */
+export function stopping(): SluiceError {
+  return new SluiceError('stopping', 'the loader is being stopped');
+}
 
 export interface RetryingOptions {
   readonly lane: Lane;
@@ -38,7 +40,7 @@ export class Retrying {
     return this.#problem;
   }
 
-  /** Calls `action` until it succeeds; throws Stopped. */
+  /** Calls `action` until it succeeds; throws SluiceError `stopping`. */
   async untilDone<T>(action: () => Promise<T>): Promise<T> {
     const { lane, firstRetryMs, maxRetryMs, attemptFailed } = this.#options;
     let retryMs = firstRetryMs;
@@ -48,7 +50,7 @@ export class Retrying {
         this.#problem = undefined;
         return result;
       } catch (error) {
-        if (error instanceof Stopped) throw error;
+        if (SluiceError.is(error, 'stopping')) throw error;
         this.#problem = {
           lane,
           sinceMs: this.#problem?.sinceMs ?? Date.now(),
@@ -62,10 +64,10 @@ export class Retrying {
     }
   }
 
-  /** Throws Stopped. */
+  /** Throws SluiceError `stopping`. */
   async sleep(ms: number): Promise<void> {
     const { signal } = this.#options;
-    if (signal.aborted) throw new Stopped();
+    if (signal.aborted) throw stopping();
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -75,6 +77,6 @@ export class Retrying {
       const timer = setTimeout(done, ms);
       signal.addEventListener('abort', done, { once: true });
     });
-    if (signal.aborted) throw new Stopped();
+    if (signal.aborted) throw stopping();
   }
 }

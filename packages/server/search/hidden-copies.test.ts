@@ -2,10 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import type { AgentId, BlockDigest } from '@sluice/protocol/model';
 import { CountRequestSchema, HistogramRequestSchema, SearchRequestSchema } from '@sluice/wire/gen/query_pb';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { createMovedCopies, HOLD_SETTLE_MS, type MovedCopy } from '../store/moved-copies.ts';
-import { BLOCK_COLUMNS } from '../store/schema.ts';
 import { createHiddenCopies, hidingSql, MAX_ATTEMPTS, MAX_VIEW_AGE_MS } from './hidden-copies.ts';
 import { createSearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
@@ -22,10 +22,10 @@ describe('U14 with the real engine', () => {
     await migrate(started.client);
     // Blocks 10, 20 and 30 of s1, and second copies of 10 and 20 by s2.
     for (const sequence of [10, 20, 30]) await insert(sequence);
-    const copied = BLOCK_COLUMNS.map((name) => (name === 'ServerId' ? "'s2'" : name));
+    const copied = BATCH_COLUMNS.map((name) => (name === 'ServerId' ? "'s2'" : name));
     for (const sequence of [10, 20]) {
       await started.client.command(
-        `INSERT INTO otel_logs (${BLOCK_COLUMNS.join(', ')}) SELECT ${copied.join(', ')} FROM otel_logs ` +
+        `INSERT INTO otel_logs (${BATCH_COLUMNS.join(', ')}) SELECT ${copied.join(', ')} FROM otel_logs ` +
           `WHERE BlockSequence = ${sequence}`,
       );
     }
@@ -37,7 +37,7 @@ describe('U14 with the real engine', () => {
   async function insert(sequence: number): Promise<void> {
     const zstdBody = await makeBatch(started.directory, sequence, 10);
     await started.client.insertBlocks({
-      columns: BLOCK_COLUMNS,
+      columns: BATCH_COLUMNS,
       zstdBody,
       deduplicationToken: `${sequence}`,
     });

@@ -18,7 +18,7 @@ import {
   type MovedCopies,
   type MovedCopy,
 } from '../store/moved-copies.ts';
-import { SearchBusy } from './search-errors.ts';
+import { searchBusy } from './search-errors.ts';
 
 /** Answers that come close together share a view. Well below HOLD_SETTLE_MS, of which the rest is left for the answer. */
 export const MAX_VIEW_AGE_MS = 500;
@@ -38,7 +38,7 @@ export interface HiddenCopies {
    * Makes an answer. `work` gets a condition to be added to each WHERE: empty, or beginning with ` AND `; it may be called
    * several times, and only the last outcome counts.
    *
-   * @throws SearchBusy when blocks move faster than the answer can be made; what `work` throws
+   * @throws SluiceError `busy` when blocks move faster than the answer can be made; what `work` throws
    */
   answer<T>(work: (condition: string) => Promise<T>): Promise<T>;
 }
@@ -84,10 +84,7 @@ export function createHiddenCopies(moved: Pick<MovedCopies, 'read'>): HiddenCopi
         view = await readView();
         if (view.keys.isSubsetOf(keys)) return answer;
       }
-      throw new SearchBusy(
-        MOVING_RETRY_MS,
-        'busy moving logs between servers, faster than they can be searched',
-      );
+      throw searchBusy(MOVING_RETRY_MS, 'busy moving logs between servers, faster than they can be searched');
     },
   };
 }

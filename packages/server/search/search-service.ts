@@ -4,12 +4,14 @@
  * Invariants: nothing is asked of the table without a turn (search-turns.ts); every query has its turn's deadline, a memory
  * bound and the caller's signal; pages follow the total order of cursor.ts.
  */
+
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { QueryNode } from '@sluice/query/ast';
 import { costClassOf } from '@sluice/query/cost-class';
 import { parseQuery } from '@sluice/query/parse';
-import { QueryError } from '@sluice/query/query-error';
+import { queryError } from '@sluice/query/query-error';
 import { regexTerms } from '@sluice/query/regex-terms';
 import { toSql } from '@sluice/query/to-sql';
 import type {
@@ -35,7 +37,7 @@ import {
   searchTurnsLimits,
 } from './limits.ts';
 import { estimateSql, guessWeight, readEstimate } from './search-cost.ts';
-import { SearchTimeout } from './search-errors.ts';
+import { searchTimeout } from './search-errors.ts';
 import { boundsOf, type Rows, readPage, shownStatements } from './search-page.ts';
 import type { SearchStore } from './search-store.ts';
 import { type Estimate, SearchTurns, type Turn } from './search-turns.ts';
@@ -47,7 +49,7 @@ type CountAnswer = MessageInitShape<typeof CountResponseSchema>;
 type HistogramAnswer = MessageInitShape<typeof HistogramResponseSchema>;
 
 export interface SearchService {
-  /** @throws SluiceError; a mistake in the query is a QueryError with its position */
+  /** @throws SluiceError; a mistake in the query is `query_invalid` with its position */
   search(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer>;
   count(request: CountRequest, signal: AbortSignal): Promise<CountAnswer>;
   histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer>;
@@ -202,14 +204,14 @@ class TableSearch implements SearchService {
     let isFirst = true;
     return async (sql, onStatement) => {
       const timeoutMs = Math.ceil(turn.leftMs());
-      if (timeoutMs <= 0) throw new SearchTimeout();
+      if (timeoutMs <= 0) throw searchTimeout();
       // What has begun waits for its next query as long as its turn lasts: giving up would waste what was done.
       const waitMs = isFirst ? Math.max(MIN_PATIENCE_MS, turn.patienceMs()) : timeoutMs;
       isFirst = false;
       try {
         return await this.#store.rows(sql, {
           ...{ timeoutMs, waitMs, signal, weight: turn.weight },
-          ...(onStatement === undefined ? {} : { onStatement }),
+          ...defined({ onStatement }),
         });
       } catch (error) {
         throw pointed(error, query);
@@ -224,10 +226,10 @@ class TableSearch implements SearchService {
 
 /** An error that the engine has with a regular expression, at that expression's place in the query. */
 function pointed(error: unknown, query: QueryNode): unknown {
-  if (!(error instanceof SluiceError) || error.code !== 'query_invalid') return error;
+  if (!SluiceError.is(error, 'query_invalid')) return error;
   const regexes = regexTerms(query);
   const term = regexes.find(({ pattern }) => error.message.includes(pattern)) ?? regexes[0];
-  return term === undefined ? error : new QueryError(error.message, term.position);
+  return term === undefined ? error : queryError(error.message, term.position);
 }
 
 function boundedNumber(name: string, value: number, whenAbsent: number, most: number): number {

@@ -7,7 +7,7 @@ import { sqlString } from '@sluice/query/sql-text';
 import { querySettings, type StoreClient } from '../store/store-client.ts';
 import { HIDING_MARK, HIDING_SETTINGS } from './hidden-copies.ts';
 import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES, STORE_BUSY_RETRY_MS } from './limits.ts';
-import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
+import { searchBusy, searchCancelled, searchTimeout } from './search-errors.ts';
 import type { Weight } from './search-queue.ts';
 
 /** How one query of a search is run. */
@@ -28,7 +28,7 @@ export interface SearchStore {
   /**
    * @returns one array of values per row
    * @throws SluiceError: `query_invalid` for a regular expression that the engine refuses, `limit_exceeded`,
-   *   `not_reachable`, `store_failed`, {@link SearchTimeout}, {@link SearchBusy} or {@link SearchCancelled}
+   *   `not_reachable`, `store_failed`, `timeout`, `busy` or `cancelled`
    */
   readonly rows: (sql: string, options: RowsOptions) => Promise<readonly unknown[][]>;
 }
@@ -40,7 +40,7 @@ export function createSearchStore(
 ): SearchStore {
   return {
     rows: async (sql, { timeoutMs, waitMs, weight, signal, onStatement }) => {
-      if (signal.aborted) throw new SearchCancelled();
+      if (signal.aborted) throw searchCancelled();
       const options = {
         timeoutMs,
         signal,
@@ -58,7 +58,7 @@ export function createSearchStore(
         const text = await client.queryText(sql, {}, { ...options, format: 'JSONCompactEachRow' });
         return text.split('\n').flatMap((line) => (line === '' ? [] : [readLine(line)]));
       } catch (error) {
-        if (signal.aborted) throw new SearchCancelled(error);
+        if (signal.aborted) throw searchCancelled(error);
         throw searchError(error, performance.now() - startedMs >= timeoutMs);
       }
     },
@@ -98,9 +98,9 @@ function searchError(error: unknown, isLate = false): SluiceError {
   const known = SluiceError.from(error, 'store_failed');
   const type = known.cause instanceof ClickHouseError ? (known.cause.type ?? '') : '';
   if (type === 'TOO_MANY_SIMULTANEOUS_QUERIES')
-    return new SearchBusy(STORE_BUSY_RETRY_MS, 'the store is busy with other searches', known);
-  if (isLate && known.code === 'not_reachable') return new SearchTimeout(known);
-  if (TIMEOUT_TYPES.has(type)) return new SearchTimeout(known);
+    return searchBusy(STORE_BUSY_RETRY_MS, 'the store is busy with other searches', known);
+  if (isLate && known.code === 'not_reachable') return searchTimeout(known);
+  if (TIMEOUT_TYPES.has(type)) return searchTimeout(known);
   if (TOO_LARGE_TYPES.has(type)) {
     return new SluiceError('limit_exceeded', `the search needs too much memory: ${known.message}`, {
       cause: known,

@@ -1,5 +1,6 @@
+import { SluiceError } from '@sluice/base/error';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
+import { searchCancelled, searchTimeout } from './search-errors.ts';
 import { type Estimate, type SearchAsk, SearchTurns, type Turn } from './search-turns.ts';
 
 const LIMITS = {
@@ -43,12 +44,12 @@ function lasting(ms: number, signal?: AbortSignal): (turn: Turn) => Promise<stri
     new Promise((resolve, reject) => {
       const left = turn.leftMs();
       const timer = setTimeout(
-        () => (left < ms ? reject(new SearchTimeout()) : resolve(turn.weight)),
+        () => (left < ms ? reject(searchTimeout()) : resolve(turn.weight)),
         Math.min(ms, left),
       );
       signal?.addEventListener('abort', () => {
         clearTimeout(timer);
-        reject(new SearchCancelled());
+        reject(searchCancelled());
       });
     });
 }
@@ -59,7 +60,7 @@ function fateOf(promise: Promise<unknown>): Promise<string> {
   const after = (what: string): string => `${what} after ${Math.round(Date.now() - startMs)}`;
   return promise.then(
     (value) => after(String(value)),
-    (error: unknown) => after(error instanceof Error ? error.constructor.name : String(error)),
+    (error: unknown) => after(SluiceError.from(error).code),
   );
 }
 
@@ -73,7 +74,7 @@ test('each heavy search is answered, or told within the longest wait when to com
     'heavy after 8000',
     'heavy after 12000',
   ]);
-  const busy = all.filter((fate) => fate.startsWith('SearchBusy'));
+  const busy = all.filter((fate) => fate.startsWith('busy'));
   expect(busy).toHaveLength(37);
   expect(busy.every((fate) => Number(fate.split(' ').at(-1)) <= LIMITS.maxWaitMs)).toBe(true);
   expect(turns.statistics).toMatchObject({
@@ -127,7 +128,7 @@ test('of a crowd that looks heavy a few are estimated, and the others told at on
   // One runs, one is being estimated, two wait for that.
   expect(crowded.statistics).toMatchObject({ runningCount: 1, waitingCount: 3, outcomes: { busy: 46 } });
   await vi.advanceTimersByTimeAsync(60_000);
-  expect((await Promise.all(fates)).filter((fate) => fate === 'SearchBusy after 0')).toHaveLength(46);
+  expect((await Promise.all(fates)).filter((fate) => fate === 'busy after 0')).toHaveLength(46);
   expect(estimates).toBe(3);
 });
 
@@ -193,9 +194,9 @@ test('requests of one search have one turn, one after the other, and one deadlin
     'heavy after 1000',
     'heavy after 13000',
     'heavy after 25000',
-    'SearchTimeout after 29000',
+    'timeout after 29000',
   ]);
-  expect(await other).toBe('SearchBusy after 9000');
+  expect(await other).toBe('busy after 9000');
 });
 
 test('one search cannot have ever more requests in its turn', async () => {
@@ -205,8 +206,8 @@ test('one search cannot have ever more requests in its turn', async () => {
     'heavy after 4000',
     'heavy after 8000',
     'heavy after 12000',
-    'SearchBusy after 9000',
-    'SearchBusy after 9000',
+    'busy after 9000',
+    'busy after 9000',
   ]);
 });
 
@@ -222,8 +223,8 @@ test('a caller that goes away ends its turn, waiting or running, and the next on
   running.abort();
   await vi.advanceTimersByTimeAsync(5_000);
   expect([await first, await second, await third]).toEqual([
-    'SearchCancelled after 200',
-    'SearchCancelled after 100',
+    'cancelled after 200',
+    'cancelled after 100',
     'heavy after 1200',
   ]);
   expect(begun).not.toHaveBeenCalled();
@@ -241,16 +242,16 @@ test('an estimate is given up with its search', async () => {
   const fate = fateOf(turns.run(asking({ signal: gone.signal, estimate }), lasting(1)));
   gone.abort();
   await vi.advanceTimersByTimeAsync(1);
-  expect(await fate).toBe('SearchCancelled after 0');
+  expect(await fate).toBe('cancelled after 0');
   expect(seen?.aborted).toBe(true);
   const next = fateOf(turns.run(asking(), lasting(1)));
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(await next).toBe('SearchBusy after 9000');
+  expect(await next).toBe('busy after 9000');
 });
 
 test('a caller that is gone already is nobody', async () => {
   const asked = turns.run(asking({ signal: AbortSignal.abort() }), lasting(1));
-  await expect(asked).rejects.toBeInstanceOf(SearchCancelled);
+  await expect(asked).rejects.toMatchObject({ code: 'cancelled' });
 });
 
 test('the time to come again is in the error', async () => {
@@ -258,7 +259,10 @@ test('the time to come again is in the error', async () => {
   const busy = turns.run(asking(), lasting(1)).catch((error: unknown) => error);
   await vi.advanceTimersByTimeAsync(9_000);
   const error = await busy;
-  expect(error).toBeInstanceOf(SearchBusy);
-  expect(error).toMatchObject({ code: 'busy', message: expect.stringMatching(/try again in \d+ s$/) });
+  expect(error).toMatchObject({
+    code: 'busy',
+    retryAfterSeconds: expect.any(Number),
+    message: expect.stringMatching(/try again in \d+ s$/),
+  });
   await vi.advanceTimersByTimeAsync(60_000);
 });

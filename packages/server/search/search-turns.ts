@@ -15,7 +15,8 @@
  * - A request whose caller went away is not begun, and its query is ended; a turn without requests is over.
  * - Nobody waits longer than `maxWaitMs` in all, then it is told when to come again.
  */
-import { SearchBusy, SearchCancelled, SearchTimeout } from './search-errors.ts';
+import { SluiceError } from '@sluice/base/error';
+import { searchBusy, searchCancelled } from './search-errors.ts';
 import { SearchQueue, type SearchQueueLimits, type Weight } from './search-queue.ts';
 
 export interface SearchTurnsLimits extends SearchQueueLimits {
@@ -73,7 +74,7 @@ interface Member {
   readonly signal: AbortSignal;
   /** Does the work and settles the request; resolves to false when the turn was too short for it. */
   readonly serve: (turn: Turn) => Promise<boolean>;
-  readonly refuse: (reason: SearchBusy | SearchCancelled) => void;
+  readonly refuse: (reason: SluiceError) => void;
 }
 
 interface Search {
@@ -127,10 +128,10 @@ export class SearchTurns {
    * Runs `work` when its turn has come. It may be called a second time, after a light turn was too short: only the last
    * outcome counts.
    *
-   * @throws SearchBusy, SearchCancelled, SearchTimeout, and what `work` throws
+   * @throws SluiceError `busy` or `cancelled`, and what `work` throws
    */
   run<T>(ask: SearchAsk, work: (turn: Turn) => Promise<T>): Promise<T> {
-    if (ask.signal.aborted) return Promise.reject(this.#count(new SearchCancelled()));
+    if (ask.signal.aborted) return Promise.reject(this.#count(searchCancelled()));
     return new Promise<T>((resolve, reject) => {
       const known = ask.searchId === '' ? undefined : this.#byKey.get(ask.searchId);
       const joined = known !== undefined && known.memberCount < this.#limits.maxRequestsOfSearch;
@@ -147,7 +148,7 @@ export class SearchTurns {
             this.#outcomes.answered += 1;
             resolve(result);
           } catch (error) {
-            if (turn.weight === 'light' && error instanceof SearchTimeout && !ask.signal.aborted)
+            if (turn.weight === 'light' && SluiceError.is(error, 'timeout') && !ask.signal.aborted)
               return false;
             reject(this.#count(error));
           }
@@ -290,7 +291,7 @@ export class SearchTurns {
   #refuse(search: Search, retryAfterMs: number = this.#queue.retryAfterMs(this.#now())): void {
     const members = search.members.splice(0);
     this.#end(search);
-    for (const member of members) member.refuse(new SearchBusy(retryAfterMs));
+    for (const member of members) member.refuse(searchBusy(retryAfterMs));
   }
 
   /** The caller of a request is gone. A running one ends by itself: its work has the same signal. */
@@ -299,7 +300,7 @@ export class SearchTurns {
     if (at === -1) return;
     search.members.splice(at, 1);
     if (search.members.length === 0 && search.state !== 'running') this.#end(search);
-    member.refuse(new SearchCancelled());
+    member.refuse(searchCancelled());
   }
 
   #end(search: Search): void {
@@ -319,7 +320,6 @@ export class SearchTurns {
 }
 
 function outcomeOf(error: unknown): SearchOutcome {
-  if (error instanceof SearchBusy) return 'busy';
-  if (error instanceof SearchTimeout) return 'timeout';
-  return error instanceof SearchCancelled ? 'cancelled' : 'failed';
+  if (!(error instanceof SluiceError)) return 'failed';
+  return SEARCH_OUTCOMES.find((outcome) => outcome === error.code) ?? 'failed';
 }

@@ -3,6 +3,7 @@
  * for each sight, word of an operator and other key, never changed), and which runs are connected where
  * (`sluice_agent_runs`, written again while they last, and thrown away after some hours). All times are the store's.
  */
+import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
@@ -79,7 +80,7 @@ export function createAgentTables(
   store: Pick<StoreClient, 'command' | 'query'>,
   signal?: AbortSignal,
 ): AgentTables {
-  const limits = { timeoutMs: STATEMENT_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
+  const limits = { timeoutMs: STATEMENT_TIMEOUT_MS, ...defined({ signal }) };
   const client = {
     query: (sql: string, timeoutMs: number = STATEMENT_TIMEOUT_MS): Promise<StoreRow[]> =>
       store.query(sql, {}, { ...limits, timeoutMs }),

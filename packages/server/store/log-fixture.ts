@@ -6,7 +6,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
 import { askStore, OPEN_STORE_MODULE, textOf } from '@sluice/store/testing/ask-store';
 import { pino } from 'pino';
-import { BLOCK_COLUMNS } from './schema.ts';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { createStoreClient, type StoreClient } from './store-client.ts';
 
 export interface TestStore {
@@ -41,8 +41,8 @@ export async function startTestStore(kind: 'closed' | 'open' = 'closed'): Promis
   };
 }
 
-/** One expression for each of BLOCK_COLUMNS, over `number`. */
-const COLUMN_EXPRESSIONS: Readonly<Record<(typeof BLOCK_COLUMNS)[number], string>> = {
+/** One expression for each column of an insert, over `number`. */
+const COLUMN_EXPRESSIONS: Readonly<Record<string, string>> = {
   Timestamp: "toDateTime64('2026-03-01 00:00:00', 9, 'UTC') + number / 1000",
   ObservedTimestamp: "toDateTime64('2026-03-02 00:00:00', 9, 'UTC') + number / 1000",
   SeverityNumber: 'toUInt8(if(number % 10 = 0, 17, 9))',
@@ -69,7 +69,11 @@ const COLUMN_EXPRESSIONS: Readonly<Record<(typeof BLOCK_COLUMNS)[number], string
 
 /** @returns `count` records from number `from` on, in the form in which insertBlocks() takes them */
 export async function makeBatch(directory: string, from: number, count: number): Promise<Buffer> {
-  const columns = BLOCK_COLUMNS.map((name) => `${COLUMN_EXPRESSIONS[name]} AS ${name}`);
+  const columns = BATCH_COLUMNS.map((name) => {
+    const expression = COLUMN_EXPRESSIONS[name];
+    if (expression === undefined) throw new Error(`no expression for the column ${name}`);
+    return `${expression} AS ${name}`;
+  });
   const answer = await askStore(directory, {
     body: `SELECT ${columns.join(', ')} FROM numbers({count:UInt64}) FORMAT Native`,
     parameters: { param_first: String(from), param_count: String(count) },

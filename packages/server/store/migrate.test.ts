@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
-import {
-  BLOCK_COLUMNS,
-  createMigrationTable,
-  LOG_TABLE,
-  MIGRATION_TABLE,
-  MIGRATIONS,
-  MOVED_TABLE,
-} from './schema.ts';
+import { createMigrationTable, LOG_TABLE, MIGRATION_TABLE, MIGRATIONS, MOVED_TABLE } from './schema.ts';
 
 let started: TestStore;
 beforeAll(async () => {
@@ -34,7 +28,7 @@ test('an empty store gets all tables, and a second run changes nothing', async (
   expect(await migrate(started.client)).toEqual({ from: 0, to: newest });
   expect(await migrate(started.client)).toEqual({ from: newest, to: newest });
   const columns = await logColumns();
-  for (const name of BLOCK_COLUMNS) expect(columns).toContainEqual(expect.objectContaining({ name }));
+  for (const name of BATCH_COLUMNS) expect(columns).toContainEqual(expect.objectContaining({ name }));
   expect(columns).toContainEqual({ name: 'HostName', type: 'LowCardinality(String)' });
 });
 
@@ -57,7 +51,7 @@ test('tables of a newer program are refused and left alone', async () => {
 test('a later step runs on a table with data and keeps it', async () => {
   await migrate(started.client);
   const zstdBody = await makeBatch(started.directory, 0, 1000);
-  await started.client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'a' });
+  await started.client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody, deduplicationToken: 'a' });
   const later = {
     version: newest + 1,
     name: 'add a column',
@@ -70,7 +64,7 @@ test('a later step runs on a table with data and keeps it', async () => {
   );
   expect(row).toEqual({ count: '1000', added: '1000' });
   // The same batch again after the change is still known.
-  await started.client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'a' });
+  await started.client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody, deduplicationToken: 'a' });
   expect(await started.client.query(`SELECT count() AS count FROM ${LOG_TABLE}`)).toEqual([
     { count: '1000' },
   ]);

@@ -2,8 +2,7 @@
  * The tables in the store: names, columns, and the statements that create them, on one engine or on a cluster.
  *
  * `otel_logs` has the columns of the OpenTelemetry Collector's ClickHouse exporter, so that tools for those read it as it
- * is, and ours beside them. What belongs together and must not drift: BLOCK_COLUMNS is the order in which blocks carry
- * their data (packages/block/format.md).
+ * is, and ours beside them. Blocks carry the columns of packages/block/format.md.
  *
  * Invariants: statements are idempotent (IF NOT EXISTS), so that two servers may run them at once; a column is never
  * renamed or given another type, only added by a later migration.
@@ -27,30 +26,6 @@ export const AGENT_RUNS_TABLE = 'sluice_agent_runs';
 const DEDUPLICATION_WINDOW = 10_000;
 /** The same for a replicated table, where tokens also age: a server may be away for a weekend with a batch in doubt. */
 const DEDUPLICATION_WINDOW_SECONDS: number = 7 * 24 * 3600;
-
-/** The columns that an insert of blocks carries, in their order. */
-export const BLOCK_COLUMNS = [
-  'Timestamp',
-  'ObservedTimestamp',
-  'SeverityNumber',
-  'SeverityText',
-  'ServiceName',
-  'Body',
-  'TraceId',
-  'SpanId',
-  'TraceFlags',
-  'EventName',
-  'ResourceAttributes',
-  'LogAttributes',
-  'UrgencyClass',
-  'AgentId',
-  'BlockEpoch',
-  'BlockSequence',
-  'RecordNumber',
-  'ServerId',
-  'ChannelPriority',
-  'BlockDigest',
-] as const;
 
 /** Name and definition of each column, in the order of the table. */
 const COLUMNS: readonly (readonly [name: string, definition: string])[] = [

@@ -5,9 +5,10 @@ import { Readable } from 'node:stream';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ensureSecret, writeEndpoint } from '@sluice/store/endpoint';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
-import { BLOCK_COLUMNS, LOG_TABLE } from './schema.ts';
+import { LOG_TABLE } from './schema.ts';
 import { createStoreClient, type StoreClient } from './store-client.ts';
 import { exceptionCodeOf } from './store-error.ts';
 
@@ -42,11 +43,11 @@ async function count(condition = '1'): Promise<number> {
 test('U14: blocks are inserted once a token, as a buffer and as a stream, also by two attempts at once', async () => {
   const zstdBody = await makeBatch(started.directory, 0, 2000);
   const insert = (body: Buffer | Readable): Promise<void> =>
-    client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody: body, deduplicationToken: 'same' });
+    client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody: body, deduplicationToken: 'same' });
   await Promise.all([insert(zstdBody), insert(zstdBody)]);
   await insert(Readable.from([zstdBody.subarray(0, 100), zstdBody.subarray(100)]));
   expect(await count()).toBe(2000);
-  await client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody, deduplicationToken: 'another' });
+  await client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody, deduplicationToken: 'another' });
   expect(await count()).toBe(4000);
 });
 
@@ -56,13 +57,13 @@ test('a batch over a midnight becomes a part a day, once', async () => {
   const later = await makeBatch(started.directory, 90_000_000, 10);
   const both = Buffer.concat([zstdBody, later]);
   for (let attempt = 0; attempt < 2; attempt += 1)
-    await client.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody: both, deduplicationToken: 'midnight' });
+    await client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody: both, deduplicationToken: 'midnight' });
   expect(await count()).toBe(20);
 });
 
 test('bytes that are no blocks are told from a store that cannot take them', async () => {
   const good = await makeBatch(started.directory, 0, 100);
-  const insert = (zstdBody: Buffer, columns: readonly string[] = BLOCK_COLUMNS): Promise<Error> =>
+  const insert = (zstdBody: Buffer, columns: readonly string[] = BATCH_COLUMNS): Promise<Error> =>
     errorOf(client.insertBlocks({ columns, zstdBody, deduplicationToken: `bad-${zstdBody.length}` }));
   const cut = zstdCompressSync(zstdDecompressSync(good).subarray(0, 5000));
   for (const bad of [good.subarray(0, good.length - 10), cut, Buffer.from('this is not zstd')]) {
@@ -71,7 +72,7 @@ test('bytes that are no blocks are told from a store that cannot take them', asy
   }
   const away = createStoreClient({ place: { kind: 'url', url: 'http://127.0.0.1:9' } });
   const error = await errorOf(
-    away.insertBlocks({ columns: BLOCK_COLUMNS, zstdBody: good, deduplicationToken: 'x' }),
+    away.insertBlocks({ columns: BATCH_COLUMNS, zstdBody: good, deduplicationToken: 'x' }),
   );
   expect(error).toMatchObject({ code: 'not_reachable' });
   await away.close();

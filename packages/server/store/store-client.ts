@@ -4,6 +4,7 @@
  * Invariants: an insert is acknowledged when it is durable; inserts with the same token are applied once; every failure
  * is a SluiceError that says whose fault it is (store-error.ts).
  */
+
 import { Readable } from 'node:stream';
 import {
   type ClickHouseClient,
@@ -11,6 +12,7 @@ import {
   createClient,
   type DataFormat,
 } from '@clickhouse/client';
+import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { endpointText, readEndpoint, readSecret, StoreAgent } from '@sluice/store/endpoint';
 import { ACCESS_HEADER } from '@sluice/store/store-request';
@@ -162,8 +164,7 @@ class HttpStoreClient implements StoreClient {
       url: place.kind === 'url' ? place.url : urlOfDirectory(place.directory),
       username: user ?? 'default',
       password: password ?? secret,
-      ...(database === undefined ? {} : { database }),
-      ...(this.agent === undefined ? {} : { http_agent: this.agent }),
+      ...defined({ database, http_agent: this.agent }),
       ...(tlsCa === undefined ? {} : { tls: { ca_cert: Buffer.from(tlsCa) } }),
       application: 'sluice',
       request_timeout: INSERT_TIMEOUT_MS + ANSWER_GRACE_MS,
@@ -198,7 +199,7 @@ class HttpStoreClient implements StoreClient {
           min_insert_block_size_bytes: WHOLE_BATCH_BYTES,
           wait_end_of_query: 1,
         },
-        ...(request.signal === undefined ? {} : { abort_signal: request.signal }),
+        ...defined({ abort_signal: request.signal }),
       });
       await drain(result.stream);
     });

@@ -2,6 +2,7 @@
  * Brings the store's tables up to date when the store is there, and knows whether it is there now. A server starts and
  * takes logs without its store: the journal holds them until it comes.
  */
+import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { Logger } from 'pino';
 import { migrate, TABLES_PROBE } from './migrate.ts';
@@ -60,7 +61,7 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
         available: true,
         error: '',
         version: String(row?.version ?? ''),
-        ...(tablesLost === undefined ? {} : { tablesLost }),
+        ...defined({ tablesLost }),
       };
     } catch (error) {
       const problem = SluiceError.from(error, 'store_failed');
@@ -73,7 +74,7 @@ export function startStoreMonitor(client: StoreClient, logger: Logger): StoreMon
         available: false,
         error: problem.message,
         errorCode: problem.code,
-        ...(tablesLost === undefined ? {} : { tablesLost }),
+        ...defined({ tablesLost }),
       };
       if (problem.code === 'state_newer') {
         ready.reject(problem);

@@ -3,9 +3,10 @@
  * partitions, deletes and parts without rows (where builds of the engine have failed).
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { makeBatch, startTestStore, type TestStore } from './log-fixture.ts';
 import { migrate } from './migrate.ts';
-import { BLOCK_COLUMNS, LOG_TABLE } from './schema.ts';
+import { LOG_TABLE } from './schema.ts';
 
 const BATCHES = 6;
 const BATCH_ROWS = 20_000;
@@ -23,7 +24,7 @@ afterAll(async () => {
 async function insert(batch: number): Promise<void> {
   const zstdBody = await makeBatch(started.directory, batch * BATCH_ROWS, BATCH_ROWS);
   await started.client.insertBlocks({
-    columns: BLOCK_COLUMNS,
+    columns: BATCH_COLUMNS,
     zstdBody,
     deduplicationToken: `batch-${batch}`,
   });

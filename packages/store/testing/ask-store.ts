@@ -1,6 +1,8 @@
 /** For tests and benches: a store in a process of its own, and plain requests to it. */
+
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { endpointText, readEndpoint, readSecret, StoreAgent } from '../endpoint.ts';
 import { ACCESS_HEADER } from '../store-request.ts';
 
@@ -64,7 +66,7 @@ export async function askAnyway(directory: string, question: StoreQuestion): Pro
         agent,
         method: question.method ?? 'POST',
         headers: question.headers,
-        ...(question.signal === undefined ? {} : { signal: question.signal }),
+        ...defined({ signal: question.signal }),
       });
       request.on('error', reject);
       request.on('response', (response) => {

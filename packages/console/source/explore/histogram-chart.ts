@@ -1,4 +1,5 @@
 /** How the histogram is drawn: options and rows for uPlot. */
+import { defined } from '@sluice/base/defined';
 import uPlot from 'uplot';
 import { SEVERITIES, SEVERITY_COLORS } from '../severity/severity.ts';
 import type { HistogramData } from './histogram-data.ts';
@@ -70,7 +71,7 @@ export function chartOptions(choices: ChartChoices): uPlot.Options {
           fill: SEVERITY_COLORS[choices.theme][severity],
           width: 0,
           points: { show: false },
-          ...(bars === undefined ? {} : { paths: bars }),
+          ...defined({ paths: bars }),
         }),
       ),
     ],
