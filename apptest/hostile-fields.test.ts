@@ -12,7 +12,7 @@ import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
 import { FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import { RecordFields } from '@sluice/block/record';
 import { pickPort } from '@sluice/host/pick-port';
-import { readAgentId } from '@sluice/wire/convert';
+import { readAgentId } from '@sluice/wire/convert/fields';
 import { AgentService } from '@sluice/wire/gen/agents_pb';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { ControlRequestSchema, SendRequestSchema } from '@sluice/wire/gen/uplink_pb';

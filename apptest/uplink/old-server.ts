@@ -14,7 +14,7 @@ import type {
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { readAgentId, readUrgency } from '@sluice/wire/convert';
+import { readAgentId, readUrgency } from '@sluice/wire/convert/fields';
 import { openBlock } from '@sluice/wire/fixtures/1.0/block-decoder';
 import { oldSchema } from '@sluice/wire/fixtures/1.0/version-1.0';
 import type { AgentReport, Block, Hello, SendResponse } from '@sluice/wire/gen/uplink_pb';

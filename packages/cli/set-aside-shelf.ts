@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
-import { readUrgency } from '@sluice/wire/convert';
+import { readUrgency } from '@sluice/wire/convert/fields';
 import type { SetAsideBlock } from '@sluice/wire/gen/set_aside_pb';
 import { type ClientOptions, clientError, setAsideClientOf } from './client.ts';
 import type { AsideBlock } from './output/set-aside.ts';

@@ -1,6 +1,6 @@
 /** Gathers what a server knows first-hand for the status answer. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { writeNotice } from '@sluice/wire/convert';
+import { writeNotice } from '@sluice/wire/convert/notice';
 import type { GetStatusResponseSchema, IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { mergeStatus } from './api/status.ts';
 import type { HealthWatch } from './health/health-watch.ts';

@@ -18,7 +18,7 @@ import type {
   ServerId,
 } from '@sluice/protocol/model';
 import { positionKey } from '@sluice/protocol/model';
-import { readPosition, readRefusal } from '@sluice/wire/convert';
+import { readPosition, readRefusal } from '@sluice/wire/convert/block';
 import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
 import type { BlockQueue } from './block-queue.ts';

@@ -12,7 +12,10 @@ import { SluiceError } from '@sluice/base/error';
 import { tlsProblem } from '@sluice/host/tls-problem';
 import type { AgentEffect } from '@sluice/protocol/agent-events';
 import type { ChannelNumber, GrantId, ServerId } from '@sluice/protocol/model';
-import { readGrant, readRevocation, readText, writeNotice, writeUploadRequest } from '@sluice/wire/convert';
+import { readText } from '@sluice/wire/convert/fields';
+import { readGrant, readRevocation } from '@sluice/wire/convert/grant';
+import { writeNotice } from '@sluice/wire/convert/notice';
+import { writeUploadRequest } from '@sluice/wire/convert/request';
 import type {
   AgentReport,
   ControlRequest,

@@ -13,7 +13,7 @@ import {
   sharedCapabilities,
   writeCapabilities,
 } from '@sluice/wire/capabilities';
-import { readId, readServerId } from '@sluice/wire/convert';
+import { readId, readServerId } from '@sluice/wire/convert/fields';
 import { type ControlRequest, ControlRequestSchema, type Welcome } from '@sluice/wire/gen/uplink_pb';
 import { MAX_CHALLENGE_BYTES, type ProofFields, proofText } from '@sluice/wire/identity-proof';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';

@@ -8,7 +8,9 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { defined } from '@sluice/base/defined';
 import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/file/source-states';
-import { writeBacklog, writeNotice, writeUrgency } from '@sluice/wire/convert';
+import { writeUrgency } from '@sluice/wire/convert/fields';
+import { writeNotice } from '@sluice/wire/convert/notice';
+import { writeBacklog } from '@sluice/wire/convert/request';
 import type {
   AgentReport,
   AgentServerView,

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type DraftHeader, withDigest } from '@sluice/block/digest';
-import { readBlock, readServerId } from '@sluice/wire/convert';
+import { readBlock } from '@sluice/wire/convert/block';
+import { readServerId } from '@sluice/wire/convert/fields';
 import { SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

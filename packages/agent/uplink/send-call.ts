@@ -13,7 +13,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/base/error';
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
-import { writeBlock } from '@sluice/wire/convert';
+import { writeBlock } from '@sluice/wire/convert/block';
 import type { OpenChannel, SendResponse } from '@sluice/wire/gen/uplink_pb';
 import {
   BlockSchema,

@@ -1,7 +1,7 @@
 /** What servers answer when something is wrong, in our words. */
 import { Code, ConnectError } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/base/error';
-import { readText } from '@sluice/wire/convert';
+import { readText } from '@sluice/wire/convert/fields';
 
 /** Answers by which a server says that it will not take this channel, however often it is tried. */
 export function isTypedRefusal(error: unknown): boolean {

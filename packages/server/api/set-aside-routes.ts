@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/base/error';
-import { writeUrgency } from '@sluice/wire/convert';
+import { writeUrgency } from '@sluice/wire/convert/fields';
 import { type SetAsideBlockSchema, SetAsideService } from '@sluice/wire/gen/set_aside_pb';
 import type { Logger } from 'pino';
 import type { Journal } from '../journal/journal.ts';

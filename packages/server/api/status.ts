@@ -8,7 +8,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { defined } from '@sluice/base/defined';
-import { writeUrgency } from '@sluice/wire/convert';
+import { writeUrgency } from '@sluice/wire/convert/fields';
 import type {
   AgentIdentitySchema,
   AgentStatusSchema,

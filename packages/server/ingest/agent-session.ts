@@ -6,8 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } from '@sluice/protocol/model';
-import type { Revocation } from '@sluice/wire/convert';
-import { writeAcknowledgement, writeGrant, writeRefusal, writeRevocation } from '@sluice/wire/convert';
+import { writeAcknowledgement, writeRefusal } from '@sluice/wire/convert/block';
+import type { Revocation } from '@sluice/wire/convert/grant';
+import { writeGrant, writeRevocation } from '@sluice/wire/convert/grant';
 import type { ControlResponse, SendResponse } from '@sluice/wire/gen/uplink_pb';
 import {
   ControlResponseSchema,

@@ -14,19 +14,19 @@ import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
-import type { ReceivedBlock } from '@sluice/wire/convert';
+import type { ReceivedBlock } from '@sluice/wire/convert/block';
+import { readBlock } from '@sluice/wire/convert/block';
 import {
   readAgentId,
-  readBlock,
   readChannelNumber,
   readEpoch,
   readGrantId,
   readMark,
-  readNotice,
   readSettledBelow,
   readText,
-  readUploadRequest,
-} from '@sluice/wire/convert';
+} from '@sluice/wire/convert/fields';
+import { readNotice } from '@sluice/wire/convert/notice';
+import { readUploadRequest } from '@sluice/wire/convert/request';
 import type {
   AgentReport,
   ControlRequest,

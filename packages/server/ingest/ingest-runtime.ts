@@ -26,7 +26,7 @@ import type { ServerEffect, UntimedServerEvent } from '@sluice/protocol/server-e
 import type { ServerMachine } from '@sluice/protocol/server-machine';
 import { createServerMachine } from '@sluice/protocol/server-machine';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
-import type { ReceivedBlock } from '@sluice/wire/convert';
+import type { ReceivedBlock } from '@sluice/wire/convert/block';
 import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
 import { TokenGuard } from '../access.ts';
 import { isTrusted } from '../identity/agent-identity.ts';

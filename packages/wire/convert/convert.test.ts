@@ -18,7 +18,11 @@ import {
 } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import * as convert from './convert.ts';
+import { readBlock, writeBlock } from './block.ts';
+import { readServerId, readSettledBelow } from './fields.ts';
+import { MAX_GRANT_LIFETIME_MS, readGrant, readRevocation, writeGrant } from './grant.ts';
+import { readNotice, writeNotice } from './notice.ts';
+import { readUploadRequest, writeUploadRequest } from './request.ts';
 
 const id = fc.stringMatching(/^[a-z0-9._-]{1,128}$/);
 const safe = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -49,10 +53,10 @@ describe('what was written is read again, over the wire', () => {
     fc.assert(
       fc.property(requests, safe, (request, settled) => {
         // The generators make what the brands promise.
-        const written = convert.writeUploadRequest(request as unknown as UploadRequest, settled);
+        const written = writeUploadRequest(request as unknown as UploadRequest, settled);
         const read = fromBinary(UploadRequestSchema, toBinary(UploadRequestSchema, written));
-        expect(convert.readUploadRequest(read)).toEqual(request);
-        expect(convert.readSettledBelow(read.settledBelowSequence)).toBe(settled);
+        expect(readUploadRequest(read)).toEqual(request);
+        expect(readSettledBelow(read.settledBelowSequence)).toBe(settled);
       }),
     );
   });
@@ -62,13 +66,13 @@ describe('what was written is read again, over the wire', () => {
       requestId: 7,
       backlog: [{ urgency: 'bulk', recordCount: 3, rawBytes: 5, oldestAgeMs: 0 }],
     };
-    const written = convert.writeUploadRequest(request as unknown as UploadRequest, 2);
+    const written = writeUploadRequest(request as unknown as UploadRequest, 2);
     const newer = Buffer.concat([
       toBinary(UploadRequestSchema, written),
       // Field 1000 as a number, field 1001 as text, as a newer peer could send them.
       Buffer.from([0xc0, 0x3e, 0x2a, 0xca, 0x3e, 0x03, 0x6e, 0x65, 0x77]),
     ]);
-    expect(convert.readUploadRequest(fromBinary(UploadRequestSchema, newer))).toEqual(request);
+    expect(readUploadRequest(fromBinary(UploadRequestSchema, newer))).toEqual(request);
   });
 
   test('grants and refusals', () => {
@@ -81,7 +85,7 @@ describe('what was written is read again, over the wire', () => {
         })),
       { selector: (entry) => entry.channel, minLength: 1, maxLength: MAX_CHANNELS_PER_GRANT },
     );
-    const lifetimeMs = fc.integer({ min: 0, max: convert.MAX_GRANT_LIFETIME_MS });
+    const lifetimeMs = fc.integer({ min: 0, max: MAX_GRANT_LIFETIME_MS });
     const grant = fc.record({ grantId: id, requestId: positive, channels, lifetimeMs });
     const refusal = fc.record({
       grantId: id,
@@ -93,8 +97,8 @@ describe('what was written is read again, over the wire', () => {
     });
     fc.assert(
       fc.property(fc.oneof(grant, refusal), (value) => {
-        const written = toBinary(GrantSchema, convert.writeGrant(value as unknown as Grant));
-        expect(convert.readGrant(fromBinary(GrantSchema, written))).toEqual(value);
+        const written = toBinary(GrantSchema, writeGrant(value as unknown as Grant));
+        expect(readGrant(fromBinary(GrantSchema, written))).toEqual(value);
       }),
     );
   });
@@ -110,9 +114,9 @@ describe('what was written is read again, over the wire', () => {
     );
     fc.assert(
       fc.property(fc.record({ grantId: id, channel, priority, outrankedBy }), (value) => {
-        const written = convert.writeNotice(value as unknown as PriorityViolationNotice);
+        const written = writeNotice(value as unknown as PriorityViolationNotice);
         const bytes = toBinary(PriorityViolationNoticeSchema, written);
-        expect(convert.readNotice(fromBinary(PriorityViolationNoticeSchema, bytes))).toEqual(value);
+        expect(readNotice(fromBinary(PriorityViolationNoticeSchema, bytes))).toEqual(value);
       }),
     );
   });
@@ -129,9 +133,9 @@ describe('what was written is read again, over the wire', () => {
     fc.assert(
       fc.property(header, payload, fc.option(id, { nil: undefined }), (value, bytes, doubt) => {
         const block = withDigest(value as unknown as DraftHeader, bytes);
-        const inDoubtAt = doubt === undefined ? undefined : convert.readServerId(doubt);
-        const written = toBinary(BlockSchema, convert.writeBlock(block, bytes, inDoubtAt));
-        const read = convert.readBlock(fromBinary(BlockSchema, written), block.id.agentId);
+        const inDoubtAt = doubt === undefined ? undefined : readServerId(doubt);
+        const written = toBinary(BlockSchema, writeBlock(block, bytes, inDoubtAt));
+        const read = readBlock(fromBinary(BlockSchema, written), block.id.agentId);
         expect(read).toEqual({
           header: block,
           payload: bytes,
@@ -160,23 +164,23 @@ describe('hostile input is a protocol violation that names the field', () => {
     ['no id', { grantId: '' }],
     ['request 0', { requestId: 0n }],
   ])('a grant with %s', (_name, wrong) => {
-    expect(() => convert.readGrant(create(GrantSchema, { ...grant, ...wrong }))).toThrow(violation);
+    expect(() => readGrant(create(GrantSchema, { ...grant, ...wrong }))).toThrow(violation);
   });
 
   test('an id is measured in bytes', () => {
-    expect(convert.readServerId('é'.repeat(64))).toHaveLength(64);
-    expect(() => convert.readServerId('é'.repeat(65))).toThrow(violation);
+    expect(readServerId('é'.repeat(64))).toHaveLength(64);
+    expect(() => readServerId('é'.repeat(65))).toThrow(violation);
   });
 
   test('a class named twice', () => {
     const backlog = [{ urgency: 1 }, { urgency: 1 }];
     const request = create(UploadRequestSchema, { requestId: 1n, backlog });
-    expect(() => convert.readUploadRequest(request)).toThrow(violation);
+    expect(() => readUploadRequest(request)).toThrow(violation);
   });
 
   test('more closed channels than an agent can have, or of no grant', () => {
     const close = (count: number, grantId: string): UploadRequest =>
-      convert.readUploadRequest(
+      readUploadRequest(
         create(UploadRequestSchema, {
           requestId: 1n,
           closedChannels: Array.from({ length: count }, () => ({ grantId, channel: 1, usedBytes: 0n })),
@@ -188,14 +192,12 @@ describe('hostile input is a protocol violation that names the field', () => {
   });
 
   test('a channel revoked without its grant', () => {
-    expect(() => convert.readRevocation(create(RevocationSchema, { channel: 3 }))).toThrow(violation);
-    expect(convert.readRevocation(create(RevocationSchema))).toEqual({});
+    expect(() => readRevocation(create(RevocationSchema, { channel: 3 }))).toThrow(violation);
+    expect(readRevocation(create(RevocationSchema))).toEqual({});
   });
 
   test('a refusal of a newer reason counts as overloaded', () => {
-    const read = convert.readGrant(
-      create(GrantSchema, { ...grant, refusalReason: 99 as number, retryAfterMs: 5n }),
-    );
+    const read = readGrant(create(GrantSchema, { ...grant, refusalReason: 99 as number, retryAfterMs: 5n }));
     expect(read).toMatchObject({ refusalReason: 'overloaded', retryAfterMs: 5 });
   });
 });
