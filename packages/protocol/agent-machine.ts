@@ -9,24 +9,19 @@
 import { Random } from '@sluice/base/random';
 import type { AgentEffect, AgentEvent } from './agent-events.ts';
 import { AgentHistory } from './agent-history.ts';
-import type { SilenceTimes } from './agent-silence.ts';
-import { channelsDueMs, isSilent } from './agent-silence.ts';
-import type { BlockEntry, Channel, Server } from './agent-state.ts';
-import { createServer, quotaLeftBytes } from './agent-state.ts';
+import type { Server } from './agent-state.ts';
 import type { AgentMachineView } from './agent-view.ts';
 import { viewServer } from './agent-view.ts';
 import { Backlog } from './backlog.ts';
-import { isOlder } from './block-heap.ts';
-import { requestId, timeMs } from './brand.ts';
-import { chooseChannel, insertChannel, removeChannel } from './channel-order.ts';
-import { canPay, countSent, createClassShares, nextRank } from './class-share.ts';
+import { BlockSender } from './block-sender.ts';
+import { timeMs } from './brand.ts';
+import { ChannelBook } from './channel-book.ts';
+import { createClassShares } from './class-share.ts';
 import { readGrant } from './grant-intake.ts';
+import { KnownServers } from './known-servers.ts';
 import {
   IN_DOUBT_TIMEOUT_MS,
-  MAX_LIVE_CHANNELS_PER_SERVER,
-  MAX_REQUESTS_REMEMBERED,
   MAX_RETRY_AFTER_MS,
-  MAX_SERVERS_REMEMBERED,
   MIN_RETRY_AFTER_MS,
   MINIMUM_SHARES,
   REFRESH_INTERVAL_MS,
@@ -34,23 +29,11 @@ import {
   REQUEST_TIMEOUT_MS,
   RETRY_JITTER_FRACTION,
   STALL_TIMEOUT_MS,
-  URGENT_WINDOW_BYTES,
   WINDOW_BYTES,
 } from './limits.ts';
-import type {
-  BlockId,
-  ChannelNumber,
-  Grant,
-  GrantId,
-  ServerId,
-  TimeMs,
-  UploadRequest,
-  UrgencyClass,
-} from './model.ts';
-import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
-import type { Need } from './request-policy.ts';
-import { needOf, remainsOf, requestDueMs } from './request-policy.ts';
-import { noticeFor } from './violation.ts';
+import type { BlockId, Grant, ServerId, TimeMs, UrgencyClass } from './model.ts';
+import { RequestSender } from './request-sender.ts';
+import { StepEffects } from './step-effects.ts';
 
 /** Everything has a default; times in ms. */
 export interface AgentMachineOptions {
@@ -74,65 +57,69 @@ export interface AgentMachine {
 
 /** A machine that knows no server and holds no block. */
 export function createAgentMachine(options: AgentMachineOptions = {}): AgentMachine {
-  return new Machine(options);
+  return new AgentUplinkMachine(options);
 }
 
-class Machine implements AgentMachine {
-  readonly #silence: SilenceTimes;
-  readonly #times: { readonly requestTimeoutMs: number; readonly refreshIntervalMs: number };
-  readonly #windowBytes: number;
-  /** Raw bytes in flight per server, but for stalled channels: while blocks are sent. */
-  readonly #inFlightBytes = new Map<ServerId, number>();
+class AgentUplinkMachine implements AgentMachine {
+  readonly #inDoubtTimeoutMs: number;
   readonly #random: Random;
-  readonly #shares: ReturnType<typeof createClassShares>;
-  readonly #servers = new Map<ServerId, Server>();
+  readonly #effects = new StepEffects<AgentEffect>();
+  readonly #servers = new KnownServers();
   readonly #backlog = new Backlog();
-  /** All channels that may be sent on, in the order of use (U6). */
-  readonly #order: Channel[] = [];
-  /** Channels that are no longer sent on and have blocks in flight. */
-  readonly #ending = new Set<Channel>();
   readonly #history = new AgentHistory();
+  readonly #channels: ChannelBook;
+  readonly #sender: BlockSender;
+  readonly #requests: RequestSender;
   #arrivals = 0;
-  #requests = 0;
   #stopping = false;
   #wakeMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
-  #effects: AgentEffect[] = [];
 
   constructor(options: AgentMachineOptions) {
-    this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
-    this.#silence = {
-      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
-      inDoubtTimeoutMs: options.inDoubtTimeoutMs ?? IN_DOUBT_TIMEOUT_MS,
-    };
-    this.#times = {
-      requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-      refreshIntervalMs: options.refreshIntervalMs ?? REFRESH_INTERVAL_MS,
-    };
+    this.#inDoubtTimeoutMs = options.inDoubtTimeoutMs ?? IN_DOUBT_TIMEOUT_MS;
     this.#random = new Random(options.seed ?? 1);
-    this.#shares = createClassShares(options.minimumShares ?? MINIMUM_SHARES);
+    const servers = this.#servers;
+    const backlog = this.#backlog;
+    const effects = this.#effects;
+    const shares = createClassShares(options.minimumShares ?? MINIMUM_SHARES);
+    const windowBytes = options.windowBytes ?? WINDOW_BYTES;
+    const silence = {
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      inDoubtTimeoutMs: this.#inDoubtTimeoutMs,
+    };
+    const channels = new ChannelBook(silence, servers, backlog, effects);
+    this.#channels = channels;
+    const parts = { servers, channels, backlog, shares, history: this.#history, effects };
+    this.#sender = new BlockSender(windowBytes, parts);
+    this.#requests = new RequestSender(
+      {
+        requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+        refreshIntervalMs: options.refreshIntervalMs ?? REFRESH_INTERVAL_MS,
+        windowBytes,
+      },
+      parts,
+    );
   }
 
   step(event: AgentEvent): AgentEffect[] {
-    this.#effects = [];
+    this.#effects.begin();
     // A clock that went back must not bring ended grants to life.
     this.#nowMs = Math.max(this.#nowMs, event.atMs);
-    this.#passTime();
+    this.#channels.passTime(this.#nowMs);
+    this.#backlog.release(this.#nowMs);
     this.#take(event);
     if (!this.#stopping) {
-      this.#sendBlocks();
-      this.#sendRequests();
+      this.#sender.send(this.#nowMs);
+      this.#requests.send(this.#nowMs);
     }
     this.#wake();
-    return this.#effects;
+    return this.#effects.all;
   }
 
   view(nowMs: TimeMs): AgentMachineView {
     const backlog = this.#backlog.unacknowledged(nowMs);
     return {
-      servers: [...this.#servers.values()].map((server) =>
-        viewServer(server, { order: this.#order, ending: this.#ending }, nowMs),
-      ),
+      servers: [...this.#servers.all()].map((server) => viewServer(server, this.#channels, nowMs)),
       backlog,
       lagMs: backlog.reduce((oldest, { oldestAgeMs }) => Math.max(oldest, oldestAgeMs), 0),
       ...this.#history.view(),
@@ -142,28 +129,23 @@ class Machine implements AgentMachine {
   #take(event: AgentEvent): void {
     switch (event.type) {
       case 'server_connected':
-        this.#disconnected(this.#server(event.serverId));
-        this.#server(event.serverId).connected = true;
+        this.#channels.lose(this.#servers.named(event.serverId), this.#nowMs);
+        this.#servers.named(event.serverId).connected = true;
         return;
       case 'server_disconnected':
-        this.#disconnected(this.#server(event.serverId));
+        this.#channels.lose(this.#servers.named(event.serverId), this.#nowMs);
         return;
       case 'grant_received':
-        this.#granted(this.#server(event.serverId), event.grant);
+        this.#granted(this.#servers.named(event.serverId), event.grant);
         return;
       case 'revoked':
-        for (const channel of this.#channelsOf(event.serverId, event.grantId, event.channel))
-          this.#end(channel);
-        this.#server(event.serverId).recalled = true;
+        for (const channel of this.#channels.of(event.serverId, event.grantId, event.channel))
+          this.#channels.end(channel);
+        this.#servers.named(event.serverId).recalled = true;
         return;
-      case 'block_sealed': {
-        const entry = this.#backlog.add(event.block);
-        if (entry === undefined) return;
-        entry.foundInDoubtAt = event.inDoubtAt;
-        if (event.inDoubtAt === undefined) this.#backlog.toWaiting(entry);
-        else this.#backlog.toBound(entry, event.inDoubtAt, this.#nowMs + this.#silence.inDoubtTimeoutMs);
+      case 'block_sealed':
+        this.#sealed(event);
         return;
-      }
       case 'block_acknowledged':
         this.#acknowledged(event.serverId, event.blockId);
         return;
@@ -171,8 +153,8 @@ class Machine implements AgentMachine {
         this.#refused(event);
         return;
       case 'channel_broken':
-        for (const channel of this.#channelsOf(event.serverId, event.grantId, event.channel))
-          this.#break(channel);
+        for (const channel of this.#channels.of(event.serverId, event.grantId, event.channel))
+          this.#channels.break(channel, this.#nowMs);
         return;
       case 'woken':
         // The wish is used up, also when the timer was a little early.
@@ -184,39 +166,6 @@ class Machine implements AgentMachine {
       default:
         event satisfies never;
     }
-  }
-
-  /** What the passing of time alone changes: expiry (U4), stalled channels (U13), blocks in doubt (U14). */
-  #passTime(): void {
-    for (const channel of [...this.#order]) {
-      if (channel.grant.expiresAtMs <= this.#nowMs) this.#end(channel);
-      else if (isSilent(channel, this.#silence.stallTimeoutMs, this.#nowMs)) channel.stalled = true;
-    }
-    for (const channel of [...this.#order, ...this.#ending]) {
-      if (isSilent(channel, this.#silence.inDoubtTimeoutMs, this.#nowMs)) this.#giveUp(channel);
-    }
-    this.#backlog.release(this.#nowMs);
-  }
-
-  #disconnected(server: Server): void {
-    const inFlight: BlockEntry[] = [];
-    for (const grant of server.grants.values()) {
-      for (const channel of grant.channels) {
-        inFlight.push(...channel.inFlight);
-        channel.ended = true;
-        removeChannel(this.#order, channel);
-        this.#ending.delete(channel);
-      }
-    }
-    for (const channel of this.#ending) {
-      if (channel.serverId !== server.serverId) continue;
-      inFlight.push(...channel.inFlight);
-      this.#ending.delete(channel);
-    }
-    for (const entry of inFlight) {
-      this.#backlog.toBound(entry, server.serverId, this.#nowMs + this.#silence.inDoubtTimeoutMs);
-    }
-    this.#servers.set(server.serverId, createServer(server.serverId));
   }
 
   #granted(server: Server, grant: Grant): void {
@@ -235,16 +184,15 @@ class Machine implements AgentMachine {
     server.latestArrival = reading.grant.arrival;
     server.latestQuotaBytes = reading.grant.quotaBytes;
     server.grants.set(reading.grant.grantId, reading.grant);
-    for (const channel of reading.grant.channels) insertChannel(this.#order, channel);
-    this.#boundChannels(server);
+    this.#channels.add(server, reading.grant);
   }
 
-  /** Gives up the oldest channels past the limit (U19). */
-  #boundChannels(server: Server): void {
-    const live = this.#order.filter((channel) => channel.serverId === server.serverId);
-    if (live.length <= MAX_LIVE_CHANNELS_PER_SERVER) return;
-    live.sort((a, b) => a.grant.arrival - b.grant.arrival || b.channel - a.channel);
-    for (const channel of live.slice(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)) this.#end(channel);
+  #sealed({ block, inDoubtAt }: Extract<AgentEvent, { type: 'block_sealed' }>): void {
+    const entry = this.#backlog.add(block);
+    if (entry === undefined) return;
+    entry.foundInDoubtAt = inDoubtAt;
+    if (inDoubtAt === undefined) this.#backlog.toWaiting(entry);
+    else this.#backlog.toBound(entry, inDoubtAt, this.#nowMs + this.#inDoubtTimeoutMs);
   }
 
   #acknowledged(serverId: ServerId, blockId: BlockId): void {
@@ -258,7 +206,7 @@ class Machine implements AgentMachine {
       channel.progressAtMs = this.#nowMs;
       channel.stalled = false;
     }
-    if (channel !== undefined) this.#closeIfDone(channel);
+    if (channel !== undefined) this.#channels.closeIfDone(channel);
   }
 
   #refused(event: Extract<AgentEvent, { type: 'block_refused' }>): void {
@@ -280,211 +228,16 @@ class Machine implements AgentMachine {
         this.#backlog.toBound(entry, event.serverId, entry.doubtUntilMs);
       } else this.#backlog.toWaiting(entry);
     }
-    this.#closeIfDone(channel);
-  }
-
-  /** The stream is gone: its blocks go to the same server again, on other channels. */
-  #break(channel: Channel): void {
-    const releaseAtMs = this.#nowMs + this.#silence.inDoubtTimeoutMs;
-    for (const entry of [...channel.inFlight]) this.#backlog.toBound(entry, channel.serverId, releaseAtMs);
-    this.#end(channel);
-    this.#closeIfDone(channel);
-  }
-
-  /** A server that answers nothing although connected: its blocks go to any server, marked (U14). */
-  #giveUp(channel: Channel): void {
-    for (const entry of [...channel.inFlight]) {
-      this.#backlog.toBound(entry, channel.serverId, this.#nowMs + this.#silence.inDoubtTimeoutMs);
-      this.#backlog.toWaiting(entry);
-    }
-    this.#end(channel);
-    this.#closeIfDone(channel);
-  }
-
-  #end(channel: Channel): void {
-    if (channel.ended) return;
-    const { serverId, grant, usedBytes } = channel;
-    if (quotaLeftBytes(channel) > 0) {
-      const closed = { grantId: grant.grantId, channel: channel.channel, usedBytes };
-      this.#server(serverId).closedChannels.push(closed);
-    }
-    channel.ended = true;
-    removeChannel(this.#order, channel);
-    this.#ending.add(channel);
-    this.#closeIfDone(channel);
-  }
-
-  /** Closes a channel that has nothing left to send or to hear; drops grants that are over. */
-  #closeIfDone(channel: Channel): void {
-    if (quotaLeftBytes(channel) > 0 || channel.inFlight.size > 0) return;
-    const isOpen = this.#ending.delete(channel) || this.#order.includes(channel);
-    removeChannel(this.#order, channel);
-    if (!isOpen) return;
-    const { serverId, grant } = channel;
-    this.#effects.push({ type: 'close_channel', serverId, grantId: grant.grantId, channel: channel.channel });
-    if (grant.channels.some((other) => quotaLeftBytes(other) > 0 || other.inFlight.size > 0)) return;
-    const server = this.#servers.get(serverId);
-    if (server?.grants.get(grant.grantId) === grant) server.grants.delete(grant.grantId);
-  }
-
-  /** U7: blocks go out until no class has one that fits a channel and its server's window. */
-  #sendBlocks(): void {
-    this.#inFlightBytes.clear();
-    for (const channels of [this.#order, this.#ending]) {
-      for (const { serverId, stalled, inFlightBytes } of channels) {
-        if (stalled) continue;
-        this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + inFlightBytes);
-      }
-    }
-    while (this.#order.length > 0) {
-      const next = this.#next();
-      if (next === undefined) return;
-      this.#send(next.entry, next.channel);
-      countSent(this.#shares, next.entry.rank, next.entry.header.rawBytes, next.overtakes, (rank) =>
-        this.#backlog.waits(rank),
-      );
-    }
-  }
-
-  #next(): { entry: BlockEntry; channel: Channel; overtakes: boolean } | undefined {
-    // A class that has saved up for its block goes ahead of more urgent ones (U15).
-    let isFirstWaiting = true;
-    for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
-      if (!this.#backlog.waits(rank)) continue;
-      if (!isFirstWaiting) {
-        const found = this.#fit(rank);
-        if (found !== undefined && canPay(this.#shares, rank, found.entry.header.rawBytes)) {
-          return { ...found, overtakes: true };
-        }
-      }
-      isFirstWaiting = false;
-    }
-    for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
-      const found = this.#backlog.waits(rank) ? this.#fit(rank) : undefined;
-      if (found !== undefined) return { ...found, overtakes: false };
-    }
-    return undefined;
-  }
-
-  /** The oldest block of a class that fits a channel, of those that are first: for any server, and bound to each. */
-  #fit(rank: number): { entry: BlockEntry; channel: Channel } | undefined {
-    let found: { entry: BlockEntry; channel: Channel } | undefined;
-    const consider = (entry: BlockEntry | undefined): void => {
-      if (entry === undefined || (found !== undefined && isOlder(found.entry, entry))) return;
-      const windowBytes = this.#windowBytes + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
-      const hasWindow = ({ serverId }: Channel): boolean =>
-        (this.#inFlightBytes.get(serverId) ?? 0) < windowBytes;
-      const channel = chooseChannel(this.#order, entry, entry.boundTo, this.#nowMs, hasWindow);
-      if (channel !== undefined) found = { entry, channel };
-    };
-    consider(this.#backlog.firstWaiting(rank));
-    for (const serverId of this.#servers.keys()) consider(this.#backlog.firstBound(serverId, rank));
-    return found;
-  }
-
-  #send(entry: BlockEntry, channel: Channel): void {
-    const { serverId, grant, priority } = channel;
-    const block = entry.header;
-    if (channel.usedBytes === 0) this.#notify(channel);
-    const inDoubtAt = entry.doubts.findLast((doubt) => doubt !== serverId) ?? entry.foundInDoubtAt;
-    if (channel.inFlight.size === 0) channel.progressAtMs = this.#nowMs;
-    channel.usedBytes += block.rawBytes;
-    this.#backlog.toInFlight(entry, channel);
-    this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + block.rawBytes);
-    const use = { serverId, grantId: grant.grantId, channel: channel.channel, priority };
-    this.#effects.push({
-      type: 'send_block',
-      ...use,
-      block,
-      ...(inDoubtAt === undefined ? {} : { inDoubtAt }),
-    });
-    const { urgency, rawBytes, recordCount } = block;
-    const { violating } = channel;
-    this.#history.used({ atMs: timeMs(this.#nowMs), ...use, urgency, rawBytes, recordCount, violating });
-  }
-
-  /** M10: at the first use of a channel, and with it. */
-  #notify(channel: Channel): void {
-    const notice = noticeFor(channel, this.#servers.values(), this.#nowMs);
-    if (notice === undefined) return;
-    const { serverId } = channel;
-    channel.violating = true;
-    this.#effects.push({ type: 'send_notice', serverId, notice });
-    this.#history.noticed({ atMs: timeMs(this.#nowMs), serverId, notice });
-  }
-
-  #sendRequests(): void {
-    for (const server of this.#servers.values()) {
-      const need = this.#need(server);
-      if (requestDueMs(server, need, this.#times, this.#nowMs) > this.#nowMs) continue;
-      for (const channel of remainsOf(server, this.#backlog)) this.#end(channel);
-      this.#requests += 1;
-      server.askedIds.push(this.#requests);
-      if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
-      server.waitingSinceMs = this.#nowMs;
-      server.lastRequestAtMs = this.#nowMs;
-      server.recalled = false;
-      server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
-      const { serverId } = server;
-      const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
-      const request: UploadRequest = {
-        requestId: requestId(this.#requests),
-        backlog: this.#backlog.unsent(nextRank(this.#shares, this.#backlog), this.#nowMs),
-        ...(closedChannels.length === 0 ? {} : { closedChannels }),
-      };
-      this.#effects.push({ type: 'send_request', serverId, request });
-    }
+    this.#channels.closeIfDone(channel);
   }
 
   #wake(): void {
-    let wakeMs = Math.min(
-      this.#backlog.nextReleaseMs,
-      channelsDueMs(this.#order, this.#ending, this.#silence, this.#nowMs),
-    );
-    if (!this.#stopping) {
-      for (const server of this.#servers.values()) {
-        wakeMs = Math.min(wakeMs, requestDueMs(server, this.#need(server), this.#times, this.#nowMs));
-      }
-    }
+    let wakeMs = Math.min(this.#backlog.nextReleaseMs, this.#channels.dueMs(this.#nowMs));
+    if (!this.#stopping) wakeMs = Math.min(wakeMs, this.#requests.dueMs(this.#nowMs));
     // An earlier wish that stands is good enough: waking early costs little, wishing at each event costs more.
     if (!Number.isFinite(wakeMs)) return;
     if (this.#wakeMs > this.#nowMs && this.#wakeMs <= wakeMs) return;
     this.#wakeMs = Math.max(wakeMs, this.#nowMs + 1);
     this.#effects.push({ type: 'wake_at', atMs: timeMs(this.#wakeMs) });
-  }
-
-  #need(server: Server): Need {
-    return needOf(server, this.#backlog, this.#order, this.#windowBytes, this.#nowMs);
-  }
-
-  #server(serverId: ServerId): Server {
-    let server = this.#servers.get(serverId);
-    if (server === undefined) {
-      server = createServer(serverId);
-      this.#servers.set(serverId, server);
-      if (this.#servers.size > MAX_SERVERS_REMEMBERED) this.#forgetOther(serverId);
-    }
-    return server;
-  }
-
-  /** Of a server that is not connected nothing is known but its name. */
-  #forgetOther(newId: ServerId): void {
-    for (const { serverId, connected } of this.#servers.values()) {
-      if (connected || serverId === newId) continue;
-      this.#servers.delete(serverId);
-      return;
-    }
-  }
-
-  #channelsOf(
-    serverId: ServerId,
-    grantId: GrantId | undefined,
-    channel: ChannelNumber | undefined,
-  ): Channel[] {
-    const matches = (other: Channel): boolean =>
-      other.serverId === serverId &&
-      (grantId === undefined || other.grant.grantId === grantId) &&
-      (channel === undefined || other.channel === channel);
-    return [...this.#order, ...this.#ending].filter(matches);
   }
 }

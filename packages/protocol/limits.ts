@@ -62,9 +62,9 @@ export const MAX_SHARE_CREDIT_BYTES: number = 2 * MAX_BLOCK_RAW_BYTES;
 export const GRANT_LIFETIME_MS = 20_000;
 /** How much longer a server takes blocks of a grant: transport delay and what is already on its way (U4). */
 export const GRANT_GRACE_MS = 5_000;
-/** Quota of a lane by default: several full blocks in the air cover a round trip. */
-export const LANE_QUOTA_BYTES: number = 16 * 1024 * 1024;
-/** Part of the highest lane that only urgent blocks may use (U8), and its upper bound. */
+/** Quota of a channel by default: several full blocks in the air cover a round trip. */
+export const CHANNEL_QUOTA_BYTES: number = 16 * 1024 * 1024;
+/** Part of the highest channel that only urgent blocks may use (U8), and its upper bound. */
 export const URGENT_RESERVE_FRACTION = 0.25;
 export const MAX_URGENT_RESERVE_BYTES: number = MAX_BLOCK_RAW_BYTES;
 /** Most quota of an agent that has nothing waiting: enough for the next urgent lines without a round trip. */

@@ -22,19 +22,19 @@ interface Outcome {
 /** Runs until nothing waits or `limitMs` is over; the time jumps from wish to wish. */
 function drain(
   blocks: readonly BlockHeader[],
-  lanes: readonly (readonly number[])[],
+  prioritiesOfServers: readonly (readonly number[])[],
   limitMs: number,
 ): Outcome {
   const agent = createAgentMachine({ seed: 7 });
-  const journals = lanes.map(() => new Set<string>());
-  const servers = lanes.map((priorities, index) =>
+  const journals = prioritiesOfServers.map(() => new Set<string>());
+  const servers = prioritiesOfServers.map((priorities, index) =>
     createServerMachine({
       ...{ serverId: serverName(`S${index + 1}`), instance: `i${index}` },
       channels: priorities.map((priority) => ({ priority, quotaBytes: 2 * MAX_BLOCK_RAW_BYTES })),
     }),
   );
   const left = new Set(blocks.map((header) => blockKey(header.id)));
-  const wakes: number[] = lanes.map(() => Number.POSITIVE_INFINITY);
+  const wakes: number[] = prioritiesOfServers.map(() => Number.POSITIVE_INFINITY);
   let agentWake = Number.POSITIVE_INFINITY;
   let nowMs = 1;
   let notices = 0;
@@ -85,7 +85,7 @@ function drain(
     expect(outstandingBytes + writingBytes).toBeLessThanOrEqual(ROOM_BYTES);
   };
 
-  for (const index of lanes.keys()) {
+  for (const index of prioritiesOfServers.keys()) {
     toServer(index, { type: 'journal_room_changed', atMs: timeMs(nowMs), roomBytes: ROOM_BYTES });
     toServer(index, { type: 'agent_connected', atMs: timeMs(nowMs), agentId: AGENT });
     toAgent({ type: 'server_connected', atMs: timeMs(nowMs), serverId: serverName(`S${index + 1}`) });
@@ -123,9 +123,12 @@ test('U4 U7 U12 U17 property: both machines drain any backlog, each block once',
         minLength: 1,
         maxLength: 3,
       }),
-      (shapes, lanes) => {
+      (shapes, prioritiesOfServers) => {
         const blocks = shapes.map(({ urgency, rawBytes }, index) => block(index + 1, urgency, rawBytes));
-        expect(drain(blocks, lanes, 600_000)).toMatchObject({ left: 0, journaled: blocks.length });
+        expect(drain(blocks, prioritiesOfServers, 600_000)).toMatchObject({
+          left: 0,
+          journaled: blocks.length,
+        });
       },
     ),
     { numRuns: 200 },

@@ -107,7 +107,7 @@ export interface ClosedChannel {
  */
 export const MAX_CLOSED_CHANNELS = 128;
 
-/** One lane of a grant. */
+/** One logical channel of a grant. */
 export interface GrantedChannel {
   readonly channel: ChannelNumber;
   /** 1 is the highest; comparable across servers. */

@@ -22,7 +22,7 @@ export type UntimedServerEvent =
   | {
       readonly type: 'agent_connected';
       readonly agentId: AgentId;
-      /** The agent is of another region than this server: it gets lower lanes. */
+      /** The agent is of another region than this server: its channels rank lower. */
       readonly isRemote?: boolean;
     }
   | { readonly type: 'agent_disconnected'; readonly agentId: AgentId }

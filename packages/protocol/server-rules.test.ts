@@ -45,7 +45,7 @@ const at = (grant: Grant | undefined) => {
   return { agentId: A, grantId: grant.grantId, channel: channelNumber(1) };
 };
 
-test('M3 U3 a grant names its request; an idle agent holds quota on every lane', () => {
+test('M3 U3 a grant names its request; an idle agent holds quota on every channel', () => {
   const grant = start().ask(5);
   expect(grant?.requestId).toBe(5);
   expect(grant?.channels.map(({ priority }) => priority)).toEqual([1, 2]);
@@ -245,7 +245,7 @@ describe('U17 quota that lies unused while others wait', () => {
   });
 });
 
-test('U17 a standby, a loaded server and one of another region rank their lanes lower', () => {
+test('U17 a standby, a loaded server and one of another region rank their channels lower', () => {
   const priorities = (grant: Grant | undefined): number[] =>
     grant?.channels.map(({ priority }) => priority) ?? [];
   const roomBytes = 25 * MAX_BLOCK_RAW_BYTES;
@@ -314,9 +314,9 @@ test('U4 past the quota or without a grant is refused; expired on the way is tak
 });
 
 test('M10 U11 a notice makes the next grants rank below what it named, for a while', () => {
-  const lanes = [2, 4].map((priority) => ({ priority, quotaBytes: MAX_BLOCK_RAW_BYTES }));
+  const channels = [2, 4].map((priority) => ({ priority, quotaBytes: MAX_BLOCK_RAW_BYTES }));
   const run = (onNotice: 'ignore' | 'yield', atMs: number): number[] | undefined => {
-    const told = start({ channels: lanes, onNotice });
+    const told = start({ channels, onNotice });
     const { grantId, channel } = at(told.ask(1));
     const outrankedBy = [{ serverId: server('S1'), highestPriority: 1, heldPriorities: [3] }];
     const notice = { grantId, channel, priority: 2, outrankedBy };

@@ -18,7 +18,7 @@ export interface ServerAgentView {
   readonly outstandingBytes: number;
   /** A request waits for room. */
   readonly requestDeferred: boolean;
-  /** How far its lanes are moved down at present (U11). */
+  /** How far its channels are moved down at present (U11). */
   readonly yieldedBy: number;
 }
 
@@ -45,7 +45,7 @@ export interface ServerMachineView {
   readonly recentNotices: readonly ReceivedNoticeView[];
 }
 
-/** @param yieldedBy how far the agent's lanes are moved down at present. */
+/** @param yieldedBy how far the agent's channels are moved down at present. */
 export function viewAgent(agent: Agent, yieldedBy: number, nowMs: TimeMs): ServerAgentView {
   const channels: ServerChannelView[] = [];
   for (const grant of agent.grants.values()) {

@@ -1,11 +1,13 @@
 /**
- * U11: how far the lanes are moved down for each agent that has told of a priority violation, until that is forgotten.
+ * U11: how far the priorities move down for each agent that told of a priority violation, until that is forgotten.
  *
- * Invariants: kept over reconnects; a further notice moves them down further, never up, and makes the memory last anew; what
- * is forgotten is not held.
+ * Invariants: kept over reconnects; a further notice moves them down further, never up, and renews the memory; what is
+ * forgotten is not held.
  */
+
+import type { ConfiguredChannel } from './channel-allocation.ts';
 import { MAX_YIELDING_AGENTS } from './limits.ts';
-import type { AgentId } from './model.ts';
+import type { AgentId, PriorityViolationNotice } from './model.ts';
 
 export class Yielding {
   readonly #memoryMs: number;
@@ -17,7 +19,7 @@ export class Yielding {
     this.#memoryMs = memoryMs;
   }
 
-  /** The agent has told: its lanes move down so far. */
+  /** The agent told of a violation: its channels move down by `shift`. */
   told(agentId: AgentId, shift: number, nowMs: number): void {
     this.passTime(nowMs);
     const farthest = Math.max(shift, this.#yields.get(agentId)?.shift ?? 0);
@@ -35,9 +37,17 @@ export class Yielding {
     }
   }
 
-  /** How far the agent's lanes are moved down at present; 0 for not at all. */
+  /** How far the agent's channels are moved down at present; 0 for not at all. */
   shiftOf(agentId: AgentId, nowMs: number): number {
     const yielded = this.#yields.get(agentId);
     return yielded !== undefined && yielded.untilMs > nowMs ? yielded.shift : 0;
   }
+}
+
+/** How far the channels move down so that the highest is below all priorities that the notice names (U11). */
+export function yieldShift(channels: readonly ConfiguredChannel[], notice: PriorityViolationNotice): number {
+  const highest = channels[0]?.priority ?? 1;
+  let lowestNamed = 0;
+  for (const { heldPriorities } of notice.outrankedBy) lowestNamed = Math.max(lowestNamed, ...heldPriorities);
+  return Math.max(0, lowestNamed + 1 - highest);
 }

@@ -2,14 +2,13 @@
 
 import { randomBytes } from 'node:crypto';
 import { defined } from '@sluice/base/defined';
-import { LANE_QUOTA_BYTES } from '@sluice/protocol/limits';
+import { DEFAULT_CHANNELS } from '@sluice/protocol/channel-allocation';
+import { CHANNEL_QUOTA_BYTES } from '@sluice/protocol/limits';
 import type { ServerMachineOptions } from '@sluice/protocol/server-machine';
 import type { Logger } from 'pino';
 import type { ServerTls } from './ingest/listener.ts';
 import type { StorePlace } from './store/store-client.ts';
 
-/** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
-const DEFAULT_PRIORITIES: readonly number[] = [1, 2];
 /** More than the channels of a few servers side by side: those that are not loaded go first. */
 const DEFAULT_LOADED_OFFSET = 10;
 /** A loaded server of the same region is still nearer than one of another. */
@@ -49,7 +48,7 @@ export interface ServerOptions {
   readonly onNotice?: 'ignore' | 'yield';
   /** How long a notice is remembered. */
   readonly yieldMemoryMs?: number;
-  /** Where this server is; for agents that name another region its lanes rank {@link REMOTE_OFFSET} lower. */
+  /** Where this server is; for agents that name another region its channels rank {@link REMOTE_OFFSET} lower. */
   readonly region?: string;
   /** Added to all priorities: a standby ranks behind. */
   readonly priorityOffset?: number;
@@ -70,8 +69,8 @@ export interface ServerOptions {
 
 /** For the machine; its server id comes from the ingest. */
 export function machineOptions(options: ServerOptions): Omit<ServerMachineOptions, 'serverId'> {
-  const quotaBytes = options.quotaBytes ?? LANE_QUOTA_BYTES;
-  const priorities = options.priorities ?? DEFAULT_PRIORITIES;
+  const quotaBytes = options.quotaBytes ?? CHANNEL_QUOTA_BYTES;
+  const priorities = options.priorities ?? DEFAULT_CHANNELS.map(({ priority }) => priority);
   return {
     // Grants of an earlier life of this server must never be taken for ones of this life.
     instance: `${Date.now().toString(36)}${randomBytes(3).toString('hex')}`,

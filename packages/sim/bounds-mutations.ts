@@ -48,14 +48,14 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a channel whose blocks are answered stays among those that end',
     rule: 'U19',
-    file: 'protocol/agent-machine.ts',
+    file: 'protocol/channel-book.ts',
     from: 'const isOpen = this.#ending.delete(channel) ||',
     to: 'const isOpen = this.#ending.has(channel) ||',
   },
   {
     name: 'a grant that is over stays with its agent',
     rule: 'U19',
-    file: 'protocol/agent-machine.ts',
+    file: 'protocol/channel-book.ts',
     from: 'server.grants.delete(grant.grantId);',
     to: 'void server;',
   },
@@ -83,9 +83,9 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
   {
     name: 'grants of a lost connection stay in the queue of ends',
     rule: 'U19',
-    file: 'protocol/server-machine.ts',
-    from: 'if (grant.end !== undefined) this.#ends.remove(grant.end);',
-    to: 'if (grant.end !== undefined && grant.takenUntilMs <= this.#nowMs) this.#ends.remove(grant.end);',
+    file: 'protocol/grant-book.ts',
+    from: 'for (const grant of agent.grants.values()) this.#end(agent, grant);',
+    to: 'for (const grant of agent.grants.values()) {\n      const { end } = grant;\n      grant.end = undefined;\n      this.#end(agent, grant);\n      grant.end = end;\n    }',
   },
   {
     name: 'a grant that is used up may be asked back',
@@ -97,14 +97,14 @@ export const BOUNDS_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an agent keeps every grant until it ends',
     rule: 'U19',
-    file: 'protocol/server-machine.ts',
+    file: 'protocol/grant-book.ts',
     from: 'if (agent.grants.size > MAX_GRANTS_PER_AGENT) this.#endOne(agent);',
     to: '',
   },
   {
     name: 'a block that could not be written stays among those that are',
     rule: 'U19',
-    file: 'protocol/server-machine.ts',
+    file: 'protocol/block-intake.ts',
     from: 'this.#writing.delete(blockKey(blockId));',
     to: 'if (failure === undefined) this.#writing.delete(blockKey(blockId));',
   },

@@ -56,12 +56,12 @@ export class Connection {
     const sender = direction === 'up' ? 'down' : 'up';
     if (!this.#open[sender]) return;
     const { nowMs } = this.#world;
-    const lane = `${direction}/${stream}`;
-    const startMs = Math.max(nowMs, this.#arrivals.get(lane) ?? 0);
+    const way = `${direction}/${stream}`;
+    const startMs = Math.max(nowMs, this.#arrivals.get(way) ?? 0);
     const transferMs = Math.round(bytes / this.#world.options.bytesPerMs);
     const atMs =
       Math.max(startMs, Math.max(nowMs, this.#route.blockedUntilMs) + delayMs(this.#world)) + transferMs;
-    this.#arrivals.set(lane, atMs);
+    this.#arrivals.set(way, atMs);
     this.#world.after(atMs - nowMs, () => {
       if (this.#cutAtMs < atMs || !this.#open[direction] || this.#cutStreams.has(stream)) return;
       deliver();

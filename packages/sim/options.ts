@@ -6,11 +6,11 @@
  */
 
 import { Random } from '@sluice/base/random';
-import type { Lane } from '@sluice/protocol/lanes';
+import type { ConfiguredChannel } from '@sluice/protocol/channel-allocation';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
 export interface ServerShape {
-  readonly lanes: readonly Lane[];
+  readonly channels: readonly ConfiguredChannel[];
   readonly journalBytes: number;
   readonly onNotice: 'ignore' | 'yield';
   readonly grantLifetimeMs: number;
@@ -294,7 +294,7 @@ function drawServer(random: Random, agents: number, loadBytes: number): Omit<Ser
   for (let count = random.int(1, 3); count > 0; count -= 1) priorities.add(random.int(1, 6));
   const mostMebibytes = random.chance(0.1) ? 1_024 : 128;
   return {
-    lanes: [...priorities].map((priority) => ({
+    channels: [...priorities].map((priority) => ({
       priority,
       quotaBytes: random.pick([1, 1.25, 2, 4]) * MAX_BLOCK_RAW_BYTES,
     })),

@@ -110,7 +110,7 @@ export class ServerProcess {
     const machine = world.machines.createServerMachine({
       serverId: disk.serverId,
       instance: `${disk.serverId}.${life}`,
-      channels: shape.lanes,
+      channels: shape.channels,
       journalBytes: shape.journalBytes,
       onNotice: shape.onNotice,
       grantLifetimeMs: shape.grantLifetimeMs,

@@ -155,11 +155,11 @@ export class AdmissionModel {
     const largestBytes = Math.max(...request.backlog.map(({ rawBytes }) => rawBytes));
     const needBytes = Math.min(MAX_BLOCK_RAW_BYTES, named?.nextBlockRawBytes ?? largestBytes);
     const allowanceBytes = this.#limit === undefined ? Number.POSITIVE_INFINITY : this.#allowanceBytes;
-    const lanesBytes = shape.lanes.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+    const channelsBytes = shape.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
     const spareBytes = Math.min(freeBytes - needBytes + 1, allowanceBytes);
     const isPlenty = freeBytes >= needBytes && allowanceBytes > -ROUNDING_BYTES;
     const part = Math.min(freeBytes / this.#books.waiting.length, allowanceBytes);
-    const usefulBytes = Math.min(lanesBytes, waitingBytes + HEADROOM_BYTES + idleBytes);
+    const usefulBytes = Math.min(channelsBytes, waitingBytes + HEADROOM_BYTES + idleBytes);
     const regular = {
       why: 'part of what there is',
       ...{ mostBytes: Math.max(needBytes, Math.min(part, usefulBytes)), spareBytes },
@@ -175,8 +175,8 @@ export class AdmissionModel {
     // Within the rounding both rules are right.
     const otherwise = isPlenty ? regular : undefined;
     if (urgentBytes === 0 || roomBytes < leastBytes || loanBytes < -ROUNDING_BYTES) return otherwise;
-    const highestLane = shape.lanes.toSorted((a, b) => a.priority - b.priority)[0];
-    const lentBytes = Math.min(roomBytes, highestLane?.quotaBytes ?? 0, Math.max(leastBytes, urgentBytes));
+    const highest = shape.channels.toSorted((a, b) => a.priority - b.priority)[0];
+    const lentBytes = Math.min(roomBytes, highest?.quotaBytes ?? 0, Math.max(leastBytes, urgentBytes));
     const mostBytes = Math.max(lentBytes, otherwise?.mostBytes ?? 0);
     return { why: 'urgent', mostBytes, spareBytes: Math.min(roomBytes - leastBytes + 1, loanBytes) };
   }

@@ -58,8 +58,8 @@ const blockCount = ({ blocks }: AgentHolds): number => blocks.size;
 const serverCount = ({ servers }: AgentHolds): number => Math.min(servers.size, MAX_SERVERS_REMEMBERED);
 
 const AGENT_BOUNDS: Table<AgentHolds> = {
-  'agent.servers': serverCount,
-  'agent.inFlightBytes': serverCount,
+  'agent.servers.servers': serverCount,
+  'agent.sender.inFlightBytes': serverCount,
   shares: perClass,
   creditBytes: perClass,
   'agent.backlog.entries': blockCount,
@@ -70,13 +70,13 @@ const AGENT_BOUNDS: Table<AgentHolds> = {
   'agent.backlog.bound[][].heap.items': sweptBlocks,
   'agent.backlog.unsent': perClass,
   'agent.backlog.releases.heap.items': sweptBlocks,
-  'agent.order': ({ servers }) => servers.size * MAX_LIVE_CHANNELS_PER_SERVER,
+  'agent.channels.order': ({ servers }) => servers.size * MAX_LIVE_CHANNELS_PER_SERVER,
   // Each has a block in flight.
-  'agent.ending': blockCount,
+  'agent.channels.ending': blockCount,
   'agent.history.uses': () => MAX_RECENT_USES,
   'agent.history.notices': () => MAX_RECENT_NOTICES,
   // A block and a notice for each, the ends of channels, a request to each server, and what the event itself brings.
-  'agent.effects': ({ blocks, servers }) =>
+  'agent.effects.effects': ({ blocks, servers }) =>
     3 * blocks.size + servers.size * (MAX_LIVE_CHANNELS_PER_SERVER + 1) + 4,
   // Of a block.
   doubts: serverCount,
@@ -99,17 +99,18 @@ const sweptGrants = ({ agents }: ServerHolds): number =>
   swept([...agents.values()].reduce((sum, grants) => sum + grants.size, 0));
 
 const SERVER_BOUNDS: Table<ServerHolds> = {
-  'server.lanes': () => MAX_CHANNELS_PER_GRANT,
+  'server.channels': () => MAX_CHANNELS_PER_GRANT,
   'server.agents': agentCount,
-  'server.writing': ({ writing }) => writing.size,
-  'server.yielding.yields': ({ told }) => Math.min(told.size, MAX_YIELDING_AGENTS),
-  'server.line.heap.heap.items': ({ agents }) => swept(agents.size),
-  'server.line.handles': agentCount,
-  'server.ends.handles': sweptGrants,
-  'server.recall.recallables.handles': sweptGrants,
+  'server.intake.writing': ({ writing }) => writing.size,
+  'server.ranking.yielding.yields': ({ told }) => Math.min(told.size, MAX_YIELDING_AGENTS),
+  'server.line.line.heap.heap.items': ({ agents }) => swept(agents.size),
+  'server.line.line.handles': agentCount,
+  'server.grants.ends.handles': sweptGrants,
+  'server.grants.recall.recallables.handles': sweptGrants,
   'server.recentNotices': () => MAX_RECENT_NOTICES,
   // To each agent an answer and a revocation, and what the event itself brings.
-  'server.effects': ({ agents }) => 2 * agents.size + MAX_GRANTS_RECALLED_AT_ONCE + MAX_ANSWERS_PER_BLOCK + 2,
+  'server.effects.effects': ({ agents }) =>
+    2 * agents.size + MAX_GRANTS_RECALLED_AT_ONCE + MAX_ANSWERS_PER_BLOCK + 2,
   // Of a block that is being written.
   places: () => MAX_ANSWERS_PER_BLOCK,
   // Of an agent.
@@ -129,7 +130,7 @@ const FUNCTIONS: readonly string[] = [
   'agent.backlog.waiting[].heap.isBefore',
   'agent.backlog.bound[][].heap.isBefore',
   'agent.backlog.releases.heap.isBefore',
-  'server.line.heap.heap.isBefore',
+  'server.line.line.heap.heap.isBefore',
 ];
 
 interface Watched<Holds> {

@@ -140,7 +140,7 @@ function recall(
   if (books.recallingCount > MAX_GRANTS_RECALLED_AT_ONCE) fail('recall', `${what}, and too many others`);
 }
 
-/** Priorities (U11, U17), quotas within the lanes, and the reserve for the urgent (U8). */
+/** Priorities (U11, U17), quotas within what is configured, and the reserve for the urgent (U8). */
 function checkChannels(
   what: string,
   books: ServerBooks,
@@ -149,15 +149,15 @@ function checkChannels(
   grant: Grant,
 ): void {
   const { shape } = books;
-  const lanes = shape.lanes.toSorted((a, b) => a.priority - b.priority);
+  const configured = shape.channels.toSorted((a, b) => a.priority - b.priority);
   const distance = books.agents.get(agentId)?.isRemote === true ? shape.remoteOffset : 0;
   const offset = shape.priorityOffset + (isLoaded ? shape.loadedOffset : 0) + distance;
   const shift = Math.max(books.yieldOf(agentId), offset);
   for (const [index, { priority, quotaBytes, reservedForUrgentBytes }] of grant.channels.entries()) {
-    const lane = lanes[index];
-    if (lane === undefined || priority !== lane.priority + shift)
-      fail('rank', `${what} with priority ${priority}, not ${lane?.priority} moved by ${shift}`);
-    if (quotaBytes > lane.quotaBytes) fail('grant', `${what} with more than its lane's quota`);
+    const channel = configured[index];
+    if (channel === undefined || priority !== channel.priority + shift)
+      fail('rank', `${what} with priority ${priority}, not ${channel?.priority} moved by ${shift}`);
+    if (quotaBytes > channel.quotaBytes) fail('grant', `${what} with more than its configured quota`);
     const mostReserved =
       index > 0 ? 0 : Math.min(quotaBytes * URGENT_RESERVE_FRACTION, MAX_URGENT_RESERVE_BYTES);
     if (reservedForUrgentBytes > mostReserved)

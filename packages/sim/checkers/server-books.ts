@@ -161,7 +161,7 @@ export class ServerBooks {
     return [...this.agents.values()].filter(({ request }) => request !== undefined);
   }
 
-  /** How far the agent's lanes are moved down by its notices (U11). */
+  /** How far the agent's channels are moved down by its notices (U11). */
   yieldOf(agentId: AgentId): number {
     const yielded = this.#yields.get(agentId);
     return yielded !== undefined && yielded.untilMs > this.nowMs ? yielded.shift : 0;
@@ -247,7 +247,7 @@ export class ServerBooks {
   #notice(agentId: AgentId, notice: PriorityViolationNotice): void {
     const isLive = this.agents.get(agentId)?.grants.has(notice.grantId) === true;
     if (!isLive || this.shape.onNotice === 'ignore') return;
-    const own = Math.min(...this.shape.lanes.map(({ priority }) => priority));
+    const own = Math.min(...this.shape.channels.map(({ priority }) => priority));
     const named = Math.max(...notice.outrankedBy.flatMap(({ heldPriorities }) => heldPriorities));
     const shift = Math.max(0, named + 1 - own, this.yieldOf(agentId));
     this.#yields.set(agentId, { shift, untilMs: this.nowMs + this.shape.yieldMemoryMs });

@@ -1,52 +1,58 @@
 /**
- * The server's lanes: how large a grant is and how it is cut into channels (U8, U11, U17).
+ * How large a grant is, and how the server allocates it to channels (M4, M5, U8, U17).
  *
- * Invariants: pure; the highest channel has room for the first block that waits; the reserve for urgent blocks never takes that room,
- * nor that of a full block where there is one.
+ * Invariants: pure; the highest channel has room for the first block that waits; the reserve for urgent blocks never takes
+ * that room, nor that of a full block where there is one.
  */
 
 import { SluiceError } from '@sluice/base/error';
 import { channelNumber } from './brand.ts';
 import {
+  CHANNEL_QUOTA_BYTES,
   HEADROOM_BYTES,
   IDLE_QUOTA_BYTES,
   IDLE_ROOM_FRACTION,
-  LANE_QUOTA_BYTES,
   LEAST_IDLE_QUOTA_BYTES,
   MAX_URGENT_RESERVE_BYTES,
   URGENT_RESERVE_FRACTION,
 } from './limits.ts';
-import type { ClassBacklog, GrantedChannel, PriorityViolationNotice } from './model.ts';
+import type { ClassBacklog, GrantedChannel } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES, MAX_CHANNELS_PER_GRANT, MAX_PRIORITY } from './model.ts';
 
-/** One lane as configured: its priority, and the most quota of one channel of it. */
-export interface Lane {
+/** One channel of each grant, as configured. */
+export interface ConfiguredChannel {
+  /** Before the server's rank is added (ranking.ts). */
   readonly priority: number;
+  /** The most that one grant gives of it, in raw bytes. */
   readonly quotaBytes: number;
 }
 
-/** Two lanes: a second one lets what is not urgent pass by the reserve of the first. */
-export const DEFAULT_LANES: readonly Lane[] = [
-  { priority: 1, quotaBytes: LANE_QUOTA_BYTES },
-  { priority: 2, quotaBytes: LANE_QUOTA_BYTES },
+/** Two channels: the second one lets what is not urgent pass by the reserve of the first. */
+export const DEFAULT_CHANNELS: readonly ConfiguredChannel[] = [
+  { priority: 1, quotaBytes: CHANNEL_QUOTA_BYTES },
+  { priority: 2, quotaBytes: CHANNEL_QUOTA_BYTES },
 ];
 
 /**
- * The lanes, highest first.
+ * The configured channels, highest first.
  * @throws SluiceError config_invalid: none or too many, a priority that is none or occurs twice, too little quota.
  */
-export function checkLanes(lanes: readonly Lane[]): readonly Lane[] {
-  const priorities = new Set(lanes.map(({ priority }) => priority));
-  if (lanes.length === 0 || lanes.length > MAX_CHANNELS_PER_GRANT || priorities.size !== lanes.length) {
+export function checkChannels(channels: readonly ConfiguredChannel[]): readonly ConfiguredChannel[] {
+  const priorities = new Set(channels.map(({ priority }) => priority));
+  if (
+    channels.length === 0 ||
+    channels.length > MAX_CHANNELS_PER_GRANT ||
+    priorities.size !== channels.length
+  ) {
     throw new SluiceError(
       'config_invalid',
-      `channels: ${lanes.length} lanes, of ${priorities.size} priorities`,
+      `channels: ${channels.length} channels of ${priorities.size} different priorities`,
       {
         hint: `Configure 1 to ${MAX_CHANNELS_PER_GRANT} channels, each with a priority of its own.`,
       },
     );
   }
-  for (const { priority, quotaBytes } of lanes) {
+  for (const { priority, quotaBytes } of channels) {
     if (!Number.isSafeInteger(priority) || priority < 1 || priority > MAX_PRIORITY) {
       throw new SluiceError('config_invalid', `channels: ${priority} is not a priority`, {
         hint: `Use whole numbers from 1 (highest) to ${MAX_PRIORITY}.`,
@@ -62,7 +68,7 @@ export function checkLanes(lanes: readonly Lane[]): readonly Lane[] {
       );
     }
   }
-  return [...lanes].sort((a, b) => a.priority - b.priority);
+  return [...channels].sort((a, b) => a.priority - b.priority);
 }
 
 /** Quota for an agent that has nothing waiting: little, and less when very many are connected. */
@@ -87,19 +93,19 @@ export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
 }
 
 /**
- * What would be of use to an agent: its backlog and some headroom, within the lanes, less what it already holds.
+ * What would be of use to an agent: its backlog and some headroom, within the configured channels, less what it holds.
  *
  * @param shareBytes an equal part of what there is, for each agent that is connected: headroom stays within it, for what one
  * agent never uses is kept from the others until its grant ends.
  */
 export function wantedBytes(
-  lanes: readonly Lane[],
+  channels: readonly ConfiguredChannel[],
   backlog: readonly ClassBacklog[],
   heldBytes: number,
   idleQuotaBytes: number,
   shareBytes: number = HEADROOM_BYTES,
 ): number {
-  const mostBytes = lanes.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+  const mostBytes = channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
   const waiting = waitingBytes(backlog);
   if (waiting === 0) return idleQuotaBytes;
   const headroomBytes = Math.min(HEADROOM_BYTES, Math.max(idleQuotaBytes, Math.min(waiting, shareBytes)));
@@ -109,47 +115,41 @@ export function wantedBytes(
 }
 
 /**
- * Cuts `totalBytes` into channels. With room for a full block on each lane: one each, highest first, then the rest.
- * With less: the first block that waits fits the highest lane, the others get a small part of what is left.
+ * Allocates `totalBytes` to the configured channels. With room for a full block on each: one block each, then the rest,
+ * highest first. With less: the first block that waits fits the highest channel, the others get a small part of what is left.
  *
- * @param needBytes what must fit the highest lane, its reserve left out; at most `totalBytes` and a full block.
+ * @param shift what is added to all priorities (ranking.ts)
+ * @param needBytes what must fit the highest channel, its reserve left out; at most `totalBytes` and a full block.
+ * @returns the channels of the grant, highest first; those that get nothing are left out
  */
-export function cutChannels(
-  lanes: readonly Lane[],
+export function allocateChannels(
+  configured: readonly ConfiguredChannel[],
   totalBytes: number,
   shift: number,
   needBytes: number = MAX_BLOCK_RAW_BYTES,
 ): GrantedChannel[] {
-  const isSmall = totalBytes < lanes.length * MAX_BLOCK_RAW_BYTES;
+  const isSmall = totalBytes < configured.length * MAX_BLOCK_RAW_BYTES;
   const spareBytes = Math.max(0, totalBytes - needBytes);
   const partBytes = isSmall
-    ? Math.min(Math.floor(spareBytes / lanes.length), IDLE_QUOTA_BYTES)
+    ? Math.min(Math.floor(spareBytes / configured.length), IDLE_QUOTA_BYTES)
     : MAX_BLOCK_RAW_BYTES;
-  let restBytes = totalBytes - partBytes * lanes.length;
-  const cut = lanes.map((lane, index) => {
-    const moreBytes = Math.min(restBytes, lane.quotaBytes - partBytes);
+  let restBytes = totalBytes - partBytes * configured.length;
+  const allocated = configured.map((channel, index) => {
+    const moreBytes = Math.min(restBytes, channel.quotaBytes - partBytes);
     restBytes -= moreBytes;
     const quotaBytes = partBytes + moreBytes;
     return {
       channel: channelNumber(index + 1),
-      priority: Math.min(lane.priority + shift, MAX_PRIORITY),
+      priority: Math.min(channel.priority + shift, MAX_PRIORITY),
       quotaBytes,
       reservedForUrgentBytes: index === 0 ? reserveBytes(quotaBytes, needBytes) : 0,
     };
   });
-  return cut.filter(({ quotaBytes }) => quotaBytes > 0);
+  return allocated.filter(({ quotaBytes }) => quotaBytes > 0);
 }
 
 function reserveBytes(quotaBytes: number, needBytes: number): number {
   const wanted = Math.min(Math.floor(quotaBytes * URGENT_RESERVE_FRACTION), MAX_URGENT_RESERVE_BYTES);
   const keptBytes = quotaBytes >= MAX_BLOCK_RAW_BYTES ? MAX_BLOCK_RAW_BYTES : needBytes;
   return Math.max(0, Math.min(wanted, quotaBytes - keptBytes));
-}
-
-/** How far the lanes move down so that the highest is below all priorities that the notice names (U11). */
-export function yieldShift(lanes: readonly Lane[], notice: PriorityViolationNotice): number {
-  const highest = lanes[0]?.priority ?? 1;
-  let lowestNamed = 0;
-  for (const { heldPriorities } of notice.outrankedBy) lowestNamed = Math.max(lowestNamed, ...heldPriorities);
-  return Math.max(0, lowestNamed + 1 - highest);
 }

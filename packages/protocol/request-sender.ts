@@ -1,0 +1,85 @@
+/**
+ * M2: sends the upload requests that are due (request-policy.ts says when), with what they close (U1, U2, U3).
+ *
+ * Invariants: each connected server is judged by itself; request numbers count up over all servers.
+ */
+import type { AgentEffect } from './agent-events.ts';
+import type { Server } from './agent-state.ts';
+import type { Backlog } from './backlog.ts';
+import { requestId } from './brand.ts';
+import type { ChannelBook } from './channel-book.ts';
+import type { ClassShares } from './class-share.ts';
+import { nextRank } from './class-share.ts';
+import type { KnownServers } from './known-servers.ts';
+import { MAX_REQUESTS_REMEMBERED } from './limits.ts';
+import type { UploadRequest } from './model.ts';
+import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
+import type { Need, RequestTimes } from './request-policy.ts';
+import { needOf, remainsOf, requestDueMs } from './request-policy.ts';
+import type { StepEffects } from './step-effects.ts';
+
+export interface RequestSenderOptions extends RequestTimes {
+  readonly windowBytes: number;
+}
+
+/** The parts of the agent that a request speaks of. */
+export interface AskingParts {
+  readonly servers: KnownServers;
+  readonly channels: ChannelBook;
+  readonly backlog: Backlog;
+  readonly shares: ClassShares;
+  readonly effects: StepEffects<AgentEffect>;
+}
+
+export class RequestSender {
+  readonly #options: RequestSenderOptions;
+  readonly #parts: AskingParts;
+  #requestNumbers = 0;
+
+  constructor(options: RequestSenderOptions, parts: AskingParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Asks each server that is due. */
+  send(nowMs: number): void {
+    for (const server of this.#parts.servers.all()) {
+      const need = this.#need(server, nowMs);
+      if (requestDueMs(server, need, this.#options, nowMs) <= nowMs) this.#ask(server, need, nowMs);
+    }
+  }
+
+  /** When the next server is to be asked; Infinity when none is connected. */
+  dueMs(nowMs: number): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const server of this.#parts.servers.all()) {
+      dueMs = Math.min(dueMs, requestDueMs(server, this.#need(server, nowMs), this.#options, nowMs));
+    }
+    return dueMs;
+  }
+
+  #ask(server: Server, need: Need, nowMs: number): void {
+    const { channels, backlog, shares, effects } = this.#parts;
+    for (const channel of remainsOf(server, backlog)) channels.end(channel);
+    this.#requestNumbers += 1;
+    server.askedIds.push(this.#requestNumbers);
+    if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
+    server.waitingSinceMs = nowMs;
+    server.lastRequestAtMs = nowMs;
+    server.recalled = false;
+    server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
+    const { serverId } = server;
+    const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
+    const request: UploadRequest = {
+      requestId: requestId(this.#requestNumbers),
+      backlog: backlog.unsent(nextRank(shares, backlog), nowMs),
+      ...(closedChannels.length === 0 ? {} : { closedChannels }),
+    };
+    effects.push({ type: 'send_request', serverId, request });
+  }
+
+  #need(server: Server, nowMs: number): Need {
+    const { channels, backlog } = this.#parts;
+    return needOf(server, backlog, channels.order, this.#options.windowBytes, nowMs);
+  }
+}
