@@ -53,7 +53,7 @@ async function fillQueue(): Promise<void> {
   let number = 0;
   for (const line of corpusLines(CUTS * LINES_PER_CUT, 1)) {
     const bytes = Buffer.from(line);
-    consumer.line(bytes, 0, bytes.length, Date.now());
+    consumer.line(bytes, 0, bytes.length, Date.now(), 0);
     number += 1;
     if (number % LINES_PER_CUT !== 0) continue;
     const blocks = recorder

@@ -13,9 +13,9 @@ class ThrowingRecorder extends LineRecorder {
   override forFile(file: string): LineConsumer {
     const inner = super.forFile(file);
     return {
-      line: (buffer, start, end, observedMs) => {
+      line: (buffer, start, end, observedMs, offsetBytes) => {
         if (buffer.toString('latin1', start, end).startsWith('throw')) throw new RangeError('injected');
-        inner.line(buffer, start, end, observedMs);
+        inner.line(buffer, start, end, observedMs, offsetBytes);
       },
     };
   }

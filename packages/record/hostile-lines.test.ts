@@ -45,7 +45,7 @@ describe('JSON that nests deep', () => {
     for (const text of [`{"d":${nested('[', ']', 500)}}`, '{"d":1}', 'plain', '{broken']) {
       for (const consumer of text.includes('[[') ? [deep] : [deep, other]) {
         const bytes = Buffer.from(text);
-        consumer.line(bytes, 0, bytes.length, OBSERVED_MS);
+        consumer.line(bytes, 0, bytes.length, OBSERVED_MS, 0);
       }
     }
     expect([deep.unparsedLines, other.unparsedLines]).toEqual([1, 0]);
@@ -60,7 +60,7 @@ test('an error of a reader makes the line a plain record, marked and counted, an
   const { takeTime } = LineContext.prototype;
   const feed = (text: string): void => {
     const bytes = Buffer.from(text);
-    consumer.line(bytes, 0, bytes.length, OBSERVED_MS);
+    consumer.line(bytes, 0, bytes.length, OBSERVED_MS, 0);
   };
   LineContext.prototype.takeTime = () => {
     throw new RangeError('injected');
@@ -118,7 +118,9 @@ describe('the word of the agent', () => {
   test('also attributes that the configuration gives to a file', () => {
     const recorder = new Recorder(OPTIONS);
     const bytes = Buffer.from('{"team":"mallory","Team":"other"}');
-    recorder.forFile('/x.log', { attributes: { team: 'alice' } }).line(bytes, 0, bytes.length, OBSERVED_MS);
+    recorder
+      .forFile('/x.log', { attributes: { team: 'alice' } })
+      .line(bytes, 0, bytes.length, OBSERVED_MS, 0);
     const [read] = recorder.cut(blockIds()).flatMap(openRecords);
     expect(read?.attributes).toEqual({
       'log.file.path': '/x.log',
@@ -175,9 +177,9 @@ describe('any line', () => {
       fc.property(fc.array(line, { minLength: 1, maxLength: 8 }), (lines) => {
         const recorder = new Recorder(OPTIONS);
         const consumer = recorder.forFile('/var/log/app.log');
-        for (const bytes of lines) consumer.line(bytes, 0, bytes.length, OBSERVED_MS);
+        for (const bytes of lines) consumer.line(bytes, 0, bytes.length, OBSERVED_MS, 0);
         const last = Buffer.from('FATAL: behind all of them');
-        consumer.line(last, 0, last.length, OBSERVED_MS);
+        consumer.line(last, 0, last.length, OBSERVED_MS, 0);
         const records = recorder.cut(blockIds()).flatMap(openRecords);
         expect(records).toHaveLength(lines.length + 1);
         expect(records.filter(({ body }) => body.equals(last))).toHaveLength(1);

@@ -42,7 +42,7 @@ export function recordOf(
   const recorder = new Recorder(options);
   const bytes = Buffer.from(line);
   const buffer = Buffer.concat([Buffer.from('9 ERROR:'), bytes, Buffer.from('1234] ERROR: 09')]);
-  recorder.forFile(path).line(buffer, 8, 8 + bytes.length, observedMs);
+  recorder.forFile(path).line(buffer, 8, 8 + bytes.length, observedMs, 0);
   const [block, ...others] = recorder.cut(blockIds());
   if (block === undefined || others.length > 0) throw new Error('not one block');
   const [only, ...more] = openRecords(block);

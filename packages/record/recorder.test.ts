@@ -116,7 +116,7 @@ describe('time and severity', () => {
         const counts = new Map<string, number>();
         for (const [line, , text, severity] of lines) {
           const bytes = Buffer.from(line);
-          consumer.line(bytes, 0, bytes.length, OBSERVED);
+          consumer.line(bytes, 0, bytes.length, OBSERVED, 0);
           const key = `${text}/${severity}`;
           counts.set(key, (counts.get(key) ?? 0) + 1);
         }
@@ -269,7 +269,7 @@ describe('cuts', () => {
     const recorder = new Recorder(OPTIONS);
     const consumer = recorder.forFile('/var/log/app.log');
     for (const line of ['DEBUG: a', 'ERROR: b', 'plain', 'WARN: c', 'plain 2']) {
-      consumer.line(Buffer.from(line), 0, line.length, OBSERVED);
+      consumer.line(Buffer.from(line), 0, line.length, OBSERVED, 0);
     }
     expect(recorder.pendingRecords).toBe(5);
     expect(recorder.urgentPending).toBe(true);
@@ -294,11 +294,11 @@ describe('cuts', () => {
     const list = Buffer.from(`{"list":[${Array.from({ length: 50_000 }, () => '1e20').join(',')}]}`);
     for (let line = 0; line < 40; line += 1) {
       long.write(`line ${line} `);
-      consumer.line(long, 0, long.length, OBSERVED);
-      consumer.line(list, 0, list.length, OBSERVED);
+      consumer.line(long, 0, long.length, OBSERVED, 0);
+      consumer.line(list, 0, list.length, OBSERVED, 0);
     }
     const huge = Buffer.alloc(8 * 1024 * 1024, 0x61);
-    consumer.line(huge, 0, huge.length, OBSERVED);
+    consumer.line(huge, 0, huge.length, OBSERVED, 0);
     const blocks = recorder.cut(ids());
     expect(blocks.length).toBeGreaterThan(2);
     let next = 0;

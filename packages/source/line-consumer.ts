@@ -10,8 +10,9 @@ export interface LineConsumer {
    * One line without its terminator (LF or CRLF).
    *
    * @param observedMs when the bytes were read, in milliseconds since 1970.
+   * @param offsetBytes where the line begins in its stream: grows from line to line, until the stream begins anew.
    */
-  line(buffer: Buffer, start: number, end: number, observedMs: number): void;
+  line(buffer: Buffer, start: number, end: number, observedMs: number, offsetBytes: number): void;
   /** Lines that could not be read as what they seem to be and became plain records. Undefined: not counted. */
   readonly unparsedLines?: number;
   /** Why the latest of them could not; empty when there was none. */

@@ -23,9 +23,9 @@ export class ContainedLines implements LineConsumer {
     this.#onFailure = onFailure;
   }
 
-  line(buffer: Buffer, start: number, end: number, observedMs: number): void {
+  line(buffer: Buffer, start: number, end: number, observedMs: number, offsetBytes: number): void {
     try {
-      this.#consumer.line(buffer, start, end, observedMs);
+      this.#consumer.line(buffer, start, end, observedMs, offsetBytes);
     } catch (error) {
       this.failedLines += 1;
       this.#lastThrown = `an error of the agent: ${messageOf(error)}`;

@@ -10,16 +10,20 @@ import {
 
 interface Collected {
   readonly lines: Buffer[];
+  /** Where each of them begins. */
+  readonly offsets: number[];
   readonly position: LinePosition;
 }
 
 /** Feeds `content` as a reader would: pieces from the position, each as long as the next number says. */
 function readInPieces(content: Buffer, pieceBytes: readonly number[]): Collected {
   const lines: Buffer[] = [];
+  const offsets: number[] = [];
   const position: LinePosition = { offsetBytes: 0, midLine: false };
   const consumer = {
-    line: (buffer: Buffer, start: number, end: number): void => {
+    line: (buffer: Buffer, start: number, end: number, _observedMs: number, offsetBytes: number): void => {
       lines.push(Buffer.from(buffer.subarray(start, end)));
+      offsets.push(offsetBytes);
     },
   };
   // A reused buffer: what stands behind the piece is older content.
@@ -30,7 +34,7 @@ function readInPieces(content: Buffer, pieceBytes: readonly number[]): Collected
     const length = content.copy(buffer, 0, position.offsetBytes, available);
     splitLines(buffer, length, position, consumer, 0, () => undefined);
   }
-  return { lines, position };
+  return { lines, offsets, position };
 }
 
 const pieceSizes = fc.array(fc.nat(40), { maxLength: 20 });
@@ -49,6 +53,11 @@ describe('splitLines', () => {
         ]);
         const read = readInPieces(content, pieces);
         expect(read.lines).toEqual(lines.map(([text]) => Buffer.from(text)));
+        // Where a line is said to begin, it stands.
+        expect(
+          read.offsets.map((at, index) => content.subarray(at, at + (lines[index]?.[0].length ?? 0))),
+        ).toEqual(read.lines);
+        expect(read.offsets.every((at, index) => at > (read.offsets[index - 1] ?? -1))).toBe(true);
         expect(read.position).toEqual({ offsetBytes: content.length - rest.length, midLine: false });
       }),
     );
@@ -95,13 +104,15 @@ describe('splitLines', () => {
     for (const character of ['x', 'é', '漢', '🜂']) {
       const size = Buffer.byteLength(character);
       const text = `a${character.repeat(Math.ceil((MAX_LINE_BYTES * 2.5) / size))}`;
-      const { lines } = readInPieces(Buffer.from(`${text}\nnext\n`), [1000, MAX_LINE_BYTES, 5]);
+      const { lines, offsets } = readInPieces(Buffer.from(`${text}\nnext\n`), [1000, MAX_LINE_BYTES, 5]);
       expect(lines).toHaveLength(4);
       for (const line of lines) expect(line.length).toBeLessThanOrEqual(MAX_LINE_BYTES);
       expect(lines[0]?.length).toBeGreaterThan(MAX_LINE_BYTES - 4);
       // Each part is text by itself.
       expect(lines.slice(0, 3).map(String).join('')).toBe(text);
       expect(String(lines[3])).toBe('next');
+      const [first = 0, second = 0, third = 0] = lines.map(({ length }) => length);
+      expect(offsets).toEqual([0, first, first + second, first + second + third + 1]);
     }
   });
 
@@ -128,9 +139,17 @@ describe('flushLine', () => {
       ['abc\r', '\r\nnext\n'],
     ] as const) {
       const lines: string[] = [];
+      const offsets: number[] = [];
       const consumer = {
-        line: (buffer: Buffer, start: number, end: number): void => {
+        line: (
+          buffer: Buffer,
+          start: number,
+          end: number,
+          _observedMs: number,
+          offsetBytes: number,
+        ): void => {
           lines.push(buffer.toString('utf8', start, end));
+          offsets.push(offsetBytes);
         },
       };
       const position: LinePosition = { offsetBytes: 0, midLine: false };
@@ -139,6 +158,7 @@ describe('flushLine', () => {
       const piece = Buffer.from(later);
       splitLines(piece, piece.length, position, consumer, 0, () => undefined);
       expect(lines).toEqual(['abc', 'next']);
+      expect(offsets).toEqual([0, 3 + later.indexOf('next')]);
     }
   });
 });

@@ -65,7 +65,7 @@ export function splitLines(
     const lineEnd = feed === -1 ? length : feed;
     if (lineEnd - start > MAX_LINE_BYTES) {
       const end = characterBoundary(buffer, start, start + MAX_LINE_BYTES);
-      consumer.line(buffer, start, end, observedMs);
+      consumer.line(buffer, start, end, observedMs, base + start);
       start = end;
       position.midLine = true;
     } else if (feed === -1) {
@@ -73,7 +73,7 @@ export function splitLines(
     } else {
       const end = feed > start && buffer[feed - 1] === CARRIAGE_RETURN ? feed - 1 : feed;
       // A terminator right behind a part belongs to that part's line.
-      if (!position.midLine || end > start) consumer.line(buffer, start, end, observedMs);
+      if (!position.midLine || end > start) consumer.line(buffer, start, end, observedMs, base + start);
       start = feed + 1;
       position.midLine = false;
     }
@@ -101,7 +101,7 @@ export function flushLine(
 ): void {
   if (length === 0) return;
   const end = buffer[length - 1] === CARRIAGE_RETURN ? length - 1 : length;
-  if (end > 0) consumer.line(buffer, 0, end, observedMs);
+  if (end > 0) consumer.line(buffer, 0, end, observedMs, position.offsetBytes);
   // A lone carriage return is left in place: it may be the first half of a terminator.
   position.offsetBytes += end;
   if (end > 0) position.midLine = true;
