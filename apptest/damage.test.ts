@@ -145,7 +145,7 @@ function blocksIn(bodies: readonly Buffer[], damage: string): string[] {
   const completed = new Map(
     [...written].map(([key, { header, payload }]) => [
       key,
-      Buffer.concat(completeBlock(payload, header, { serverId: SERVER_ID, priority: 1 })),
+      Buffer.concat(completeBlock(payload, header, { serverId: SERVER_ID, priority: 1, tenant: 'default' })),
     ]),
   );
   return bodies.flatMap((body) => {

@@ -129,7 +129,7 @@ const NATIVE: Candidate = {
       const header = withDigest(sealed.header, payload);
       const { id, urgency, rawBytes, recordCount } = header;
       openBlock(payload, { ...id, urgency, rawBytes, recordCount });
-      const facts = { serverId: SERVER, priority: 1 };
+      const facts = { serverId: SERVER, priority: 1, tenant: 'default' };
       const completed = Buffer.concat(completeBlock(payload, header, facts));
       result.validateMs += performance.now() - encoded;
       result.encodeMs += encoded - started;

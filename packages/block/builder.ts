@@ -30,8 +30,8 @@ import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './formats.ts'
 import type { RecordFields } from './record.ts';
 
 const INITIAL_RECORDS = 1024;
-/** Bytes of a record in the columns of fixed width: three numbers of 8, UInt32, three of 1, AgentId's index, 8 more. */
-const FIXED_BYTES_PER_RECORD = 4 * 8 + 4 + 3 + 1;
+/** Bytes of a record in the columns of fixed width: five numbers of 8, UInt32, four of 1, AgentId's index. */
+const FIXED_BYTES_PER_RECORD = 5 * 8 + 4 + 4 + 1;
 /** The two counts at their longest. */
 const COUNTS_BYTES = 10;
 /** Counts, heads, versions of the three dictionaries, and AgentId's version, flags, counts and key. */
@@ -44,6 +44,7 @@ const FIXED_BYTES_PER_BLOCK: number =
 /** Two limbs of 16 bits, so that products of seconds and this stay exact in a double. */
 const NANOS_PER_SECOND = 1_000_000_000;
 const LIMB = 0x1_0000;
+const TWO_TO_32 = 0x1_0000_0000;
 
 /** What a column collects. */
 export interface ColumnData {
@@ -75,6 +76,9 @@ export class BlockBuilder {
   #observed = new Uint32Array(2 * INITIAL_RECORDS);
   #severityNumbers = new Uint8Array(INITIAL_RECORDS);
   #traceFlags = new Uint8Array(INITIAL_RECORDS);
+  /** UInt64, low limb first. */
+  #offsets = new Uint32Array(2 * INITIAL_RECORDS);
+  #timestampOrigins = new Uint8Array(INITIAL_RECORDS);
   readonly #severityTexts = new DictionaryColumn();
   readonly #serviceNames = new DictionaryColumn();
   readonly #eventNames = new DictionaryColumn();
@@ -111,6 +115,8 @@ export class BlockBuilder {
       ['EventName', dictionary(this.#eventNames)],
       ['ResourceAttributes', map(this.#resources)],
       ['LogAttributes', map(this.#attributes)],
+      ['RecordOffset', numbers(() => this.#offsets, 8)],
+      ['TimestampOrigin', numbers(() => this.#timestampOrigins, 1)],
     ]);
   }
 
@@ -161,6 +167,9 @@ export class BlockBuilder {
     if (observedMs < this.#oldestObservedMs) this.#oldestObservedMs = observedMs;
     this.#severityNumbers[at] = record.severityNumber;
     this.#traceFlags[at] = record.traceFlags;
+    this.#offsets[2 * at] = record.offsetBytes % TWO_TO_32;
+    this.#offsets[2 * at + 1] = Math.floor(record.offsetBytes / TWO_TO_32);
+    this.#timestampOrigins[at] = record.timestampOrigin;
     this.#severityTexts.append(record.severityText);
     this.#serviceNames.append(record.serviceName);
     this.#eventNames.append(record.eventName);
@@ -246,6 +255,8 @@ export class BlockBuilder {
     this.#observed = enlarge(this.#observed, new Uint32Array(2 * this.#capacity));
     this.#severityNumbers = enlarge(this.#severityNumbers, new Uint8Array(this.#capacity));
     this.#traceFlags = enlarge(this.#traceFlags, new Uint8Array(this.#capacity));
+    this.#offsets = enlarge(this.#offsets, new Uint32Array(2 * this.#capacity));
+    this.#timestampOrigins = enlarge(this.#timestampOrigins, new Uint8Array(this.#capacity));
   }
 
   #clear(): void {

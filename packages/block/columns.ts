@@ -6,6 +6,8 @@
  * log table.
  */
 
+import { MAX_TIMESTAMP_ORIGIN_NUMBER } from './timestamp-origin.ts';
+
 /** How the values of a column lie in a block; the validator has one check for each kind. */
 export type ColumnEncoding =
   /** Int64 nanoseconds since 1970, not later than {@link MAX_TIMESTAMP_SECONDS}. */
@@ -40,7 +42,7 @@ const ATTRIBUTE_MAP = 'Map(LowCardinality(String), String)';
 /** Highest severity number of the OpenTelemetry log data model. */
 const MAX_SEVERITY_NUMBER = 24;
 
-/** The columns of a record as the agent writes them, in their order. */
+/** The columns of a record as the agent wrote them first, in their order. */
 export const RECORD_COLUMNS: readonly AgentColumn[] = [
   { name: 'Timestamp', type: 'DateTime64(9)', encoding: { kind: 'timestamps' } },
   { name: 'ObservedTimestamp', type: 'DateTime64(9)', encoding: { kind: 'timestamps' } },
@@ -63,6 +65,20 @@ export const RECORD_COLUMNS: readonly AgentColumn[] = [
   { name: 'BlockEpoch', type: 'UInt64', encoding: { kind: 'constant', of: 'epoch' } },
   { name: 'BlockSequence', type: 'UInt64', encoding: { kind: 'constant', of: 'sequence' } },
   { name: 'RecordNumber', type: 'UInt32', encoding: { kind: 'record_numbers' } },
+];
+
+/** What format 3 adds: where a record begins in its source, in bytes, and how its time came to be (timestamp-origin.ts). */
+export const ORIGIN_COLUMNS: readonly AgentColumn[] = [
+  {
+    name: 'RecordOffset',
+    type: 'UInt64',
+    encoding: { kind: 'integers', bytes: 8, most: Number.MAX_SAFE_INTEGER },
+  },
+  {
+    name: 'TimestampOrigin',
+    type: 'UInt8',
+    encoding: { kind: 'integers', bytes: 1, most: MAX_TIMESTAMP_ORIGIN_NUMBER },
+  },
 ];
 
 /** Last second of 2105: the engine's Date, which tables are partitioned and expired by, ends early in 2106. */

@@ -22,6 +22,8 @@ export interface ServerFacts {
   readonly serverId: ServerId;
   /** Of the channel on which it came. */
   readonly priority: number;
+  /** Whose records they are. */
+  readonly tenant: string;
 }
 
 /** What is needed of a block's header. */
@@ -52,6 +54,11 @@ const SERVER_COLUMNS: readonly ServerColumn[] = [
     name: 'BlockDigest',
     type: 'LowCardinality(String)',
     encode: (_, { id, recordCount }) => encodeConstantDictionary(id.digest, recordCount),
+  },
+  {
+    name: 'Tenant',
+    type: 'LowCardinality(String)',
+    encode: ({ tenant }, { recordCount }) => encodeConstantDictionary(tenant, recordCount),
   },
 ];
 

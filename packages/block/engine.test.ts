@@ -53,6 +53,8 @@ async function loadedBlock(urgency: UrgencyClass, sequence: number, records: num
     fields.spanId = record % 2 === 0 ? '' : '0123456789abcdef';
     fields.traceFlags = record % 2;
     fields.eventName = record === 1 ? 'event' : '';
+    fields.offsetBytes = record * 2 ** 44;
+    fields.timestampOrigin = record % 5;
     fields.resource = record === 0 ? prepareAttributes({}) : resource;
     fields.constantAttributes = record === 2 ? prepareAttributes({}) : shared;
     fields.attributes.clear();
@@ -70,7 +72,9 @@ async function loadedBlock(urgency: UrgencyClass, sequence: number, records: num
   const header = withDigest(sealed.header, payload);
   digests.set(sequence, header.id.digest);
   openBlock(payload, { ...header.id, urgency, rawBytes: raw.length, recordCount: records });
-  return Buffer.concat(completeBlock(payload, header, { serverId: 's1' as ServerId, priority: 3 }));
+  return Buffer.concat(
+    completeBlock(payload, header, { serverId: 's1' as ServerId, priority: 3, tenant: 'default' }),
+  );
 }
 
 test('two concatenated blocks are inserted and selected back equal', async () => {
@@ -117,6 +121,9 @@ test('two concatenated blocks are inserted and selected back equal', async () =>
       ServerId: 's1',
       ChannelPriority: 3,
       BlockDigest: digests.get(position === 300 ? 2 : 1),
+      RecordOffset: record * 2 ** 44,
+      TimestampOrigin: record % 5,
+      Tenant: 'default',
     });
   }
 });

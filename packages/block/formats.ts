@@ -8,7 +8,7 @@
  *
  * Invariants: a format that was released never changes and is taken for ever; a later one has all columns of the earlier.
  */
-import { type AgentColumn, RECORD_COLUMNS } from './columns.ts';
+import { type AgentColumn, ORIGIN_COLUMNS, RECORD_COLUMNS } from './columns.ts';
 
 export interface BlockFormat {
   readonly number: number;
@@ -29,11 +29,15 @@ export const FIRST_BLOCK_FORMAT: BlockFormat = {
   columns: RECORD_COLUMNS,
   countedServerColumns: 2,
 };
+const OPEN_BLOCK_FORMAT: BlockFormat = { number: 2, columns: RECORD_COLUMNS };
 /** What is written where every server takes it. */
-export const LATEST_BLOCK_FORMAT: BlockFormat = { number: 2, columns: RECORD_COLUMNS };
+export const LATEST_BLOCK_FORMAT: BlockFormat = {
+  number: 3,
+  columns: [...RECORD_COLUMNS, ...ORIGIN_COLUMNS],
+};
 
 export const BLOCK_FORMATS: BlockFormats = new Map(
-  [FIRST_BLOCK_FORMAT, LATEST_BLOCK_FORMAT].map((format) => [format.number, format]),
+  [FIRST_BLOCK_FORMAT, OPEN_BLOCK_FORMAT, LATEST_BLOCK_FORMAT].map((format) => [format.number, format]),
 );
 
 const SKIPPABLE_MAGIC = 0x184d2a50;

@@ -1,5 +1,5 @@
 /**
- * What a new column takes (block-format.md): a format that only this test has, with the place of each record in its source,
+ * What a new column takes (block-format.md): a format that only this test has, with one more number for each record,
  * goes through builder, validator and the real engine, in one insert with blocks of the earlier formats.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,21 +11,21 @@ import { Session } from 'chdb';
 import { afterAll, expect, test } from 'vitest';
 import { writeUInt64 } from './buffer.ts';
 import { BlockBuilder, type ColumnData, compressBlockSync, type SealedRawBlock } from './builder.ts';
-import { type AgentColumn, RECORD_COLUMNS } from './columns.ts';
+import type { AgentColumn } from './columns.ts';
 import { completeBlock, completedColumns } from './completion.ts';
 import { withDigest } from './digest.ts';
 import { BLOCK_FORMATS, type BlockFormat, type BlockFormats, LATEST_BLOCK_FORMAT } from './formats.ts';
 import { RecordFields } from './record.ts';
 import { type ExpectedBlock, openBlock } from './validator.ts';
 
-const RECORD_OFFSET: AgentColumn = {
-  name: 'RecordOffset',
+const COLUMN_TO_COME: AgentColumn = {
+  name: 'ColumnToCome',
   type: 'UInt64',
   encoding: { kind: 'integers', bytes: 8, most: Number.MAX_SAFE_INTEGER },
 };
-const COMING: BlockFormat = { number: 77, columns: [...RECORD_COLUMNS, RECORD_OFFSET] };
+const COMING: BlockFormat = { number: 77, columns: [...LATEST_BLOCK_FORMAT.columns, COLUMN_TO_COME] };
 const FORMATS: BlockFormats = new Map([...BLOCK_FORMATS, [COMING.number, COMING]]);
-const FACTS = { serverId: 's1' as ServerId, priority: 3 };
+const FACTS = { serverId: 's1' as ServerId, priority: 3, tenant: 'default' };
 
 class Offsets implements ColumnData {
   readonly values: number[] = [];
@@ -48,7 +48,7 @@ class OffsetBuilder extends BlockBuilder {
 
   constructor() {
     super('normal');
-    this.addColumn(RECORD_OFFSET, this.#offsets);
+    this.addColumn(COLUMN_TO_COME, this.#offsets);
   }
 
   appendAt(record: RecordFields, offset: number): void {
@@ -88,17 +88,17 @@ function sealed(
 test('blocks of 1.0, of the latest format and of one with another column stand in one insert', () => {
   const columns = [...completedColumns(COMING)];
   expect(columns.map(({ name }) => name)).toEqual([
-    ...RECORD_COLUMNS.map(({ name }) => name),
-    'RecordOffset',
+    ...LATEST_BLOCK_FORMAT.columns.map(({ name }) => name),
+    'ColumnToCome',
     ...completedColumns()
-      .slice(RECORD_COLUMNS.length)
+      .slice(LATEST_BLOCK_FORMAT.columns.length)
       .map(({ name }) => name),
   ]);
   session.query('CREATE DATABASE trial');
   // As a migration adds it.
   const earlier = completedColumns().map(({ name, type }) => `${name} ${type}`);
   session.query(`CREATE TABLE trial.t (${earlier.join(', ')}) ENGINE = MergeTree ORDER BY BlockSequence`);
-  session.query('ALTER TABLE trial.t ADD COLUMN RecordOffset UInt64 DEFAULT 4242');
+  session.query('ALTER TABLE trial.t ADD COLUMN ColumnToCome UInt64 DEFAULT 4242');
 
   const old = oldBlock('bulk');
   const blocks = [sealed(COMING, 11, [0, 17, 2 ** 52]), sealed(LATEST_BLOCK_FORMAT, 12, [5])];
@@ -118,7 +118,7 @@ test('blocks of 1.0, of the latest format and of one with another column stand i
   const names = columns.map(({ name }) => name).join(', ');
   session.query(`INSERT INTO trial.t (${names}) FROM INFILE '${file}' COMPRESSION 'zstd' FORMAT Native`);
   const text = session.query(
-    'SELECT BlockSequence, RecordNumber, Body, RecordOffset, ServerId, ChannelPriority FROM trial.t ' +
+    'SELECT BlockSequence, RecordNumber, Body, ColumnToCome, ServerId, ChannelPriority FROM trial.t ' +
       "WHERE AgentId = 'agent-1' ORDER BY BlockSequence, RecordNumber",
     'JSONCompactEachRow',
   );
@@ -135,7 +135,7 @@ test('blocks of 1.0, of the latest format and of one with another column stand i
     [13, 0, 'line at 99', 99, 's1', 3],
   ]);
   const ofOld = session.query(
-    "SELECT count(), any(RecordOffset) FROM trial.t WHERE AgentId = 'old-agent'",
+    "SELECT count(), any(ColumnToCome) FROM trial.t WHERE AgentId = 'old-agent'",
     'TSV',
   );
   expect(ofOld.trim()).toBe('1\t4242');
@@ -157,8 +157,8 @@ test('the validator judges the new column by its row in the table', () => {
       formats,
     );
   expect(() => open(raw, COMING)).not.toThrow();
-  expect(() => open(beyond, COMING)).toThrow(/RecordOffset at byte \d+: a value above 9007199254740991/);
-  expect(() => open(raw.subarray(0, -1), COMING)).toThrow('RecordOffset at byte');
+  expect(() => open(beyond, COMING)).toThrow(/ColumnToCome at byte \d+: a value above 9007199254740991/);
+  expect(() => open(raw.subarray(0, -1), COMING)).toThrow('ColumnToCome at byte');
   expect(() => open(raw, LATEST_BLOCK_FORMAT)).toThrow('bytes are left over');
   expect(() => open(raw, COMING, BLOCK_FORMATS)).toThrow('block format 77 is not known here');
 });

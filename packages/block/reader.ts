@@ -2,6 +2,7 @@
  * Reads the records of a payload back, for tests and for people who look into a block. Not for any hot path: it makes
  * objects.
  */
+import { type TimestampOrigin, timestampOriginOf } from './timestamp-origin.ts';
 import type { OpenedBlock } from './validator.ts';
 
 /** One record as plain values; only the columns that differ between records. */
@@ -18,6 +19,9 @@ export interface ReadRecord {
   readonly eventName: string;
   readonly resource: Readonly<Record<string, string>>;
   readonly attributes: Readonly<Record<string, string>>;
+  /** Where it begins in its source, in bytes; undefined where the block's format does not say. */
+  readonly offsetBytes: number | undefined;
+  readonly timestampOrigin: TimestampOrigin;
 }
 
 /** The records of a block that was validated. */
@@ -29,6 +33,9 @@ export function readRecords(block: OpenedBlock): ReadRecord[] {
   const observed = start('ObservedTimestamp');
   const severities = start('SeverityNumber');
   const flags = start('TraceFlags');
+  // No column begins at 0: heads stand before them.
+  const offsets = start('RecordOffset');
+  const origins = start('TimestampOrigin');
   const severityTexts = new Cursor(raw, start('SeverityText')).dictionaryColumn(recordCount);
   const services = new Cursor(raw, start('ServiceName')).dictionaryColumn(recordCount);
   const events = new Cursor(raw, start('EventName')).dictionaryColumn(recordCount);
@@ -50,6 +57,8 @@ export function readRecords(block: OpenedBlock): ReadRecord[] {
     eventName: events[record] ?? '',
     resource: resources[record] ?? {},
     attributes: attributes[record] ?? {},
+    offsetBytes: offsets === 0 ? undefined : Number(raw.readBigUInt64LE(offsets + 8 * record)),
+    timestampOrigin: timestampOriginOf(origins === 0 ? 0 : raw.readUInt8(origins + record)),
   }));
 }
 

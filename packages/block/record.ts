@@ -5,6 +5,7 @@
  * Invariant: byte ranges point into `body`'s buffer and are valid only until the append returns.
  */
 import { encodeString } from './columns.ts';
+import { TIMESTAMP_ORIGIN_NUMBERS } from './timestamp-origin.ts';
 
 /** Attributes that many records share, encoded once. */
 export interface PreparedAttributes {
@@ -63,8 +64,12 @@ export class RecordFields {
   /** Event time: whole seconds since 1970, and nanoseconds 0..999999999. */
   timestampSeconds = 0;
   timestampNanos = 0;
+  /** One of TIMESTAMP_ORIGIN_NUMBERS. */
+  timestampOrigin: number = TIMESTAMP_ORIGIN_NUMBERS.unknown;
   /** When it was read, in milliseconds since 1970. */
   observedMs = 0;
+  /** Where it begins in its source, in bytes. */
+  offsetBytes = 0;
   /** OpenTelemetry 0..24. */
   severityNumber = 0;
   severityText = '';

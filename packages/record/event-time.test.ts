@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EARLIEST_EVENT_SECONDS, MAX_EVENT_AHEAD_SECONDS, readUnixDigits } from './event-time.ts';
 import { OBSERVED_MS, OPTIONS, recordOf } from './record-fixture.ts';
+import { TimeReading } from './timestamp.ts';
 
 const READ = '2026-06-20T12:00:00.25';
 
@@ -119,11 +120,11 @@ describe('a time that cannot be', () => {
 test('digits are read as they are written', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 1_000_000_000_000_000_000n, max: 9_999_999_999_999_999_999n }), (nanos) => {
-      const place = { seconds: 0, nanos: 0 };
+      const place = new TimeReading();
       expect(readUnixDigits(String(nanos), place)).toBe(true);
       expect(BigInt(place.seconds) * 1_000_000_000n + BigInt(place.nanos)).toBe(nanos);
       const digits = String(nanos);
-      const other = { seconds: 0, nanos: 0 };
+      const other = new TimeReading();
       expect(readUnixDigits(`${digits.slice(0, 10)}.${digits.slice(10)}`, other)).toBe(true);
       expect(other).toEqual(place);
     }),

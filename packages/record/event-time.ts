@@ -4,7 +4,9 @@
  * Invariant: what is outside of the window never becomes an event time. It would lead every search (the future) or fall
  * out of all of them (1970), and the one who looks would not know why.
  */
+
 import { MAX_TIMESTAMP_SECONDS } from '@sluice/block/columns';
+import type { TimeReading } from './timestamp.ts';
 
 /**
  * 1990-01-01: no log of a system that runs today is older, and clocks that were never set begin in 1970 or 1980; zero
@@ -39,11 +41,12 @@ export function latestEventSeconds(observedSeconds: number): number {
  * @param place gets whole seconds since 1970 and the nanoseconds beyond them, as the digits say (none lost to rounding)
  * @returns whether it is one; `place` is left alone when it is not
  */
-export function readUnixDigits(digits: string, place: { seconds: number; nanos: number }): boolean {
+export function readUnixDigits(digits: string, place: TimeReading): boolean {
   const match = UNIX_TIME.exec(digits);
   if (match === null) return false;
   const [, seconds = '', scale = '', fraction = ''] = match;
   place.seconds = Number(seconds);
+  place.assumed = false;
   place.nanos = Number(`${scale}${fraction}`.slice(0, NANO_DIGITS).padEnd(NANO_DIGITS, '0'));
   return true;
 }

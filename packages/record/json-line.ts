@@ -173,11 +173,7 @@ class Reading {
     const line = this.#line;
     const length = timeText.write(text, 'latin1');
     if (!readIso(timeText, 0, length, line.calendar, line.time)) return takeUnixTime(line, text);
-    if (line.isEventTime(line.time.seconds)) {
-      line.fields.timestampSeconds = line.time.seconds;
-      line.fields.timestampNanos = line.time.nanos;
-      return true;
-    }
+    if (line.takeEventTime()) return true;
     this.#refusedTime ??= text;
     return false;
   }
@@ -229,10 +225,7 @@ function severityOfNumber(level: number): number {
 
 /** Takes over a unix time; see {@link readUnixDigits}. A number that is none, or cannot be an event's, is no time. */
 function takeUnixTime(line: LineContext, digits: string): boolean {
-  if (!readUnixDigits(digits, line.time) || !line.isEventTime(line.time.seconds)) return false;
-  line.fields.timestampSeconds = line.time.seconds;
-  line.fields.timestampNanos = line.time.nanos;
-  return true;
+  return readUnixDigits(digits, line.time) && line.takeEventTime();
 }
 
 /** The number as it is written: nanoseconds have more digits than a number in memory holds. */

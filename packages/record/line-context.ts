@@ -2,6 +2,7 @@
  * One line on its way to a record: where its bytes are, and what was read of it so far. One object serves all lines.
  */
 import { RecordFields } from '@sluice/block/record';
+import { TIMESTAMP_ORIGIN_NUMBERS } from '@sluice/block/timestamp-origin';
 import { Interner } from './bytes.ts';
 import type { Calendar } from './calendar.ts';
 import { EARLIEST_EVENT_SECONDS, latestEventSeconds } from './event-time.ts';
@@ -32,7 +33,7 @@ export class LineContext {
   }
 
   /** Begins with a line: nothing is known but when it was read, and all of it is the body. */
-  begin(buffer: Buffer, start: number, end: number, observedMs: number): void {
+  begin(buffer: Buffer, start: number, end: number, observedMs: number, offsetBytes: number): void {
     this.buffer = buffer;
     this.start = start;
     this.end = end;
@@ -45,12 +46,14 @@ export class LineContext {
     fields.bodyEnd = end;
     fields.bodyText = undefined;
     fields.observedMs = observedMs;
+    fields.offsetBytes = offsetBytes;
     fields.traceId = '';
     fields.spanId = '';
     fields.traceFlags = 0;
     fields.attributes.clear();
     fields.timestampSeconds = this.#observedSeconds;
     fields.timestampNanos = this.#observedNanos;
+    fields.timestampOrigin = TIMESTAMP_ORIGIN_NUMBERS.clock;
     fields.severityNumber = 0;
     fields.severityText = '';
     fields.serviceName = '';
@@ -71,13 +74,17 @@ export class LineContext {
 
   /** Takes over the time that was read from `at` on; one that cannot be is kept as a mark, and the time of reading stays. */
   takeTime(at: number): void {
-    const time = this.time;
-    if (this.isEventTime(time.seconds)) {
-      this.fields.timestampSeconds = time.seconds;
-      this.fields.timestampNanos = time.nanos;
-    } else {
-      this.fields.attributes.addRange(TIME_REFUSED, at, time.end);
-    }
+    if (!this.takeEventTime()) this.fields.attributes.addRange(TIME_REFUSED, at, this.time.end);
+  }
+
+  /** Takes over the time that was read, if an event can have happened then. */
+  takeEventTime(): boolean {
+    const { time, fields } = this;
+    if (!this.isEventTime(time.seconds)) return false;
+    fields.timestampSeconds = time.seconds;
+    fields.timestampNanos = time.nanos;
+    fields.timestampOrigin = time.assumed ? TIMESTAMP_ORIGIN_NUMBERS.assumed : TIMESTAMP_ORIGIN_NUMBERS.read;
+    return true;
   }
 
   /** The line is not what it seems to be: all of it becomes the body, marked with the reason. */

@@ -331,3 +331,38 @@ describe('cuts', () => {
     );
   });
 });
+
+describe('where a record comes from', () => {
+  test.each([
+    ['2026-01-02T03:04:05Z INFO x', 'read'],
+    ['2026-01-02 03:04:05 +0200 x', 'read'],
+    ['192.0.2.1 - - [10/Oct/2025:13:55:36 -0700] "GET / HTTP/1.1" 200 2326', 'read'],
+    ['{"time":"2026-01-02T03:04:05Z","msg":"x"}', 'read'],
+    ['{"ts":1767323045.5,"msg":"x"}', 'read'],
+    // No zone, or no year.
+    ['2026-01-02 03:04:05,678 INFO x', 'assumed'],
+    ['{"time":"2026-01-02 03:04:05","msg":"x"}', 'assumed'],
+    ['Jun 14 15:16:01 host su[1]: x', 'assumed'],
+    ['[Sun Dec 04 04:47:44 2005] [notice] x', 'assumed'],
+    ['03-17 16:13:38.811  1702  2395 D Tag: x', 'assumed'],
+    // None, or none that can be.
+    ['nothing of the kind', 'clock'],
+    ['9999-12-31T23:59:59Z INFO x', 'clock'],
+    ['{"time":45,"msg":"x"}', 'clock'],
+    ['{"msg":"x"}', 'clock'],
+  ])('the time of %s is %s', (line, origin) => {
+    expect(record(line).timestampOrigin).toBe(origin);
+  });
+
+  test('each record says where its line begins, also beyond 4 GiB and behind one that is put aside', () => {
+    const recorder = new Recorder(OPTIONS);
+    const consumer = recorder.forFile('/var/log/app.log');
+    const offsets = [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 45 + 17];
+    const long = Buffer.alloc(256 * 1024, 0x61);
+    const all = Array.from({ length: 40 }, (_, round) => offsets.map((at) => at + 2 * round)).flat();
+    for (const at of all) consumer.line(long, 0, long.length, OBSERVED, at);
+    const blocks = recorder.cut(ids());
+    expect(blocks.length).toBeGreaterThan(1);
+    expect(blocks.flatMap(open).map(({ offsetBytes }) => offsetBytes)).toEqual(all);
+  });
+});

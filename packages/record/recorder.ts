@@ -176,17 +176,17 @@ class FileLines implements LineConsumer {
     this.#service = service;
   }
 
-  line(buffer: Buffer, start: number, end: number, observedMs: number): void {
+  line(buffer: Buffer, start: number, end: number, observedMs: number, offsetBytes: number): void {
     const line = this.#line;
     // One that is longer than any source hands out is cut, so that it still makes a block.
-    line.begin(buffer, start, Math.min(end, start + MAX_RECORD_LINE_BYTES), observedMs);
+    line.begin(buffer, start, Math.min(end, start + MAX_RECORD_LINE_BYTES), observedMs, offsetBytes);
     line.fields.constantAttributes = this.#constantAttributes;
     let rank: number;
     try {
       rank = this.#classify(line);
     } catch (error) {
       // Nothing that a line says may stop the lines behind it.
-      line.begin(buffer, start, line.end, observedMs);
+      line.begin(buffer, start, line.end, observedMs, offsetBytes);
       line.fields.serviceName = this.#service;
       line.markUnparsed(reasonOf(error));
       rank = RANK_OF_SEVERITY[0] ?? 0;

@@ -17,6 +17,8 @@ export class TimeReading {
   fractionDigits = 0;
   /** The line states its zone as a numeric offset. */
   numericZone = false;
+  /** The line states no zone, or no year: they are those of this computer. */
+  assumed = false;
 }
 
 /** `HH:MM:SS` as the second of the day, or -1. A leap second counts as the one before. */
@@ -88,8 +90,9 @@ function isUtcName(buffer: Uint8Array, at: number): boolean {
   return named && !isDigit(byteAt(buffer, at + 3));
 }
 
-function finish(reading: TimeReading, seconds: number): boolean {
+function finish(reading: TimeReading, seconds: number, assumed: boolean): boolean {
   reading.seconds = seconds;
+  reading.assumed = assumed;
   // Before 1970 too: whether an event can have happened then is not a question of notation.
   return !Number.isNaN(seconds);
 }
@@ -113,7 +116,9 @@ export function readIso(
   const second = clock(buffer, at + 11);
   if (year < 0 || month < 0 || day < 0 || second < 0) return false;
   fraction(buffer, at + 19, end, reading);
-  return finish(reading, calendar.seconds(year, month, day, second, zone(buffer, end, reading)));
+  const offsetSeconds = zone(buffer, end, reading);
+  const seconds = calendar.seconds(year, month, day, second, offsetSeconds);
+  return finish(reading, seconds, Number.isNaN(offsetSeconds));
 }
 
 /** `17/06/09 20:10:40`: year, month, day. */
@@ -132,7 +137,7 @@ export function readShortYear(
   const second = clock(buffer, at + 9);
   if (year < 0 || month < 0 || day < 0 || second < 0) return false;
   fraction(buffer, at + 17, end, reading);
-  return finish(reading, calendar.seconds(fullYear(year), month, day, second, NO_ZONE));
+  return finish(reading, calendar.seconds(fullYear(year), month, day, second, NO_ZONE), true);
 }
 
 /** `081109 203615`. */
@@ -155,7 +160,7 @@ export function readCompact(
   if (year < 0 || month < 0 || day < 0 || second < 0) return false;
   reading.nanos = 0;
   reading.end = at + 13;
-  return finish(reading, calendar.seconds(fullYear(year), month, day, second, NO_ZONE));
+  return finish(reading, calendar.seconds(fullYear(year), month, day, second, NO_ZONE), true);
 }
 
 /** As POSIX reads two digits. */
@@ -180,7 +185,7 @@ export function readCtime(
   const year = fourDigits(buffer, reading.end + 1);
   if (reading.end + 5 > end || byteAt(buffer, reading.end) !== SPACE || year < 0) return false;
   reading.end += 5;
-  return finish(reading, calendar.seconds(year, month, day, second, NO_ZONE));
+  return finish(reading, calendar.seconds(year, month, day, second, NO_ZONE), true);
 }
 
 /** `Jun 14 15:16:01`, `Jun  4 15:16:01`: the time of syslog, without a year. */
@@ -198,7 +203,7 @@ export function readSyslog(
   const second = clock(buffer, at + 7);
   if (month < 0 || day < 0 || second < 0) return false;
   fraction(buffer, at + 15, end, reading);
-  return finish(reading, calendar.secondsWithoutYear(month, day, second, observedMs));
+  return finish(reading, calendar.secondsWithoutYear(month, day, second, observedMs), true);
 }
 
 /** `03-17 16:13:38.811` (`separated`) or `0102 15:04:05.000000`: month and day without a year. */
@@ -219,7 +224,7 @@ export function readMonthDay(
   const second = clock(buffer, at + 5 + gap);
   if (month < 0 || day < 0 || second < 0) return false;
   fraction(buffer, at + 13 + gap, end, reading);
-  return finish(reading, calendar.secondsWithoutYear(month, day, second, observedMs));
+  return finish(reading, calendar.secondsWithoutYear(month, day, second, observedMs), true);
 }
 
 /** `10/Oct/2000:13:55:36 -0700`: the time of access logs. */
@@ -238,7 +243,9 @@ export function readAccess(
   const second = clock(buffer, at + 12);
   if (day < 0 || month < 0 || year < 0 || second < 0) return false;
   fraction(buffer, at + 20, end, reading);
-  return finish(reading, calendar.seconds(year, month, day, second, zone(buffer, end, reading)));
+  const offsetSeconds = zone(buffer, end, reading);
+  const seconds = calendar.seconds(year, month, day, second, offsetSeconds);
+  return finish(reading, seconds, Number.isNaN(offsetSeconds));
 }
 
 /** A day with a leading zero or space, or -1. */

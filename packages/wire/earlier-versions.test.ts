@@ -55,6 +55,8 @@ describe('blocks', () => {
           timestampNanos: BigInt(timestampNanos),
           observedNanos: BigInt(observedNanos),
           body: Buffer.from(body, 'hex'),
+          offsetBytes: undefined,
+          timestampOrigin: 'unknown',
         });
       }
     },

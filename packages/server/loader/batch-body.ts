@@ -10,6 +10,9 @@ import { completeBlock, completedColumns } from '@sluice/block/completion';
 import type { ServerId } from '@sluice/protocol/model';
 import type { JournalBatch, JournaledBlock } from '../journal/journal-records.ts';
 
+/** There is one yet. */
+const ONLY_TENANT = 'default';
+
 /** Names of the columns of the insert: all that a block of any format may have. */
 export const BATCH_COLUMNS: readonly string[] = completedColumns().map((column) => column.name);
 
@@ -19,7 +22,7 @@ export function batchBody(batch: JournalBatch, readPayload: (block: JournaledBlo
   const serverId = batch.serverId as ServerId;
   const frames: Buffer[] = [];
   for (const block of batch.blocks) {
-    const facts = { serverId, priority: block.priority };
+    const facts = { serverId, priority: block.priority, tenant: ONLY_TENANT };
     frames.push(...completeBlock(readPayload(block), block.header, facts));
   }
   return Buffer.concat(frames);

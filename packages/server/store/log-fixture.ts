@@ -65,6 +65,9 @@ const COLUMN_EXPRESSIONS: Readonly<Record<string, string>> = {
   ServerId: "toLowCardinality('s1')",
   ChannelPriority: 'toUInt32(1)',
   BlockDigest: "toLowCardinality('')",
+  RecordOffset: 'toUInt64(120 * number)',
+  TimestampOrigin: 'toUInt8(1)',
+  Tenant: "toLowCardinality('default')",
 };
 
 /** @returns `count` records from number `from` on, in the form in which insertBlocks() takes them */

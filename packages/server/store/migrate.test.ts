@@ -70,15 +70,46 @@ test('a later step runs on a table with data and keeps it', async () => {
   ]);
 });
 
+test('rows of version 4 stay, and say that they do not know where they are from', async () => {
+  await migrate(started.client, { migrations: MIGRATIONS.filter(({ version }) => version <= 4) });
+  await started.client.command(
+    `INSERT INTO ${LOG_TABLE} (Timestamp, ObservedTimestamp, Body, BlockSequence) SELECT now64(9), now64(9), 'old', number FROM numbers(100)`,
+  );
+  expect(await migrate(started.client)).toEqual({ from: 4, to: newest });
+  const zstdBody = await makeBatch(started.directory, 0, 1000);
+  await started.client.insertBlocks({ columns: BATCH_COLUMNS, zstdBody, deduplicationToken: 'a' });
+  expect(
+    await started.client.query(
+      'SELECT Tenant AS tenant, TimestampOrigin AS origin, min(RecordOffset) AS least, max(RecordOffset) AS most, ' +
+        `count() AS count FROM ${LOG_TABLE} GROUP BY tenant, origin ORDER BY tenant`,
+    ),
+  ).toEqual([
+    { tenant: '', origin: 0, least: '0', most: '0', count: '100' },
+    { tenant: 'default', origin: 1, least: '0', most: `${999 * 120}`, count: '1000' },
+  ]);
+});
+
 test('on a cluster the same columns are replicated, with a distributed table before them', () => {
   const statements = MIGRATIONS.flatMap((migration) => migration.statements({ cluster: "main'" }));
   const [local, distributed, moved, ...later] = statements;
-  const [digests, agents] = [later.slice(0, 3), later.slice(3)];
+  const [digests, agents, origins] = [later.slice(0, 3), later.slice(3, 5), later.slice(5)];
   expect(digests.map((sql) => /^ALTER TABLE (\w+) ON CLUSTER 'main\\''/.exec(sql)?.[1])).toEqual([
     'otel_logs_local',
     'otel_logs',
     'sluice_moved_blocks',
   ]);
+  expect(
+    origins.map((sql) =>
+      /^ALTER TABLE (\w+) ON CLUSTER 'main\\'' ADD COLUMN IF NOT EXISTS (\w+)/.exec(sql)?.slice(1),
+    ),
+  ).toEqual(
+    ['RecordOffset', 'TimestampOrigin', 'Tenant'].flatMap((name) => [
+      ['otel_logs_local', name],
+      ['otel_logs', name],
+    ]),
+  );
+  // What keeps nothing compresses nothing.
+  for (const sql of origins) expect(sql.includes('CODEC')).toBe(sql.includes('otel_logs_local'));
   expect(agents).toHaveLength(2);
   for (const table of agents)
     expect(table).toMatch(

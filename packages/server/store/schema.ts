@@ -110,6 +110,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: 'create the table of moved blocks', statements: createMovedTable },
   { version: 3, name: 'tell blocks at one position apart by their digests', statements: addDigests },
   { version: 4, name: 'create the tables of who agents are', statements: createAgentTables },
+  { version: 5, name: 'say where records come from', statements: addOrigins },
 ];
 
 /** @returns the statements that create the table of applied migrations */
@@ -176,22 +177,36 @@ SETTINGS ${DURABILITY}`,
   ];
 }
 
+/** Adds a column to the log table, at its end. */
+function addLogColumn(
+  cluster: ClusterOptions | undefined,
+  name: string,
+  type: string,
+  codec: string,
+): string[] {
+  const add = (table: string, definition: string): string =>
+    `ALTER TABLE ${table}${onCluster(cluster)} ADD COLUMN IF NOT EXISTS ${name} ${definition}`;
+  if (cluster === undefined) return [add(LOG_TABLE, `${type} ${codec}`)];
+  // A distributed table keeps nothing itself, so its columns have no codecs.
+  return [add(LOCAL_LOG_TABLE, `${type} ${codec}`), add(LOG_TABLE, type)];
+}
+
 /** Rows from before have an empty digest: nobody knows it. */
 function addDigests(cluster: ClusterOptions | undefined): readonly string[] {
-  const tables = cluster === undefined ? [LOG_TABLE] : [LOCAL_LOG_TABLE, LOG_TABLE];
-  const column = (table: string): string =>
-    // A distributed table keeps nothing itself, so its columns have no codecs.
-    table === LOG_TABLE && cluster !== undefined
-      ? 'LowCardinality(String)'
-      : 'LowCardinality(String) CODEC(ZSTD(1))';
   return [
-    ...tables.map(
-      (table) =>
-        `ALTER TABLE ${table}${onCluster(cluster)} ADD COLUMN IF NOT EXISTS BlockDigest ${column(table)}`,
-    ),
+    ...addLogColumn(cluster, 'BlockDigest', 'LowCardinality(String)', 'CODEC(ZSTD(1))'),
     // Two contents at one position are two rows.
     `ALTER TABLE ${MOVED_TABLE}${onCluster(cluster)} ADD COLUMN IF NOT EXISTS BlockDigest String,
   MODIFY ORDER BY (AgentId, BlockEpoch, BlockSequence, ServerId, BlockDigest)`,
+  ];
+}
+
+/** Rows from before have 0, `unknown` (packages/block/timestamp-origin.ts) and the empty tenant, which is the only one. */
+function addOrigins(cluster: ClusterOptions | undefined): readonly string[] {
+  return [
+    ...addLogColumn(cluster, 'RecordOffset', 'UInt64', 'CODEC(Delta(8), ZSTD(1))'),
+    ...addLogColumn(cluster, 'TimestampOrigin', 'UInt8', 'CODEC(ZSTD(1))'),
+    ...addLogColumn(cluster, 'Tenant', 'LowCardinality(String)', 'CODEC(ZSTD(1))'),
   ];
 }
 
