@@ -88,10 +88,10 @@ test('a search finds the line and no other', async () => {
   await page.close();
 });
 
-test('the flow view shows both servers, their lanes and the notice to the second', async () => {
+test('the flow view shows both servers, their channels and the notice to the second', async () => {
   const { page, complaints } = await open('?view=flow');
   for (const name of ['s1', 's2']) await page.getByText(name, { exact: true }).first().waitFor();
-  for (const lane of ['s1/1', 's2/2']) await page.getByText(lane).first().waitFor();
+  for (const channel of ['s1/1', 's2/2']) await page.getByText(channel).first().waitFor();
   const status = await up.status();
   expect(status.violations).toBeGreaterThan(0);
   await page

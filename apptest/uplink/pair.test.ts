@@ -79,7 +79,7 @@ test('M10: S1{1,3} S2{2,4}: S2 has the notice when the first block on its channe
   await bothHold(1);
   // Neither was asked so lately that it must not be asked again: both are asked for the first block, in one step.
   await sleep(2 * MIN_REQUEST_INTERVAL_MS);
-  // Whichever answers first takes this one on its highest lane. Then there is room for a block on each of the other three.
+  // Whichever answers first takes this one on its highest channel. Then there is room for a block on each of the other three.
   uplink.blocksSealed([queue.seal(1000, 'urgent', quotaBytes)]);
   await bothHold(3 * mebibyte);
   uplink.blocksSealed(Array.from({ length: 3 }, () => queue.seal(1000, 'urgent', 3 * mebibyte)));

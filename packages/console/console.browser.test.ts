@@ -368,17 +368,14 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     complaints = complaints.filter(asked);
   });
 
-  it('shows the flow: lanes in one order, the use out of turn, and the notice', async () => {
+  it('shows the flow: channels in one order, the use out of turn, and the notice', async () => {
     const page = await open('?view=flow');
-    const lanes = page.locator('.channels li');
-    await lanes.first().waitFor();
-    expect(await lanes.locator('.priority').allInnerTexts()).toEqual(['1', '2', '3', '4']);
-    expect((await lanes.locator('.channel-name').allInnerTexts()).map((text) => text.slice(0, 2))).toEqual([
-      'S1',
-      'S2',
-      'S1',
-      'S2',
-    ]);
+    const channels = page.locator('.channels li');
+    await channels.first().waitFor();
+    expect(await channels.locator('.priority').allInnerTexts()).toEqual(['1', '2', '3', '4']);
+    expect((await channels.locator('.channel-name').allInnerTexts()).map((text) => text.slice(0, 2))).toEqual(
+      ['S1', 'S2', 'S1', 'S2'],
+    );
     const strip = await textOf(page.locator('.use-strip'));
     expect(strip.replace(/\s+/g, ' ')).toMatch(/S1\/1.*S2\/2.*notice to S2.*S1\/3/);
     expect(await textOf(page.locator('.notices'))).toContain('S1 leads with 1 and still held 3');

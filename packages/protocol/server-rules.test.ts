@@ -180,7 +180,7 @@ describe('U17 quota that lies unused while others wait', () => {
   const revoked = (effects: readonly ServerEffect[]): ServerEffect[] =>
     effects.filter(({ type }) => type === 'revoke');
 
-  test('U17 is asked back once, taken until the agent says what it sent, and then given to who waits', () => {
+  test('U17 is asked back once, taken until the agent says what it sent, and then granted to those that wait', () => {
     const { step, ask, place, effects } = contended(2);
     const { grantId, channel } = place;
     expect(revoked(effects)).toEqual([]);

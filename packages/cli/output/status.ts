@@ -9,8 +9,8 @@ import { printable, styled } from './terminal.ts';
 
 /** Uses of channels that the text shows; `--json` has all that are kept. */
 const SHOWN_USES = 12;
-/** Lanes of agents that a server shows; with thousands of agents the rest is only counted. */
-const SHOWN_LANES = 20;
+/** Channels of agents that a server shows; with thousands of agents the rest is only counted. */
+const SHOWN_CHANNELS = 20;
 
 /** @returns the status for people */
 export function statusLines(status: GetStatusResponse): string[] {
@@ -39,8 +39,11 @@ function searchLine(searches: SearchStatus): string {
 function serverLines(server: ServerStatus): string[] {
   const id = styled('bold', printable(server.serverId));
   const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}`];
-  const lanes = lanesOf(server);
-  for (const { agentId, priority, quotaBytes, usedBytes, grants, marks } of lanes.slice(0, SHOWN_LANES)) {
+  const channels = channelsOf(server);
+  for (const { agentId, priority, quotaBytes, usedBytes, grants, marks } of channels.slice(
+    0,
+    SHOWN_CHANNELS,
+  )) {
     const quota = `${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} used`;
     const spread = grants === 1 ? '' : ` in ${grants} grants`;
     const told = styled('yellow', [...marks].join(', '));
@@ -48,7 +51,8 @@ function serverLines(server: ServerStatus): string[] {
       `  priority ${String(priority).padEnd(3)} ${quota}${spread}  for ${printable(agentId)}  ${told}`.trimEnd(),
     );
   }
-  if (lanes.length > SHOWN_LANES) lines.push(`  and ${lanes.length - SHOWN_LANES} more (all with --json)`);
+  if (channels.length > SHOWN_CHANNELS)
+    lines.push(`  and ${channels.length - SHOWN_CHANNELS} more (all with --json)`);
   for (const notice of server.recentNotices.slice(-3)) {
     const outranking = (notice.notice?.outrankedBy ?? [])
       .map((other) => `${other.serverId} (holds ${other.heldPriorities.join(', ')})`)
@@ -71,7 +75,7 @@ function serverLines(server: ServerStatus): string[] {
 }
 
 /** The channels of one priority that one agent holds, over all its live grants. */
-interface LaneLine {
+interface ChannelLine {
   readonly agentId: string;
   readonly priority: number;
   quotaBytes: number;
@@ -80,23 +84,23 @@ interface LaneLine {
   readonly marks: Set<'stalled' | 'violating'>;
 }
 
-function lanesOf(server: ServerStatus): LaneLine[] {
-  const lanes = new Map<string, LaneLine>();
+function channelsOf(server: ServerStatus): ChannelLine[] {
+  const lines = new Map<string, ChannelLine>();
   for (const { agentId, channel } of server.channels) {
     if (channel === undefined) continue;
     const { priority } = channel;
     const key = `${priority} ${agentId}`;
-    const lane = lanes.get(key) ?? {
+    const line = lines.get(key) ?? {
       ...{ agentId, priority, quotaBytes: 0, usedBytes: 0, grants: 0, marks: new Set() },
     };
-    lane.quotaBytes += Number(channel.quotaBytes);
-    lane.usedBytes += Number(channel.usedBytes);
-    lane.grants += 1;
-    if (channel.stalled) lane.marks.add('stalled');
-    if (channel.violating) lane.marks.add('violating');
-    lanes.set(key, lane);
+    line.quotaBytes += Number(channel.quotaBytes);
+    line.usedBytes += Number(channel.usedBytes);
+    line.grants += 1;
+    if (channel.stalled) line.marks.add('stalled');
+    if (channel.violating) line.marks.add('violating');
+    lines.set(key, line);
   }
-  return [...lanes.values()].sort((a, b) => a.priority - b.priority);
+  return [...lines.values()].sort((a, b) => a.priority - b.priority);
 }
 
 function agentLines(agent: AgentStatus): string[] {

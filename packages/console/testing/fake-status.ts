@@ -1,5 +1,5 @@
 /**
- * A status with the situation that the flow view exists for: S1 holds lanes 1 and 3, S2 holds 2 and 4, so S2/2 is used
+ * A status with the situation that the flow view exists for: S1 holds channels 1 and 3, S2 holds 2 and 4, so S2/2 is used
  * out of turn and S2 is told. It moves with time, so that the page has something to animate.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';

@@ -25,7 +25,7 @@ export interface IngestOptions {
   readonly token?: string;
   readonly serverId: ServerId;
   readonly version: string;
-  /** Where this server is; agents that name another region get lower lanes. */
+  /** Where this server is; agents that name another region get lower priorities. */
   readonly region?: string;
   readonly journal: BlockJournal;
   readonly validate: ValidateBlock;

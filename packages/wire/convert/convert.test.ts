@@ -148,18 +148,18 @@ describe('what was written is read again, over the wire', () => {
 
 describe('hostile input is a protocol violation that names the field', () => {
   const grant = { grantId: 'g', requestId: 1n, lifetimeMs: 1n, channels: [] };
-  const lane = { channel: 1, priority: 1, quotaBytes: 10n, reservedForUrgentBytes: 0n };
+  const channel = { channel: 1, priority: 1, quotaBytes: 10n, reservedForUrgentBytes: 0n };
   test.each([
     [
       'too many channels',
-      { channels: Array.from({ length: 17 }, (_, index) => ({ ...lane, channel: index + 1 })) },
+      { channels: Array.from({ length: 17 }, (_, index) => ({ ...channel, channel: index + 1 })) },
     ],
-    ['the same channel twice', { channels: [lane, lane] }],
-    ['channel 0', { channels: [{ ...lane, channel: 0 }] }],
-    ['priority 0', { channels: [{ ...lane, priority: 0 }] }],
-    ['a priority too low', { channels: [{ ...lane, priority: MAX_PRIORITY + 1 }] }],
-    ['an unsafe quota', { channels: [{ ...lane, quotaBytes: 2n ** 53n }] }],
-    ['a reserve above the quota', { channels: [{ ...lane, reservedForUrgentBytes: 11n }] }],
+    ['the same channel twice', { channels: [channel, channel] }],
+    ['channel 0', { channels: [{ ...channel, channel: 0 }] }],
+    ['priority 0', { channels: [{ ...channel, priority: 0 }] }],
+    ['a priority too low', { channels: [{ ...channel, priority: MAX_PRIORITY + 1 }] }],
+    ['an unsafe quota', { channels: [{ ...channel, quotaBytes: 2n ** 53n }] }],
+    ['a reserve above the quota', { channels: [{ ...channel, reservedForUrgentBytes: 11n }] }],
     ['an endless lifetime', { lifetimeMs: 2n ** 40n }],
     ['no id', { grantId: '' }],
     ['request 0', { requestId: 0n }],

@@ -1,6 +1,6 @@
 /**
- * Where everything stands in the flow picture: one agent on the left, its lanes in the middle in the order of use,
- * servers on the right. Lines that cross are lanes out of turn: a contiguous order has none. Pure.
+ * Where everything stands in the flow picture: one agent on the left, its channels in the middle in the order of use,
+ * servers on the right. Lines that cross are channels out of turn: a contiguous order has none. Pure.
  */
 import type { FlowChannel, FlowServer } from './flow-model.ts';
 
@@ -11,9 +11,9 @@ interface Box {
   readonly height: number;
 }
 
-export interface LaneBox extends Box {
+export interface ChannelBox extends Box {
   readonly channel: FlowChannel;
-  /** Path from the agent to the lane, and from the lane to its server. */
+  /** Path from the agent to the channel, and from the channel to its server. */
   readonly pathIn: string;
   readonly pathOut: string;
 }
@@ -28,15 +28,15 @@ export interface FlowLayout {
   readonly width: number;
   readonly height: number;
   readonly agent: Box;
-  readonly lanes: readonly LaneBox[];
+  readonly channels: readonly ChannelBox[];
   readonly servers: readonly ServerBox[];
 }
 
-/** More lanes than this make a wall, not a picture; the list under it has them all. */
-export const MAX_LANES = 12;
+/** More channels than this make a wall, not a picture; the list under it has them all. */
+export const MAX_SHOWN_CHANNELS = 12;
 
-const LANE_HEIGHT = 38;
-const LANE_GAP = 10;
+const CHANNEL_HEIGHT = 38;
+const CHANNEL_GAP = 10;
 const NODE_HEIGHT = 58;
 const NODE_GAP = 14;
 const MARGIN = 4;
@@ -47,12 +47,12 @@ export function layoutFlow(
   servers: readonly FlowServer[],
   width: number,
 ): FlowLayout {
-  const shown = channels.slice(0, MAX_LANES);
-  const lanesHeight = stackHeight(shown.length, LANE_HEIGHT, LANE_GAP);
+  const shown = channels.slice(0, MAX_SHOWN_CHANNELS);
+  const channelsHeight = stackHeight(shown.length, CHANNEL_HEIGHT, CHANNEL_GAP);
   const serversHeight = stackHeight(servers.length, NODE_HEIGHT, NODE_GAP);
-  const height = Math.max(MIN_HEIGHT, lanesHeight, serversHeight) + 2 * MARGIN;
+  const height = Math.max(MIN_HEIGHT, channelsHeight, serversHeight) + 2 * MARGIN;
   const nodeWidth = Math.max(84, Math.min(190, width * 0.22));
-  const laneWidth = Math.max(96, Math.min(300, width * 0.32));
+  const channelWidth = Math.max(96, Math.min(300, width * 0.32));
   const agent: Box = { x: MARGIN, y: (height - NODE_HEIGHT) / 2, width: nodeWidth, height: NODE_HEIGHT };
   const serverBoxes = servers.map(
     (server, index): ServerBox => ({
@@ -64,31 +64,31 @@ export function layoutFlow(
       height: NODE_HEIGHT,
     }),
   );
-  const laneX = (width - laneWidth) / 2;
-  const lanes = shown.map((channel, index): LaneBox => {
-    const y = (height - lanesHeight) / 2 + index * (LANE_HEIGHT + LANE_GAP);
-    const middle = y + LANE_HEIGHT / 2;
+  const channelX = (width - channelWidth) / 2;
+  const channelBoxes = shown.map((channel, index): ChannelBox => {
+    const y = (height - channelsHeight) / 2 + index * (CHANNEL_HEIGHT + CHANNEL_GAP);
+    const middle = y + CHANNEL_HEIGHT / 2;
     const target = serverBoxes.find((box) => box.server.id === channel.serverId);
     const ofServer = shown.filter((other) => other.serverId === channel.serverId);
     return {
       channel,
-      x: laneX,
+      x: channelX,
       y,
-      width: laneWidth,
-      height: LANE_HEIGHT,
-      pathIn: curve(agent.x + agent.width, portY(agent, index, shown.length), laneX, middle),
+      width: channelWidth,
+      height: CHANNEL_HEIGHT,
+      pathIn: curve(agent.x + agent.width, portY(agent, index, shown.length), channelX, middle),
       pathOut:
         target === undefined
           ? ''
           : curve(
-              laneX + laneWidth,
+              channelX + channelWidth,
               middle,
               target.x,
               portY(target, ofServer.indexOf(channel), ofServer.length),
             ),
     };
   });
-  return { width, height, agent, lanes, servers: serverBoxes };
+  return { width, height, agent, channels: channelBoxes, servers: serverBoxes };
 }
 
 function stackHeight(count: number, height: number, gap: number): number {

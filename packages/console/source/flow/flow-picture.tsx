@@ -1,13 +1,13 @@
-/** The picture: agent, lanes in priority order, servers. Said in words for those who cannot see it. */
+/** The picture: agent, channels in priority order, servers. Said in words for those who cannot see it. */
 import { useEffect, useRef, useState } from 'react';
 import { formatBytes } from '../format/format.ts';
 import { type Dictionary, useWords } from '../i18n/language.ts';
-import { type LaneBox, layoutFlow, type ServerBox } from './flow-layout.ts';
+import { type ChannelBox, layoutFlow, type ServerBox } from './flow-layout.ts';
 import type { FlowAgent, FlowChannel, FlowServer } from './flow-model.ts';
 import { serverColorClass } from './server-color.ts';
 
-/** Below this a lane has room for its number and its bar only. */
-const NARROW_LANE_PIXELS = 150;
+/** Below this a channel has room for its number and its bar only. */
+const NARROW_CHANNEL_PIXELS = 150;
 /** About what a character takes, to cut names that do not fit. */
 const TITLE_PIXELS_PER_CHARACTER = 8;
 const DETAIL_PIXELS_PER_CHARACTER = 6;
@@ -40,7 +40,7 @@ export function FlowPicture({ agent, channels, servers }: FlowPictureProperties)
           width={layout.width}
           height={layout.height}
         >
-          {layout.lanes.map(({ channel, pathIn, pathOut }) => (
+          {layout.channels.map(({ channel, pathIn, pathOut }) => (
             <g
               key={channel.key}
               className={`flow-lines ${colorOf(channel.serverId)}`}
@@ -70,8 +70,8 @@ export function FlowPicture({ agent, channels, servers }: FlowPictureProperties)
               detail={agent === undefined ? '' : formatBytes(waitingBytes(agent))}
             />
           </g>
-          {layout.lanes.map((lane) => (
-            <Lane key={lane.channel.key} lane={lane} color={colorOf(lane.channel.serverId)} />
+          {layout.channels.map((box) => (
+            <Channel key={box.channel.key} box={box} color={colorOf(box.channel.serverId)} />
           ))}
           {layout.servers.map((box) => (
             <ServerNode key={box.server.id} box={box} />
@@ -83,36 +83,43 @@ export function FlowPicture({ agent, channels, servers }: FlowPictureProperties)
   );
 }
 
-function Lane({ lane, color }: { readonly lane: LaneBox; readonly color: string }): React.JSX.Element {
+function Channel({ box, color }: { readonly box: ChannelBox; readonly color: string }): React.JSX.Element {
   const words = useWords();
-  const { channel, x, y, width, height } = lane;
-  const wide = width >= NARROW_LANE_PIXELS;
+  const { channel, x, y, width, height } = box;
+  const wide = width >= NARROW_CHANNEL_PIXELS;
   return (
-    <g className={`flow-lane ${color}`} data-violating={channel.violating} data-stalled={channel.stalled}>
-      <rect className="lane-back" x={x} y={y} width={width} height={height} rx="8" />
+    <g className={`flow-channel ${color}`} data-violating={channel.violating} data-stalled={channel.stalled}>
+      <rect className="flow-channel-back" x={x} y={y} width={width} height={height} rx="8" />
       <rect
-        className="lane-fill"
+        className="flow-channel-fill"
         x={x + 38}
         y={y + height - 10}
         width={Math.max(0, (width - 48) * channel.usedShare)}
         height="4"
         rx="2"
       />
-      <rect className="lane-track" x={x + 38} y={y + height - 10} width={width - 48} height="4" rx="2" />
+      <rect
+        className="flow-channel-track"
+        x={x + 38}
+        y={y + height - 10}
+        width={width - 48}
+        height="4"
+        rx="2"
+      />
       <circle cx={x + 20} cy={y + height / 2} r="12" />
-      <text className="lane-priority" x={x + 20} y={y + height / 2 + 4.5}>
+      <text className="flow-channel-priority" x={x + 20} y={y + height / 2 + 4.5}>
         {channel.priority}
       </text>
-      <text className="lane-name" x={x + 38} y={y + 19}>
+      <text className="flow-channel-name" x={x + 38} y={y + 19}>
         {wide ? `${channel.serverId}/${channel.priority}` : channel.serverId}
       </text>
       {wide && (
-        <text className="lane-quota" x={x + width - 10} y={y + 19}>
+        <text className="flow-channel-quota" x={x + width - 10} y={y + 19}>
           {channel.violating ? words.violating : `${Math.round(channel.usedShare * 100)} %`}
         </text>
       )}
       {!wide && channel.violating && (
-        <text className="lane-quota" x={x + width - 10} y={y + 19}>
+        <text className="flow-channel-quota" x={x + width - 10} y={y + 19}>
           !
         </text>
       )}
@@ -165,9 +172,9 @@ function waitingBytes(agent: FlowAgent): bigint {
 
 function inWords(agent: FlowAgent | undefined, channels: readonly FlowChannel[], words: Dictionary): string {
   if (channels.length === 0) return words.noChannels;
-  const lanes = channels.map(
+  const told = channels.map(
     (channel) =>
       `${channel.priority}: ${channel.serverId}, ${Math.round(channel.usedShare * 100)} %${channel.violating ? `, ${words.violating}` : ''}${channel.stalled ? `, ${words.stalled}` : ''}`,
   );
-  return `${agent?.id ?? ''}: ${lanes.join('; ')}`;
+  return `${agent?.id ?? ''}: ${told.join('; ')}`;
 }

@@ -3,7 +3,7 @@ import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { describe, expect, it } from 'vitest';
 import { makeStatus } from '../../testing/fake-status.ts';
 import { collectNotices, orderOfUse } from './flow-history.ts';
-import { layoutFlow, MAX_LANES } from './flow-layout.ts';
+import { layoutFlow, MAX_SHOWN_CHANNELS } from './flow-layout.ts';
 import { toFlowModel } from './flow-model.ts';
 
 const NOW_MS = 1_780_000_017_000;
@@ -136,23 +136,23 @@ describe('flow layout', () => {
 
   it.each([340, 700, 1240])('keeps everything inside and apart at %i pixels', (width) => {
     const layout = layoutFlow(model.channels, model.servers, width);
-    for (const box of [layout.agent, ...layout.lanes, ...layout.servers]) {
+    for (const box of [layout.agent, ...layout.channels, ...layout.servers]) {
       expect(box.x).toBeGreaterThanOrEqual(0);
       expect(box.x + box.width).toBeLessThanOrEqual(width);
       expect(box.y).toBeGreaterThanOrEqual(0);
       expect(box.y + box.height).toBeLessThanOrEqual(layout.height);
     }
-    const lane = layout.lanes[0];
-    expect(layout.agent.x + layout.agent.width).toBeLessThan(lane?.x ?? 0);
-    expect((lane?.x ?? 0) + (lane?.width ?? 0)).toBeLessThan(layout.servers[0]?.x ?? 0);
-    const tops = layout.lanes.map((each) => each.y);
+    const box = layout.channels[0];
+    expect(layout.agent.x + layout.agent.width).toBeLessThan(box?.x ?? 0);
+    expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThan(layout.servers[0]?.x ?? 0);
+    const tops = layout.channels.map((each) => each.y);
     expect(tops).toEqual([...tops].sort((a, b) => a - b));
   });
 
-  it('bounds the number of lanes', () => {
+  it('bounds the number of channels', () => {
     const [first] = model.channels;
     if (first === undefined) throw new Error('the fake status has channels');
     const many = Array.from({ length: 100 }, (_, index) => ({ ...first, key: String(index) }));
-    expect(layoutFlow(many, model.servers, 800).lanes).toHaveLength(MAX_LANES);
+    expect(layoutFlow(many, model.servers, 800).channels).toHaveLength(MAX_SHOWN_CHANNELS);
   });
 });

@@ -1,4 +1,4 @@
-/** Priority violation notices, newest first: who was told, about which lane, and who outranks. */
+/** Priority violation notices, newest first: who was told, about which channel, and who outranks. */
 import { formatTime } from '../format/format.ts';
 import { useWords } from '../i18n/language.ts';
 import { msToNanos } from '../time/time-range.ts';
