@@ -12,6 +12,7 @@ import { completeBlock } from '@sluice/block/completion';
 import { withDigest } from '@sluice/block/digest';
 import { checkBlock } from '@sluice/block/validator';
 import { DAMAGE_SEEDS, damageFile } from '@sluice/durable/damage-fixture';
+import { timeMs } from '@sluice/protocol/brand';
 import { type BlockHeader, blockKey, type ServerId } from '@sluice/protocol/model';
 import { Recorder } from '@sluice/record/recorder';
 import { startIngest } from '@sluice/server/ingest/ingest';
@@ -78,7 +79,7 @@ async function fillJournal(): Promise<void> {
   const journal = await Journal.open({ directory: soundJournal });
   let count = 0;
   for (const { header, payload } of written.values()) {
-    await journal.append({ header, payload, priority: 1, receivedMs: Date.now() });
+    await journal.append({ header, payload, priority: 1, receivedMs: timeMs(Date.now()) });
     count += 1;
     if (count % 20 === 0) await journal.createBatch(2, SERVER_ID, [...journal.waitingBlocks(2)].slice(0, 5));
     if (count === CUTS) copyFileSync(path.join(soundJournal, 'journal.lmdb'), earlier.journal);

@@ -6,6 +6,7 @@ import { DurableQueue } from '@sluice/agent/queue/queue';
 import { BlockBuilder, compressBlock } from '@sluice/block/builder';
 import { withDigest } from '@sluice/block/digest';
 import { RecordFields } from '@sluice/block/record';
+import { timeMs } from '@sluice/protocol/brand';
 import type { AgentId, BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -87,7 +88,7 @@ test("a block that the store refuses lies aside in a server's journal until it i
     header: withDigest(header, cut),
     payload: cut,
     priority: 1,
-    receivedMs: Date.now(),
+    receivedMs: timeMs(Date.now()),
   });
   await journal.close();
 

@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockBuilder, compressBlock } from '@sluice/block/builder';
 import { withDigest } from '@sluice/block/digest';
 import { RecordFields } from '@sluice/block/record';
+import { timeMs } from '@sluice/protocol/brand';
 import { type AgentId, type BlockHeader, URGENCY_CLASSES, type UrgencyClass } from '@sluice/protocol/model';
 import { Journal } from '@sluice/server/journal/journal';
 import { type Loader, startLoader } from '@sluice/server/loader/loader';
@@ -186,7 +187,12 @@ class RunningServer {
     const header = withDigest(draft, variant.payload);
     const receivedMs = performance.now();
     this.#receivedMs.set(sequence, receivedMs);
-    await this.#journal.append({ header, payload: variant.payload, priority: 1, receivedMs: Date.now() });
+    await this.#journal.append({
+      header,
+      payload: variant.payload,
+      priority: 1,
+      receivedMs: timeMs(Date.now()),
+    });
     this.#times.get(urgency)?.durableMs.push(performance.now() - receivedMs);
   }
 }

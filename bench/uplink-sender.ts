@@ -6,7 +6,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BlockQueue, WaitingBlock } from '@sluice/agent/uplink/block-queue';
+import type { QueuedBlock } from '@sluice/agent/queue/queued-block';
+import type { BlockQueue } from '@sluice/agent/uplink/block-queue';
 import { startUplink } from '@sluice/agent/uplink/uplink';
 import { type DraftHeader, withDigest } from '@sluice/block/digest';
 import type { AgentId, BlockId, TimeMs } from '@sluice/protocol/model';
@@ -119,7 +120,7 @@ class BenchQueue implements BlockQueue {
     this.#answered = answered;
   }
 
-  blocks(): WaitingBlock[] {
+  blocks(): QueuedBlock[] {
     return [];
   }
 

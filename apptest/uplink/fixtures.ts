@@ -3,16 +3,18 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BlockQueue, WaitingBlock } from '@sluice/agent/uplink/block-queue';
+import type { QueuedBlock } from '@sluice/agent/queue/queued-block';
+import type { BlockQueue } from '@sluice/agent/uplink/block-queue';
 import type { Uplink, UplinkOptions } from '@sluice/agent/uplink/uplink';
 import { startUplink } from '@sluice/agent/uplink/uplink';
 import { withDigest } from '@sluice/block/digest';
 import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
-import type { ArrivedBlock, BlockJournal } from '@sluice/server/ingest/block-journal';
+import type { BlockJournal } from '@sluice/server/ingest/block-journal';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { startIngest } from '@sluice/server/ingest/ingest';
 import type { IngestOptions } from '@sluice/server/ingest/ingest-options';
+import type { AcceptedBlock } from '@sluice/server/journal/accepted-block';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 
@@ -65,7 +67,7 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
     return header;
   }
 
-  blocks(): WaitingBlock[] {
+  blocks(): QueuedBlock[] {
     return [...this.headers.values()].map((header) => {
       const inDoubtAt = this.sent.get(header.id.sequence);
       return inDoubtAt === undefined ? { header } : { header, inDoubtAt };
@@ -99,7 +101,7 @@ export class MemoryQueue extends EventEmitter implements BlockQueue {
 export class MemoryJournal extends EventEmitter implements BlockJournal {
   maxRawBytes: number = 256 * 1024 * 1024;
   roomBytes: number = this.maxRawBytes;
-  readonly blocks: ArrivedBlock[] = [];
+  readonly blocks: AcceptedBlock[] = [];
   readonly known: Set<string> = new Set();
   /** Priorities of all appends asked for, in their order. */
   readonly priorities: number[] = [];
@@ -118,7 +120,7 @@ export class MemoryJournal extends EventEmitter implements BlockJournal {
     return this.priorities.length;
   }
 
-  async append(block: ArrivedBlock): Promise<void> {
+  async append(block: AcceptedBlock): Promise<void> {
     this.priorities.push(block.priority);
     this.roomBytes -= block.header.rawBytes;
     this.emit('room');

@@ -22,6 +22,7 @@ import type { CheckpointChange } from '@sluice/source/checkpoint-change';
 import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
 import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
 import { QueueMarkKeeper } from './queue-mark-keeper.ts';
+import type { QueuedBlock } from './queued-block.ts';
 import { type SetAsideBlock, SetAsideShelf } from './set-aside-shelf.ts';
 import { loadHeader, parseServerId, parseStoredHeader, storeHeader } from './stored.ts';
 
@@ -46,13 +47,6 @@ export interface NewBlock {
   readonly header: BlockHeader;
   /** The block's zstd frame. */
   readonly payload: Uint8Array;
-}
-
-/** A block found in the queue. */
-export interface QueuedBlock {
-  readonly header: BlockHeader;
-  /** The server at which it may already be durable. */
-  readonly inDoubtAt?: ServerId;
 }
 
 /** What of the queue a person should know. */

@@ -3,14 +3,8 @@
  */
 
 import type { BlockFormat } from '@sluice/block/formats';
-import type { AgentId, BlockHeader, BlockId, ServerId } from '@sluice/protocol/model';
-
-/** A block that the queue held when the agent started. */
-export interface WaitingBlock {
-  readonly header: BlockHeader;
-  /** The server that may already have it durable: it was sent there, and no answer was made durable here. */
-  readonly inDoubtAt?: ServerId;
-}
+import type { AgentId, BlockId, ServerId } from '@sluice/protocol/model';
+import type { QueuedBlock } from '../queue/queued-block.ts';
 
 /** Durable store of sealed blocks, asked by the uplink alone once the agent runs. */
 export interface BlockQueue {
@@ -28,7 +22,7 @@ export interface BlockQueue {
    */
   readonly nextSequence?: number;
   /** What waits, oldest first. */
-  blocks(): Iterable<WaitingBlock>;
+  blocks(): Iterable<QueuedBlock>;
   /** The block's compressed payload; undefined when the queue does not hold it. The bytes are not changed later. */
   readPayload(id: BlockId): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /**

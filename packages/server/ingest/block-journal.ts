@@ -4,26 +4,13 @@
  */
 
 import type { ExpectedBlock } from '@sluice/block/validator';
-import type { AgentId, BlockHeader, BlockId, ServerId, TimeMs } from '@sluice/protocol/model';
-
-/** A validated block on its way to the disk. */
-export interface ArrivedBlock {
-  readonly header: BlockHeader;
-  /** The compressed payload. Not changed later by anyone. */
-  readonly payload: Uint8Array;
-  /** Priority of the channel that it came on. */
-  readonly priority: number;
-  readonly receivedMs: TimeMs;
-  /** It may be durable at this other server too (U14). */
-  readonly inDoubtAt?: ServerId;
-  /** The agent had sealed all lower sequences before this connection; 0 when it does not say. */
-  readonly sealedBefore: number;
-}
+import type { AgentId, BlockId } from '@sluice/protocol/model';
+import type { AcceptedBlock } from '../journal/accepted-block.ts';
 
 /** Durable store of blocks that were taken. */
 export interface BlockJournal {
   /** Resolves when the block would survive a power cut; rejects when it was not taken (then it may be sent again). */
-  append(block: ArrivedBlock): Promise<void>;
+  append(block: AcceptedBlock): Promise<void>;
   /** True when this very block was taken, in this life or an earlier one, whether or not it is loaded already. */
   knows(id: BlockId): boolean;
   /** The agent holds no block of the epoch with a smaller sequence: what is remembered of them may go. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { withDigest } from '@sluice/block/digest';
 import { PRIVATE_DIRECTORY_MODE } from '@sluice/host/private-directory';
 import type { AgentId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
-import type { AcceptedBlock } from './journal.ts';
+import type { AcceptedBlock } from './accepted-block.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 
 export interface BlockShape {
@@ -34,7 +34,7 @@ export function acceptedBlock(shape: BlockShape): AcceptedBlock {
     header: withDigest(draft, payload),
     payload,
     priority: 1,
-    receivedMs: Date.now(),
+    receivedMs: Date.now() as TimeMs,
   };
 }
 

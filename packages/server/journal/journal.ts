@@ -24,6 +24,7 @@ import { DiskSpace } from '@sluice/durable/disk-space';
 import type { Loss, LossTotals } from '@sluice/durable/durable-mark';
 import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import { type AgentId, type BlockHeader, type BlockId, blockKey, urgencyRank } from '@sluice/protocol/model';
+import type { AcceptedBlock } from './accepted-block.ts';
 import { ConflictBook, type ConflictCounts } from './conflict-book.ts';
 import { GroupCommit } from './group-commit.ts';
 import { costOf, HeldBlocks, type HeldOfAgent, type LaneStatistics } from './held-blocks.ts';
@@ -60,20 +61,6 @@ export interface JournalOptions {
   readonly maxRawBytes?: number;
   /** How many chunks of known blocks are kept; default in known-blocks.ts. */
   readonly maxKnownChunks?: number;
-}
-
-/** A validated block as it arrived. `payload` must not change until `append` has settled. */
-export interface AcceptedBlock {
-  readonly header: BlockHeader;
-  /** One zstd frame, stored verbatim. */
-  readonly payload: Uint8Array;
-  /** Priority of the channel on which it came. */
-  readonly priority: number;
-  readonly receivedMs: number;
-  /** It may be durable at this other server too (U14). */
-  readonly inDoubtAt?: string;
-  /** The agent had sealed all lower sequences before this connection. Left out: it does not say. */
-  readonly sealedBefore?: number;
 }
 
 export interface JournalStatistics {

@@ -1,5 +1,6 @@
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
+import { server as serverId } from '@sluice/protocol/machine-fixture';
 import type { UrgencyClass } from '@sluice/protocol/model';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../journal/journal.ts';
@@ -333,7 +334,7 @@ it('U14: loads what comes while a moved block is found in the store and forgotte
     if (state === 'settled') appended ??= journal.append(acceptedBlock({ sequence: 2 }));
   };
   const loader = start({ journal, store, asks: true, moved });
-  await journal.append({ ...acceptedBlock({ sequence: 1 }), inDoubtAt: 's2' });
+  await journal.append({ ...acceptedBlock({ sequence: 1 }), inDoubtAt: serverId('s2') });
   while (appended === undefined) await new Promise(setImmediate);
   await appended;
   await drained(journal);
@@ -417,7 +418,8 @@ describe('loader, crash points', () => {
     const survivor = await Journal.open({ directory: second.path });
     const loader = start({ journal: survivor, store, asks: true });
     store.put('agent/6', 's2');
-    for (const sequence of [6, 7]) await survivor.append({ ...acceptedBlock({ sequence }), inDoubtAt: 's2' });
+    for (const sequence of [6, 7])
+      await survivor.append({ ...acceptedBlock({ sequence }), inDoubtAt: serverId('s2') });
     await drained(survivor);
     await loader.stop();
     await survivor.close();

@@ -1,9 +1,11 @@
 /** U14: a block that came to several servers is shown at most once at any moment, and once, stored once, in the end. */
 import { join } from 'node:path';
+import { server as serverId } from '@sluice/protocol/machine-fixture';
 import { blockKey } from '@sluice/protocol/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AcceptedBlock, Journal } from '../journal/journal.ts';
+import type { AcceptedBlock } from '../journal/accepted-block.ts';
+import { Journal } from '../journal/journal.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from '../journal/journal-fixture.ts';
 import type { Lane } from '../journal/journal-records.ts';
 import type { MovedCopy } from '../store/moved-copies.ts';
@@ -226,7 +228,7 @@ it('U14 over several servers, crashes, lost answers and reconcilers, each block 
             const first = firstAt.get(sequence) ?? server;
             firstAt.set(sequence, first);
             const block = acceptedBlock({ sequence });
-            const sent = first === server ? block : { ...block, inDoubtAt: first };
+            const sent = first === server ? block : { ...block, inDoubtAt: serverId(first) };
             servers.send(server, sent, () => acknowledged.add(sequence));
           } else if (current.type === 'turns') {
             for (let turn = 0; turn < current.turns; turn += 1) await new Promise(setImmediate);
@@ -268,7 +270,7 @@ it('U25 a marked block that its server loaded and forgot hides no copy, and is c
   const watch = (): void => {
     leastShown = Math.min(leastShown, servers.moved.shown(id));
   };
-  await journal.append({ ...block, inDoubtAt: 's2' });
+  await journal.append({ ...block, inDoubtAt: serverId('s2') });
   while (journal.roomBytes < journal.maxRawBytes) {
     watch();
     await new Promise(setImmediate);

@@ -4,11 +4,13 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { BlockBuilder, compressBlock } from '@sluice/block/builder';
 import { withDigest } from '@sluice/block/digest';
 import { RecordFields } from '@sluice/block/record';
+import { timeMs } from '@sluice/protocol/brand';
 import { type AgentId, blockKey, type ServerId, type UrgencyClass } from '@sluice/protocol/model';
 import { superviseStore } from '@sluice/store/supervisor';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { type AcceptedBlock, Journal } from '../journal/journal.ts';
+import type { AcceptedBlock } from '../journal/accepted-block.ts';
+import { Journal } from '../journal/journal.ts';
 import { temporaryDirectory } from '../journal/journal-fixture.ts';
 import { migrate } from '../store/migrate.ts';
 import { createStoreClient } from '../store/store-client.ts';
@@ -32,7 +34,7 @@ async function realBlock(sequence: number, urgency: UrgencyClass): Promise<Accep
   }
   const sealed = builder.seal({ agentId: 'agent' as AgentId, epoch: 3, sequence });
   const payload = await compressBlock(sealed);
-  return { header: withDigest(sealed.header, payload), payload, priority: 2, receivedMs: Date.now() };
+  return { header: withDigest(sealed.header, payload), payload, priority: 2, receivedMs: timeMs(Date.now()) };
 }
 
 /** A block whose description of a column is no description: the engine answers with a syntax error, not with one of the data. */
