@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Doorkeeper } from './access/doorkeeper.ts';
 import { type Api, startApi } from './api/api.ts';
 import { MAX_REQUEST_BYTES } from './api/limits.ts';
 import { type Listener, startListener } from './ingest/listener.ts';
@@ -44,6 +45,7 @@ beforeAll(async () => {
     port: 0,
     maxConnections: 100,
     logger,
+    doorkeeper: new Doorkeeper(undefined),
     routes: (router) =>
       router.service(UplinkService, {
         async *control(requests) {

@@ -15,7 +15,7 @@ import type { ServerId } from '@sluice/protocol/model';
 import { checkStoreExposure } from '@sluice/store/listen';
 import { heavyShareOf } from '@sluice/store/search-share';
 import { type SupervisedStore, superviseStore } from '@sluice/store/supervisor';
-import { checkExposure } from './access.ts';
+import { checkExposure } from './access/exposure.ts';
 import { startApi } from './api/api.ts';
 import { healthFacts, REFUSED_WINDOW_MS, searchFacts } from './health/gather-facts.ts';
 import { HealthWatch, LOOK_INTERVAL_MS } from './health/health-watch.ts';

@@ -138,6 +138,12 @@ describe('on a port of loopback', () => {
       const answer = await askStore(directory, { body: 'SELECT 1', parameters });
       expect([name, answer.headers['x-clickhouse-exception-code']]).toEqual([name, '115']);
     }
+    // Who says that it only reads may not write, whatever else it says.
+    const reading = { parameters: { readonly: '1' }, write: true };
+    expect(
+      (await askStore(directory, { body: create, ...reading })).headers['x-clickhouse-exception-code'],
+    ).toBe('164');
+    expect(await textOf(directory, 'SELECT 1', reading)).toBe('1\n');
     const system = await askStore(directory, { body: 'SELECT 1', parameters: { database: 'system' } });
     expect(system.status).toBe(403);
     const template = await askStore(directory, {

@@ -43,8 +43,8 @@ export interface StoreServerOptions {
   readonly tls: StoreTls | undefined;
   /** Where bodies of inserts lie while the engine reads them. */
   readonly incomingDirectory: string;
-  /** Told of each failed request that was the store's fault. */
-  readonly onFailure: (error: EngineError) => void;
+  /** Told of each failed request that was the store's fault, and whose it was as far as is known. */
+  readonly onFailure: (error: EngineError, asker: string | undefined) => void;
 }
 
 /** PEM texts. */
@@ -76,7 +76,7 @@ export function createStoreServer(options: StoreServerOptions): Server {
   const handler = new StoreHandler(options, queryTurns, insertTurns, new SearchShare());
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     handler.handle(request, response).catch((error: unknown) => {
-      options.onFailure(EngineError.from(error));
+      options.onFailure(EngineError.from(error), undefined);
       response.destroy();
     });
   };
@@ -124,15 +124,16 @@ class StoreHandler {
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
+    let asker: string | undefined;
     try {
-      const credentials = this.options.credentials(endpoint);
-      if (credentials !== undefined) authenticate(request, credentials);
-      const read = readRequest(request, url, this.options.rules);
+      const principal = authenticate(request, this.options.credentials(endpoint));
+      const read = readRequest(request, url, this.options.rules, principal);
+      asker = read.asker ?? principal.name;
       if (request.method === 'GET' && read.urlQuery === '') answerText(response, 200, 'Ok.\n');
       else await this.answer(request, response, read, gone.signal);
     } catch (error) {
       const failure = EngineError.from(error);
-      if (statusOf(failure.exceptionCode) === 500) this.options.onFailure(failure);
+      if (statusOf(failure.exceptionCode) === 500) this.options.onFailure(failure, asker);
       answerFailure(request, response, failure);
     }
   }
@@ -172,8 +173,8 @@ class StoreHandler {
     };
     const isInsert = statement.kind === 'insert';
     const release =
-      read.search !== undefined && !isInsert
-        ? await this.searchShare.take(read.search, signal)
+      read.turn?.kind === 'search' && !isInsert
+        ? await this.searchShare.take(read.turn, signal)
         : await (isInsert ? this.insertTurns : this.queryTurns).take(signal);
     try {
       if (job.streams) await this.streamResult(response, job);
@@ -193,7 +194,7 @@ class StoreHandler {
     const spooled = await spool(request, this.options.incomingDirectory, read.bodyCompression);
     let release: (() => void) | undefined;
     try {
-      release = await this.insertTurns.take(signal, read.priority);
+      release = await this.insertTurns.take(signal, read.turn?.kind === 'insert' ? read.turn.priority : 0);
       const sql = withInfile(read.urlQuery, statement, spooled.path, spooled.compression);
       const query = this.queryOf(read, sql, read.defaultFormat, statement, signal);
       await this.wholeResult(
@@ -224,7 +225,9 @@ class StoreHandler {
         ['max_execution_time', String(seconds)],
         ...read.settings,
         // An estimate reads indexes only: heavy ones need not stand still for it.
-        ...(read.search !== undefined && statement.kind === 'select' ? ENGINE_ORDER[read.search.weight] : []),
+        ...(read.turn?.kind === 'search' && statement.kind === 'select'
+          ? ENGINE_ORDER[read.turn.weight]
+          : []),
       ]),
       parameters: read.parameters,
       readonly: statement.kind === 'select' || statement.kind === 'explain',

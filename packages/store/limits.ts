@@ -18,7 +18,7 @@ export const MAX_CONCURRENT_SEARCHES = 8;
 export const MAX_CONCURRENT_QUERIES = 8;
 /** Inserts that run at once, counted apart from queries, so that a flood of questions never holds up the logs. */
 export const MAX_CONCURRENT_INSERTS = 2;
-/** Inserts of high priority (header `X-Sluice-Priority`, 1 or 2) that run beside those: errors never wait for a flood. */
+/** Inserts of high priority (turn-claim.ts, 1 or 2) that run beside those: errors never wait for a flood. */
 export const EXPRESS_INSERTS = 1;
 /** Requests that wait for their turn, per kind; further ones get TOO_MANY_SIMULTANEOUS_QUERIES. */
 export const MAX_WAITING_REQUESTS = 128;

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { MAX_CONCURRENT_SEARCHES, MAX_WAIT_MS } from './limits.ts';
+import type { SearchClaim } from './turn-claim.ts';
 import { Turns } from './turns.ts';
 
 /** Light queries that run at once, of all servers together: a light one takes a fraction of a second. */
@@ -28,7 +29,7 @@ export function heavyShareOf(cores: number): { readonly turns: number; readonly 
  * before each piece of its data, so that a flood of light ones slows it and does not stop it. Inserts take no part.
  */
 const MAX_STANDSTILL_MS = 50;
-export const ENGINE_ORDER: Readonly<Record<SearchMark['weight'], ReadonlyMap<string, string>>> = {
+export const ENGINE_ORDER: Readonly<Record<SearchClaim['weight'], ReadonlyMap<string, string>>> = {
   light: new Map([['priority', '1']]),
   heavy: new Map([
     ['priority', '2'],
@@ -36,29 +37,8 @@ export const ENGINE_ORDER: Readonly<Record<SearchMark['weight'], ReadonlyMap<str
   ]),
 };
 
-/** What a query says about the search that it belongs to. */
-export interface SearchMark {
-  readonly weight: 'light' | 'heavy';
-  /** It waits no longer for its turn. */
-  readonly waitMs: number;
-}
-
-/**
- * @param weight text of the header `X-Sluice-Search`
- * @param waitMs text of the header `X-Sluice-Search-Wait-Ms`
- * @returns undefined for a query of no search
- */
-export function readSearchMark(
-  weight: string | undefined,
-  waitMs: string | undefined,
-): SearchMark | undefined {
-  if (weight !== 'light' && weight !== 'heavy') return undefined;
-  const asked = waitMs !== undefined && /^\d{1,9}$/.test(waitMs) ? Number(waitMs) : MAX_WAIT_MS;
-  return { weight, waitMs: Math.min(asked, MAX_WAIT_MS) };
-}
-
 export class SearchShare {
-  readonly #turns: Readonly<Record<SearchMark['weight'], Turns>>;
+  readonly #turns: Readonly<Record<SearchClaim['weight'], Turns>>;
 
   constructor(cores: number = availableParallelism()) {
     const bounds = { maxWaiting: MAX_WAITING_SEARCHES, maxWaitMs: MAX_WAIT_MS };
@@ -69,7 +49,7 @@ export class SearchShare {
   }
 
   /** Waits for a turn. @returns a function that gives it back. @throws EngineError 202 or 394, as Turns.take() does */
-  async take(mark: SearchMark, signal: AbortSignal): Promise<() => void> {
-    return await this.#turns[mark.weight].take(signal, 0, mark.waitMs);
+  async take(claim: SearchClaim, signal: AbortSignal): Promise<() => void> {
+    return await this.#turns[claim.weight].take(signal, 0, claim.waitMs);
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The tokens of the SQL that the store takes: few, and each with one reading only. What has another form (quoted names,
- * heredocs, comments but one kind, escapes that are not needed, letters outside of ASCII that are not in a string) is
+ * heredocs, comments, escapes that are not needed, letters outside of ASCII that are not in a string) is
  * refused, not interpreted: nothing that the engine's own lexer might see otherwise gets past this one.
  *
- * Invariant: the tokens are the whole text, in order, with nothing between them but spaces and plain comments.
+ * Invariant: the tokens are the whole text, in order, with nothing between them but spaces.
  */
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 
@@ -11,8 +11,6 @@ export type TokenKind = 'word' | 'number' | 'string' | 'symbol' | 'end';
 
 /** Tab, line feed, carriage return, space; other white space is refused. */
 const SPACE = /[\t\n\r ]+/y;
-/** The one kind of comment: letters, digits and spaces, so that it holds nothing to interpret. */
-const COMMENT = /\/\*[A-Za-z0-9 ]*\*\//y;
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 /** Not followed by a letter: `0x1F` and `1_000` are refused. */
 const NUMBER = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.])/y;
@@ -27,7 +25,7 @@ const QUOTE = "'";
 const PLAIN = /[^'\\\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]{1,4096}/y;
 /** Of backslash and quote, of control characters by letter, and of bytes by number. */
 const ESCAPE = /\\(?:[\\'nrt]|x[0-9a-fA-F]{2})/y;
-/** `--` begins a comment of the engine, and is refused by the look at what follows. */
+/** `--` and `/*` begin comments of the engine, and are refused by the look at what follows. */
 const SYMBOL = /->|::|\|\||==|!=|<>|<=|>=|-(?!-)|\/(?!\*)|[()[\]{},.+*%=<>:;]/y;
 
 /** Reads token after token; the current one is in `kind` and `text`. */
@@ -53,7 +51,7 @@ export class SqlScanner {
 
   /** Goes to the next token. @throws EngineError 497 for anything that is none */
   advance(): void {
-    while (this.matches(SPACE) || this.matches(COMMENT));
+    this.matches(SPACE);
     this.start = this.position;
     if (this.position >= this.sql.length) this.set('end', '');
     else if (this.matches(WORD)) this.set('word', this.sql.slice(this.start, this.position));

@@ -24,7 +24,7 @@ describe('reads that may run', () => {
     "SELECT 1 FROM otel_logs WHERE BlockSequence IN {list:Array(UInt64)} AND Body LIKE '%x%' AND a NOT IN (1, 2) AND b BETWEEN 1 AND -2",
     "SELECT LogAttributes['a'] != '', [1, 2][1], x::Map(LowCardinality(String), String), CASE WHEN a IS NOT NULL THEN 1 ELSE 2 END",
     'SELECT (SELECT count() FROM otel_logs) - (SELECT uniqExact(AgentId, BlockEpoch) FROM otel_logs)',
-    'SELECT quantile(0.9)(x), countIf(a >= 2.5e3) FROM numbers(10) /* second copies */ WHERE now64(3) - INTERVAL 5 SECOND > b',
+    'SELECT quantile(0.9)(x), countIf(a >= 2.5e3) FROM numbers(10) WHERE now64(3) - INTERVAL 5 SECOND > b',
     'EXPLAIN indexes = 1 SELECT count() FROM otel_logs',
     'EXPLAIN ESTIMATE SELECT count() FROM otel_logs',
     "SELECT '\\x00\\\\ \\' 日志 `$$/*' ;",
@@ -100,6 +100,7 @@ const REFUSED = [
   'SELECT 1 # x',
   "SELECT 1 /* '*/ + file('/etc/passwd') /* ' */",
   'SELECT 1 /* -- */',
+  'SELECT 1 /* plain words */',
   'SELECT\u00a01',
   'SELECT ünicode',
   'SELECT a b',
@@ -157,7 +158,7 @@ test.each([
 });
 
 test('an empty text is a mistake, deep nesting is refused and not a stack overflow', () => {
-  for (const sql of ['', '  ', '/* nothing */']) expect(codeOf(sql)).toBe(62);
+  for (const sql of ['', '  ']) expect(codeOf(sql)).toBe(62);
   expect(codeOf(`SELECT ${'('.repeat(100_000)}1`)).toBe(497);
   expect(codeOf(`SELECT ${'-'.repeat(3)}1`)).toBe(497);
   expect(codeOf(`SELECT ${'('.repeat(200)}1${')'.repeat(200)}`)).toBeUndefined();

@@ -4,10 +4,12 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { type StoreClientPrincipal, storeClientPrincipal } from '@sluice/protocol/principal';
+import { ASKER_HEADER, readAsker } from './asker.ts';
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
-import { readSearchMark, type SearchMark } from './search-share.ts';
 import { notTaken } from './sql-scanner.ts';
 import type { Access, StoreRules } from './statement.ts';
+import { readTurnClaim, TURN_HEADER, type TurnClaim } from './turn-claim.ts';
 
 export interface StoreRequest {
   /** Text from the URL; the body may follow it. */
@@ -16,10 +18,12 @@ export interface StoreRequest {
   /** What the request claims for itself: only a POST that says so may write. */
   readonly access: Access;
   readonly defaultFormat: string;
-  /** Of an insert among others that wait: 1 is the highest, 0 stands for none. */
-  readonly priority: number;
-  /** Set for a query of a search. */
-  readonly search: SearchMark | undefined;
+  /** Who sent it. */
+  readonly principal: StoreClientPrincipal;
+  /** For whom it was sent, as its sender says. */
+  readonly asker: string | undefined;
+  /** Undefined: it says nothing of its turn. */
+  readonly turn: TurnClaim | undefined;
   readonly settings: ReadonlyMap<string, string>;
   readonly parameters: ReadonlyMap<string, string>;
   /** The answer waits for the end of the query, so that its status is final. */
@@ -37,6 +41,8 @@ export interface Credentials {
 
 /** With the value `write` on a POST: the request may change the store. A page cannot send it to another origin unasked. */
 export const ACCESS_HEADER = 'x-sluice-access';
+/** With the value 1: the request may only read, whatever it says else. All reads run with it (engine.ts). */
+const READONLY = 'readonly';
 /** The only database; there is no other with tables of ours. */
 const DATABASE = 'default';
 
@@ -71,13 +77,18 @@ const REQUEST_PARAMETERS = new Set([
 const BODY_COMPRESSIONS: ReadonlySet<string> = new Set(['gzip', 'zstd', 'br', 'deflate', 'xz', 'lz4', 'bz2']);
 
 /** @throws EngineError for what cannot be served */
-export function readRequest(request: IncomingMessage, url: URL, rules: StoreRules): StoreRequest {
+export function readRequest(
+  request: IncomingMessage,
+  url: URL,
+  rules: StoreRules,
+  principal: StoreClientPrincipal,
+): StoreRequest {
   const { searchParams } = url;
   const settings = new Map<string, string>();
   const parameters = new Map<string, string>();
   for (const [name, value] of searchParams) {
     if (name.startsWith('param_')) parameters.set(name.slice('param_'.length), value);
-    else if (REQUEST_PARAMETERS.has(name)) continue;
+    else if (REQUEST_PARAMETERS.has(name) || (name === READONLY && value === '1')) continue;
     else if (rules.takesSetting(name)) settings.set(name, value);
     else throw settingNotTaken(name);
   }
@@ -101,15 +112,13 @@ export function readRequest(request: IncomingMessage, url: URL, rules: StoreRule
   return {
     urlQuery: searchParams.get('query') ?? '',
     queryId: searchParams.get('query_id') ?? undefined,
-    access: request.method === 'POST' && request.headers[ACCESS_HEADER] === 'write' ? 'write' : 'read',
+    access: accessOf(request, searchParams),
     defaultFormat,
     settings,
     parameters,
-    priority: Number(headerOf(request, 'x-sluice-priority') ?? 0),
-    search: readSearchMark(
-      headerOf(request, 'x-sluice-search'),
-      headerOf(request, 'x-sluice-search-wait-ms'),
-    ),
+    principal,
+    asker: readAsker(headerOf(request, ASKER_HEADER)),
+    turn: readTurnClaim(headerOf(request, TURN_HEADER)),
     waitsForEnd: isOn(searchParams.get('wait_end_of_query')),
     bodyCompression: bodyCompressionOf(request),
     gzipAnswer: isOn(searchParams.get('enable_http_compression')) && /\bgzip\b/.test(accepted),
@@ -117,11 +126,16 @@ export function readRequest(request: IncomingMessage, url: URL, rules: StoreRule
 }
 
 /**
- * Compares in constant time.
+ * The door. Compares in constant time.
  *
+ * @param expected undefined where reaching the door is enough
  * @throws EngineError 516 when user or password are not those of the store
  */
-export function authenticate(request: IncomingMessage, expected: Credentials): void {
+export function authenticate(
+  request: IncomingMessage,
+  expected: Credentials | undefined,
+): StoreClientPrincipal {
+  if (expected === undefined) return storeClientPrincipal('socket');
   const given = credentialsOf(request);
   const matches = [sameText(given.user, expected.user), sameText(given.password, expected.password)];
   if (matches.includes(false))
@@ -129,6 +143,12 @@ export function authenticate(request: IncomingMessage, expected: Credentials): v
       EXCEPTION_CODES.authenticationFailed,
       `${given.user}: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)`,
     );
+  return storeClientPrincipal('password');
+}
+
+function accessOf({ method, headers }: IncomingMessage, parameters: URLSearchParams): Access {
+  const isWrite = method === 'POST' && headers[ACCESS_HEADER] === 'write';
+  return isWrite && !parameters.has(READONLY) ? 'write' : 'read';
 }
 
 function credentialsOf(request: IncomingMessage): Credentials {

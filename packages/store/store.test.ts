@@ -82,9 +82,16 @@ describe('the client', () => {
       const answer = await ask("SELECT getSetting('priority')", { headers });
       return answer.text.trim();
     };
-    expect(await orderOf({ 'X-Sluice-Search': 'light' })).toBe('1');
-    expect(await orderOf({ 'X-Sluice-Search': 'heavy' })).toBe('2');
+    expect(await orderOf({ 'X-Sluice-Turn': 'search light 1000' })).toBe('1');
+    expect(await orderOf({ 'X-Sluice-Turn': 'search heavy 1000' })).toBe('2');
     expect(await orderOf({})).toBe('0');
+  });
+
+  test('is told when it asks for a turn that there is not, or names nobody', async () => {
+    for (const headers of [{ 'X-Sluice-Turn': 'search soon' }, { 'X-Sluice-Asker': '%zz' }]) {
+      const answer = await ask('SELECT 1', { headers });
+      expect([answer.status, answer.headers['x-clickhouse-exception-code']]).toEqual([400, '36']);
+    }
   });
 
   test('inserts rows and streams, and queries them in several formats', async () => {

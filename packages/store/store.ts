@@ -84,7 +84,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
         password === undefined && kind === 'socket' ? undefined : { user, password: password ?? secret },
       tls,
       incomingDirectory,
-      onFailure: (error) => logger.warn({ exceptionCode: error.exceptionCode }, error.message),
+      onFailure: ({ exceptionCode, message }, asker) => logger.warn({ exceptionCode, asker }, message),
     });
     endpoint = await listenStore(server, { directory, listen, tls: tls !== undefined, logger });
     writeEndpoint(directory, endpoint);

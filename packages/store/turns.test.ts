@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { heavyShareOf, readSearchMark, SearchShare } from './search-share.ts';
+import { heavyShareOf, SearchShare } from './search-share.ts';
+import type { SearchClaim } from './turn-claim.ts';
 import { Turns } from './turns.ts';
 
 const signal = new AbortController().signal;
@@ -55,24 +56,13 @@ test('who is gone before it asks takes no turn and keeps no place', async () => 
 
 test('a light query of a search passes heavy ones, and who may not wait is told at once', async () => {
   const share = new SearchShare(2);
-  const heavy = readSearchMark('heavy', '0');
-  const light = readSearchMark('light', undefined);
-  if (heavy === undefined || light === undefined) throw new Error('no marks');
+  const heavy: SearchClaim = { kind: 'search', weight: 'heavy', waitMs: 0 };
+  const light: SearchClaim = { kind: 'search', weight: 'light', waitMs: 60_000 };
   const release = await share.take(heavy, signal);
   await expect(share.take(heavy, signal)).rejects.toMatchObject({ exceptionCode: 202 });
   (await share.take(light, signal))();
   release();
   (await share.take(heavy, signal))();
-});
-
-test.each([
-  [undefined, '5', undefined],
-  ['odd', '5', undefined],
-  ['light', '5', { weight: 'light', waitMs: 5 }],
-  ['heavy', 'soon', { weight: 'heavy', waitMs: 60_000 }],
-  ['heavy', '99999999', { weight: 'heavy', waitMs: 60_000 }],
-])('the headers %j and %j', (weight, waitMs, mark) => {
-  expect(readSearchMark(weight, waitMs)).toEqual(mark);
 });
 
 test('heavy searches have half the cores, and one at least', () => {

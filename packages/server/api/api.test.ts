@@ -15,7 +15,7 @@ import { type Api, type ApiOptions, startApi } from './api.ts';
 
 const logger = pino({ level: 'silent' });
 const search: SearchService = {
-  search: async (request, signal) => {
+  search: async (request, _principal, signal) => {
     if (request.query === 'down') throw new SluiceError('not_reachable', 'the store does not answer');
     if (request.query === 'busy') throw searchBusy(6_400);
     if (request.query === 'slow') throw searchTimeout();

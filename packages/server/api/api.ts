@@ -2,18 +2,23 @@
  * The server's HTTP face for people and programs: QueryService (Connect, JSON and binary), `/metrics`, `/healthz`,
  * `/readyz` and the console.
  *
- * Invariants: open to the network only with token and TLS; on loopback only names of this computer are answered; no
- * request is larger or slower than limits.ts says; after stop() no port and no request is left.
+ * Invariants: open to the network only with token and TLS; on loopback only names of this computer are answered; each
+ * request has a principal, and each route says who may ask it; no request is larger or slower than limits.ts says; after stop() no port and no request is left.
  */
 
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
+import { createContextValues } from '@connectrpc/connect';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
+import { ANONYMOUS } from '@sluice/protocol/principal';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { checkExposure, TokenGuard } from '../access.ts';
+import { type MayAsk, whoMayAsk } from '../access/api-routes.ts';
+import { PRINCIPAL, principalInterceptor } from '../access/context.ts';
+import { Doorkeeper } from '../access/doorkeeper.ts';
+import { checkExposure } from '../access/exposure.ts';
 import type { AgentService } from '../identity/agent-service.ts';
 import { requestFaultInterceptor, tellRequestFaults } from '../request-faults.ts';
 import type { SearchService } from '../search/search-service.ts';
@@ -65,6 +70,8 @@ export interface ApiTls {
 export interface Api {
   readonly url: string;
   readonly port: number;
+  /** All that it serves, and who may ask it. */
+  readonly routes: ReadonlyMap<string, MayAsk>;
   /** Shows this certificate from the next connection on. Throws what OpenSSL says of one that cannot be used. */
   readonly renewTls: (tls: ApiTls) => void;
   readonly stop: () => Promise<void>;
@@ -76,14 +83,17 @@ export interface Api {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { host, token, tls } = options;
   checkExposure('API', host, tls !== undefined, token);
-  const guard = new TokenGuard(token);
+  const doorkeeper = new Doorkeeper(token);
   const server = fastify({
     bodyLimit: MAX_REQUEST_BYTES,
     requestTimeout: REQUEST_RECEIVE_TIMEOUT_MS,
     forceCloseConnections: true,
     ...defined({ https: tls && secureContext(tls) }),
   }) as FastifyInstance; // The type differs by protocol; what is used here is the same.
-  server.addHook('onRequest', async (request, reply) => await admit(options, guard, request, reply));
+  const routes = new Map<string, MayAsk>();
+  server.addHook('onRoute', ({ url }) => void routes.set(url, whoMayAsk(url)));
+  server.decorateRequest('principal', undefined);
+  server.addHook('onRequest', async (request, reply) => await admit(options, doorkeeper, request, reply));
   server.addHook('onResponse', async (request) => hangUpOnSender(request));
   await server.register(fastifyConnectPlugin, {
     routes: (router) => {
@@ -92,7 +102,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       if (options.journal !== undefined) setAsideRoutes(options.journal, options.logger)(router);
       tellRequestFaults(router);
     },
-    interceptors: [requestFaultInterceptor],
+    interceptors: [principalInterceptor, requestFaultInterceptor],
+    contextValues: ({ principal }) => createContextValues().set(PRINCIPAL, principal),
     maxTimeoutMs: MAX_REQUEST_TIMEOUT_MS,
     readMaxBytes: MAX_REQUEST_BYTES,
     shutdownTimeoutMs: STOP_GRACE_MS,
@@ -107,6 +118,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${shownHost}:${address}`,
     port: address,
+    routes,
     renewTls: (renewed) => {
       if (server.server instanceof TlsServer) server.server.setSecureContext(secureContext(renewed));
     },
@@ -143,15 +155,10 @@ const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/**
- * Routes that anyone may ask: they tell nothing, or are the console's files, which are public as the program is. Routes,
- * not paths: a path can be written in many ways that lead to the same route.
- */
-const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/*', undefined]);
-
+/** The door: finds out who asks, and answers those that may not. */
 async function admit(
   options: ApiOptions,
-  guard: TokenGuard,
+  doorkeeper: Doorkeeper,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -164,7 +171,11 @@ async function admit(
     });
     return;
   }
-  if (OPEN_ROUTES.has(request.routeOptions.url)) return;
+  const visitor = doorkeeper.visitor(request.headers.authorization ?? null);
+  request.principal = visitor ?? ANONYMOUS;
+  const { url } = request.routeOptions;
+  // Where there is no route there is nothing to be kept from anyone.
+  if (url === undefined || whoMayAsk(url) === 'anyone') return;
   if (isFromOtherSite(request.headers, options.hostNames ?? [])) {
     await reply.code(403).send({
       code: 'permission_denied',
@@ -172,7 +183,7 @@ async function admit(
     });
     return;
   }
-  if (guard.allows(request.headers.authorization ?? null)) return;
+  if (visitor !== undefined) return;
   await reply
     .code(401)
     .header('www-authenticate', 'Bearer')

@@ -1,10 +1,12 @@
 /** SetAsideService over the journal. Translates calls and errors, decides nothing. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ConnectRouter } from '@connectrpc/connect';
+import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
 import { SluiceError } from '@sluice/base/error';
+import type { Principal } from '@sluice/protocol/principal';
 import { writeUrgency } from '@sluice/wire/convert/fields';
 import { type SetAsideBlockSchema, SetAsideService } from '@sluice/wire/gen/set_aside_pb';
 import type { Logger } from 'pino';
+import { principalOf } from '../access/context.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SetAsideBlock } from '../journal/journal-records.ts';
 import { toConnectError } from './errors.ts';
@@ -16,9 +18,12 @@ export type SetAsideJournal = Pick<
 >;
 
 export function setAsideRoutes(journal: SetAsideJournal, logger: Logger): (router: ConnectRouter) => void {
-  async function answer<T>(call: () => T | Promise<T>): Promise<T> {
+  async function answer<T>(
+    context: HandlerContext,
+    call: (principal: Principal) => T | Promise<T>,
+  ): Promise<T> {
     try {
-      return await call();
+      return await call(principalOf(context));
     } catch (error) {
       throw toConnectError(error);
     }
@@ -29,30 +34,30 @@ export function setAsideRoutes(journal: SetAsideJournal, logger: Logger): (route
         blocks: journal.setAsideBlocks().map(messageOf),
         losses: journal.statistics.losses.map(({ message }) => message),
       }),
-      showSetAside: ({ number }) =>
-        answer(() => {
+      showSetAside: ({ number }, context) =>
+        answer(context, () => {
           const block = journal.setAsideBlocks().find((each) => each.number === Number(number));
           if (block === undefined)
             throw new SluiceError('query_invalid', `no block ${number} lies aside in the journal`);
           return { block: messageOf(block), payload: journal.readPayload(block) };
         }),
-      retrySetAside: ({ numbers }) =>
-        answer(async () => {
+      retrySetAside: ({ numbers }, context) =>
+        answer(context, async ({ name: by }) => {
           const blocks = await journal.retrySetAside(numbers.map(Number));
-          logger.info({ blocks }, 'blocks that were set aside are tried again');
+          logger.info({ blocks, by }, 'blocks that were set aside are tried again');
           return { blocks };
         }),
-      dropSetAside: ({ numbers }) =>
-        answer(async () => {
+      dropSetAside: ({ numbers }, context) =>
+        answer(context, async ({ name: by }) => {
           const blocks = await journal.dropSetAside(numbers.map(Number));
-          logger.warn({ blocks }, 'blocks that were set aside are dropped, as a person said');
+          logger.warn({ blocks, by }, 'blocks that were set aside are dropped, as a person said');
           return { blocks };
         }),
-      acknowledgeLosses: () =>
-        answer(() => {
+      acknowledgeLosses: (_request, context) =>
+        answer(context, ({ name: by }) => {
           const { losses } = journal.statistics.lossTotals;
           journal.acknowledgeLosses();
-          logger.info({ losses }, 'what was lost is known, as a person said');
+          logger.info({ losses, by }, 'what was lost is known, as a person said');
           return { losses: BigInt(losses) };
         }),
     });

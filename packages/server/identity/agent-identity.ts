@@ -4,15 +4,8 @@
  * Invariant: an identity is one text, the same on every server: it is stored, compared and shown as it is.
  */
 import { createHash } from 'node:crypto';
+import type { ShownIdentity } from '@sluice/protocol/principal';
 import { MAX_NAME_LENGTH } from './limits.ts';
-
-/** Proven by its agent at this connection; a key and a certificate may both be. */
-export interface ShownIdentity {
-  /** `ed25519 SHA256:...` */
-  readonly key: string | undefined;
-  /** `certificate SUBJECT, issued by ISSUER, SHA256:...` */
-  readonly certificate: string | undefined;
-}
 
 /** See IdentityStanding in query.proto. */
 export type Standing = 'unproven' | 'proven' | 'other_key' | 'no_key';

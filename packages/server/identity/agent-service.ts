@@ -2,6 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { SluiceError } from '@sluice/base/error';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
+import type { Principal } from '@sluice/protocol/principal';
 import type {
   AcceptAgentRequest,
   AcceptAgentResponseSchema,
@@ -43,7 +44,10 @@ export interface AgentServiceOptions {
 export interface AgentService {
   list(): MessageInitShape<typeof ListAgentsResponseSchema>;
   /** @throws SluiceError `config_invalid` when it is not clear what is to be accepted */
-  accept(request: AcceptAgentRequest): Promise<MessageInitShape<typeof AcceptAgentResponseSchema>>;
+  accept(
+    request: AcceptAgentRequest,
+    principal: Principal,
+  ): Promise<MessageInitShape<typeof AcceptAgentResponseSchema>>;
   problems(): MessageInitShape<typeof IdentityProblemSchema>[];
 }
 
@@ -65,14 +69,14 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
         notRememberedTotal: BigInt(book.notRememberedTotal),
       };
     },
-    accept: async ({ agentId, identity }) => {
+    accept: async ({ agentId, identity }, { name: by }) => {
       if (agentId === '' || Buffer.byteLength(agentId) > MAX_ID_BYTES)
         throw new SluiceError('config_invalid', `an agent id has 1 to ${MAX_ID_BYTES} bytes`);
       // What another server has seen may not have come here yet.
       await share();
       // The brand: it is only looked up.
       const { pinned, replaced } = book.accept(agentId as AgentId, identity, Date.now());
-      logger.warn({ agentId, pinned, replaced }, 'an operator accepted another identity of an agent');
+      logger.warn({ agentId, pinned, replaced, by }, 'an operator accepted another identity of an agent');
       ingest.identitiesChanged();
       return { pinned, replaced: replaced ?? '', shared: await share() };
     },

@@ -8,7 +8,8 @@
  */
 import { SluiceError } from '@sluice/base/error';
 import type { AgentId } from '@sluice/protocol/model';
-import { hasIdentity, identityText, judge, type ShownIdentity, type Standing } from './agent-identity.ts';
+import type { ShownIdentity } from '@sluice/protocol/principal';
+import { hasIdentity, identityText, judge, type Standing } from './agent-identity.ts';
 import {
   type AgentRecord,
   newRecord,

@@ -1,12 +1,13 @@
 /** What servers share of who agents are, through a real store. */
 import type { AgentId } from '@sluice/protocol/model';
+import type { ShownIdentity } from '@sluice/protocol/principal';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { type AgentTables, createAgentTables, MAX_PINS_READ } from '../store/agent-tables.ts';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
 import { migrate } from '../store/migrate.ts';
-import { identityText, type ShownIdentity } from './agent-identity.ts';
+import { identityText } from './agent-identity.ts';
 import { type Arrival, IdentityBook, type SharedPin } from './identity-book.ts';
 import { type IdentitySync, type LiveRun, startIdentitySync } from './identity-sync.ts';
 import type { SeenRun } from './twins.ts';

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } from '@sluice/protocol/model';
+import type { AgentPrincipal, ShownIdentity } from '@sluice/protocol/principal';
 import { writeAcknowledgement, writeRefusal } from '@sluice/wire/convert/block';
 import type { Revocation } from '@sluice/wire/convert/grant';
 import { writeGrant, writeRevocation } from '@sluice/wire/convert/grant';
@@ -16,7 +17,7 @@ import {
   SendResponseSchema,
 } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
-import type { ShownIdentity, Standing } from '../identity/agent-identity.ts';
+import type { Standing } from '../identity/agent-identity.ts';
 import type { QueueMarks } from '../identity/agent-record.ts';
 import { MAX_ANSWERS_WAITING, MAX_CONTROL_MESSAGES_WAITING, MAX_GRANTS_REMEMBERED } from './limits.ts';
 import type { PeerConnection } from './listener.ts';
@@ -59,13 +60,12 @@ export class ChannelInbox {
 }
 
 export interface SessionOptions {
-  readonly agentId: AgentId;
+  /** Counts only once the agent has proven what it shows. */
+  readonly principal: AgentPrincipal;
   readonly epoch: number;
   readonly hostName: string;
   readonly region: string;
   readonly connection: PeerConnection | undefined;
-  /** Counts only once the agent has proven it. */
-  readonly shown: ShownIdentity;
   readonly marks: QueueMarks;
 }
 
@@ -76,7 +76,7 @@ export interface ToldProblem {
 }
 
 export class AgentSession {
-  readonly agentId: AgentId;
+  readonly principal: AgentPrincipal;
   /** The run of the agent. Its blocks may be of earlier runs too. */
   readonly epoch: number;
   readonly hostName: string;
@@ -86,7 +86,6 @@ export class AgentSession {
   readonly sessionId: string = randomUUID();
   readonly control: Outbox<ControlResponse> = new Outbox(MAX_CONTROL_MESSAGES_WAITING);
   readonly connection: PeerConnection | undefined;
-  readonly shown: ShownIdentity;
   /** As Hello told them. */
   readonly marks: QueueMarks;
   /** Under which the state machine knows this session; see session-registry.ts. */
@@ -105,14 +104,21 @@ export class AgentSession {
   readonly #granted = new Map<GrantId, ReadonlySet<ChannelNumber>>();
 
   constructor(options: SessionOptions) {
-    this.agentId = options.agentId;
+    this.principal = options.principal;
     this.epoch = options.epoch;
     this.hostName = options.hostName;
     this.region = options.region;
     this.connection = options.connection;
-    this.shown = options.shown;
     this.marks = options.marks;
-    this.machineKey = options.agentId;
+    this.machineKey = options.principal.agentId;
+  }
+
+  get agentId(): AgentId {
+    return this.principal.agentId;
+  }
+
+  get shown(): ShownIdentity {
+    return this.principal.shown;
   }
 
   get openChannelCount(): number {

@@ -13,6 +13,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
+import { agentPrincipal } from '@sluice/protocol/principal';
 import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import type { ReceivedBlock } from '@sluice/wire/convert/block';
 import { readBlock } from '@sluice/wire/convert/block';
@@ -38,7 +39,6 @@ import type {
 import { ControlResponseSchema } from '@sluice/wire/gen/uplink_pb';
 import type { ProofFields } from '@sluice/wire/identity-proof';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '@sluice/wire/protocol-version';
-import type { TokenGuard } from '../access.ts';
 import { keyIdentity } from '../identity/agent-identity.ts';
 import { checkProof, drawChallenge, readIdentityKey } from '../identity/proof.ts';
 import type { ChannelInbox } from './agent-session.ts';
@@ -56,7 +56,6 @@ export interface OpenedChannel {
 
 /** What the calls need of the ingest. */
 export interface HandlerHost {
-  readonly guard: TokenGuard;
   readonly serverId: string;
   readonly version: string;
   /** Takes in an agent that has proven what it shows; it may have gone meanwhile. @throws SluiceError `limit_exceeded` */
@@ -79,7 +78,6 @@ export async function* control(
   requests: AsyncIterable<ControlRequest>,
   context: HandlerContext,
 ): AsyncGenerator<ControlResponse> {
-  authorize(host, context);
   const connection = context.values.get(PEER_CONNECTION);
   // What bounds connections bounds agents too.
   if (connection?.takeControl() === false)
@@ -112,7 +110,6 @@ export async function* send(
   requests: AsyncIterable<SendRequest>,
   context: HandlerContext,
 ): AsyncGenerator<SendResponse> {
-  authorize(host, context);
   const input = requests[Symbol.asyncIterator]();
   const first = await firstMessage(input, OPEN_CHANNEL_TIMEOUT_MS, 'OpenChannel');
   if (first.message.case !== 'openChannel') {
@@ -236,11 +233,6 @@ async function readBlocks(
   }
 }
 
-function authorize(host: HandlerHost, context: HandlerContext): void {
-  if (host.guard.allows(context.requestHeader.get('authorization'))) return;
-  throw new ConnectError('the token is missing or wrong', Code.Unauthenticated);
-}
-
 function readHello(hello: Hello, connection: AgentSession['connection']): AgentSession {
   if (hello.protocolMajor !== PROTOCOL_MAJOR) {
     throw new ConnectError(
@@ -257,12 +249,11 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
   const epoch = readEpoch(hello.epoch);
   const { identityKey } = hello;
   return new AgentSession({
-    agentId: readAgentId(hello.agentId),
-    epoch,
-    shown: {
+    principal: agentPrincipal(readAgentId(hello.agentId), {
       key: identityKey.length === 0 ? undefined : keyIdentity(identityKey),
       certificate: connection?.certificate,
-    },
+    }),
+    epoch,
     marks: { epoch, nextSequence: readMark(hello.nextSequence, 'next_sequence') },
     hostName: readText(hello.hostName),
     region: readText(hello.region),

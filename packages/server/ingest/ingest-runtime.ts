@@ -28,7 +28,6 @@ import { createServerMachine } from '@sluice/protocol/server-machine';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
 import type { ReceivedBlock } from '@sluice/wire/convert/block';
 import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
-import { TokenGuard } from '../access.ts';
 import { isTrusted } from '../identity/agent-identity.ts';
 import { IdentityBook } from '../identity/identity-book.ts';
 import { TWIN_PING_TIMEOUT_MS } from '../identity/limits.ts';
@@ -55,7 +54,6 @@ interface Arriving {
 }
 
 export class IngestRuntime implements HandlerHost {
-  readonly guard: TokenGuard;
   readonly serverId: string;
   readonly version: string;
   readonly machine: ServerMachine;
@@ -78,7 +76,6 @@ export class IngestRuntime implements HandlerHost {
 
   constructor(options: IngestOptions) {
     this.#options = options;
-    this.guard = new TokenGuard(options.token);
     this.serverId = options.serverId;
     this.version = options.version;
     this.reports = new ReportBook(options.maxAgents ?? MAX_AGENTS);

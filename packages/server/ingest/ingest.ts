@@ -5,7 +5,8 @@ import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
-import { checkExposure } from '../access.ts';
+import { Doorkeeper } from '../access/doorkeeper.ts';
+import { checkExposure } from '../access/exposure.ts';
 import type { LiveRun } from '../identity/identity-sync.ts';
 import type { SeenRun } from '../identity/twins.ts';
 import { control, send } from './handlers.ts';
@@ -61,6 +62,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     maxConnections: options.maxAgents ?? MAX_AGENTS,
     ...defined({ handshakeTimeoutMs: options.handshakeTimeoutMs }),
     logger: options.logger,
+    doorkeeper: new Doorkeeper(options.token),
     routes: (router) => {
       router.rpc(UplinkService.method.control, (requests, context) => control(runtime, requests, context), {
         readMaxBytes: MAX_CONTROL_MESSAGE_BYTES,

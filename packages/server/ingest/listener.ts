@@ -11,12 +11,20 @@ import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SecureContextOptions, TLSSocket } from 'node:tls';
-import type { ConnectRouter, ContextKey } from '@connectrpc/connect';
-import { createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
+import type { ConnectRouter, ContextKey, Interceptor } from '@connectrpc/connect';
+import {
+  Code,
+  ConnectError,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+} from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import { defined } from '@sluice/base/defined';
 import { messageOf, SluiceError } from '@sluice/base/error';
 import type { Logger } from 'pino';
+import { PRINCIPAL } from '../access/context.ts';
+import type { Doorkeeper } from '../access/doorkeeper.ts';
 import { certificateIdentity } from '../identity/agent-identity.ts';
 import { requestFaultInterceptor } from '../request-faults.ts';
 import { HandshakeComplaints } from './handshake-complaints.ts';
@@ -47,6 +55,7 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   readonly handshakeTimeoutMs?: number;
   readonly logger: Logger;
+  readonly doorkeeper: Doorkeeper;
   readonly routes: (router: ConnectRouter) => void;
 }
 
@@ -276,7 +285,7 @@ function requestHandler(
   const router = createConnectRouter({
     grpcWeb: false,
     acceptCompression: [],
-    interceptors: [requestFaultInterceptor],
+    interceptors: [doorInterceptor(options.doorkeeper), requestFaultInterceptor],
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -306,6 +315,16 @@ function requestHandler(
       options.logger.debug({ error: messageOf(error) }, 'call failed');
       if (!stream.destroyed) stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     });
+  };
+}
+
+/** The door: no call of any method is answered whose caller is not let in. */
+function doorInterceptor(doorkeeper: Doorkeeper): Interceptor {
+  return (next) => async (request) => {
+    const visitor = doorkeeper.visitor(request.header.get('authorization'));
+    if (visitor === undefined) throw new ConnectError('the token is missing or wrong', Code.Unauthenticated);
+    request.contextValues.set(PRINCIPAL, visitor);
+    return await next(request);
   };
 }
 

@@ -7,8 +7,9 @@
  */
 import { isoDay } from '@sluice/host/iso-time';
 import { blockKey, positionKey } from '@sluice/protocol/model';
+import { Condition } from '@sluice/query/condition';
 import { z } from 'zod';
-import { LOG_TABLE } from '../store/schema.ts';
+import { LogStatement, WHOLE_TABLE } from '../store/log-table.ts';
 import type { StoreClient } from '../store/store-client.ts';
 import type { FindStoredBlocks, WantedBlock } from './batch-store.ts';
 
@@ -21,6 +22,11 @@ const storedRow = z.object({
   server: z.string(),
   records: z.coerce.number(),
 });
+
+/** Days and numbers first: they skip most of the table before any key is put together. */
+const WANTED: Condition = Condition.ofSql(
+  "toDate(ObservedTimestamp, 'UTC') >= {day:Date} AND BlockSequence IN {sequences:Array(UInt64)} AND AgentId IN {agents:Array(String)}",
+);
 
 /** The returned function rejects with the client's errors. */
 export function findStoredBlocks(client: Pick<StoreClient, 'query'>): FindStoredBlocks {
@@ -50,16 +56,15 @@ async function findSome(
     positions: [...wanted.keys()],
     day: isoDay(oldestMs),
   };
-  // Days and numbers first: they skip most of the table before any key is put together.
-  const rows = await client.query(
-    `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS position,
+  const finding = new LogStatement(
+    WHOLE_TABLE,
+    WANTED,
+    (from) => `SELECT concat(AgentId, '/', toString(BlockEpoch), '/', toString(BlockSequence)) AS position,
   toString(BlockDigest) AS digest, toString(ServerId) AS server, count() AS records
-FROM ${LOG_TABLE}
-WHERE toDate(ObservedTimestamp, 'UTC') >= {day:Date}
-  AND BlockSequence IN {sequences:Array(UInt64)} AND AgentId IN {agents:Array(String)}
+${from}
 GROUP BY position, digest, server HAVING position IN {positions:Array(String)}`,
-    parameters,
   );
+  const rows = await client.query(finding.sql, parameters);
   for (const row of rows) {
     const { position, digest, server, records } = storedRow.parse(row);
     for (const { id, recordCount } of wanted.get(position) ?? []) {

@@ -1,12 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import type { AgentId, BlockDigest } from '@sluice/protocol/model';
+import { ANONYMOUS } from '@sluice/protocol/principal';
 import { CountRequestSchema, HistogramRequestSchema, SearchRequestSchema } from '@sluice/wire/gen/query_pb';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { BATCH_COLUMNS } from '../loader/batch-body.ts';
 import { makeBatch, startTestStore, type TestStore } from '../store/log-fixture.ts';
+import { type Scope, WHOLE_TABLE } from '../store/log-table.ts';
 import { migrate } from '../store/migrate.ts';
 import { createMovedCopies, HOLD_SETTLE_MS, type MovedCopy } from '../store/moved-copies.ts';
-import { createHiddenCopies, hidingSql, MAX_ATTEMPTS, MAX_VIEW_AGE_MS } from './hidden-copies.ts';
+import { createHiddenCopies, MAX_ATTEMPTS, MAX_VIEW_AGE_MS, shownOf } from './hidden-copies.ts';
 import { createSearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
 
@@ -49,9 +51,17 @@ describe('U14 with the real engine', () => {
     const signal = new AbortController().signal;
     const all = async (): Promise<unknown[]> => {
       const service = createSearchService({ store, hidden: createHiddenCopies(moved) });
-      const found = await service.search(create(SearchRequestSchema, { query: '*', limit: 100 }), signal);
-      const counted = await service.count(create(CountRequestSchema, { query: '*' }), signal);
-      const histogram = await service.histogram(create(HistogramRequestSchema, { query: '*' }), signal);
+      const found = await service.search(
+        create(SearchRequestSchema, { query: '*', limit: 100 }),
+        ANONYMOUS,
+        signal,
+      );
+      const counted = await service.count(create(CountRequestSchema, { query: '*' }), ANONYMOUS, signal);
+      const histogram = await service.histogram(
+        create(HistogramRequestSchema, { query: '*' }),
+        ANONYMOUS,
+        signal,
+      );
       return [found.records?.length, counted.count, histogram.total];
     };
     expect(await all()).toEqual([50, 50n, 50n]);
@@ -87,7 +97,7 @@ describe('U14 how long a view is good', () => {
   /** A table that is read as `tables` say, one after the other, and an answer that takes so long. */
   function setup(...tables: MovedCopy[][]): {
     reads: () => number;
-    answer: (tookMs: number) => Promise<string[]>;
+    answer: (tookMs: number) => Promise<Scope[]>;
   } {
     vi.useFakeTimers({ toFake: ['performance'] });
     let reads = 0;
@@ -97,20 +107,20 @@ describe('U14 how long a view is good', () => {
     return {
       reads: () => reads,
       answer: (tookMs) => {
-        const conditions: string[] = [];
-        return hidden.answer(async (condition) => {
-          conditions.push(condition);
+        const scopes: Scope[] = [];
+        return hidden.answer(async (shown) => {
+          scopes.push(shown);
           vi.advanceTimersByTime(tookMs);
-          return conditions;
+          return scopes;
         });
       },
     };
   }
 
-  test('quick answers share one, and while nothing moves the condition is empty', async () => {
+  test('quick answers share one, and while nothing moves the scope adds nothing', async () => {
     const { answer, reads } = setup([]);
-    expect(await answer(10)).toEqual(['']);
-    expect(await answer(10)).toEqual(['']);
+    expect(await answer(10)).toEqual([WHOLE_TABLE]);
+    expect(await answer(10)).toEqual([WHOLE_TABLE]);
     expect(reads()).toBe(1);
     vi.advanceTimersByTime(MAX_VIEW_AGE_MS);
     await answer(10);
@@ -119,9 +129,9 @@ describe('U14 how long a view is good', () => {
 
   test('a slow answer counts when no copy was hidden meanwhile, and is made again when one was', async () => {
     const held = copy(1, 's2', 'held');
-    expect(await setup([]).answer(HOLD_SETTLE_MS)).toEqual(['']);
-    expect(await setup([held], []).answer(HOLD_SETTLE_MS)).toEqual([hidingSql([held])]);
-    expect(await setup([], [held]).answer(HOLD_SETTLE_MS)).toEqual(['', hidingSql([held])]);
+    expect(await setup([]).answer(HOLD_SETTLE_MS)).toEqual([WHOLE_TABLE]);
+    expect(await setup([held], []).answer(HOLD_SETTLE_MS)).toEqual([shownOf([held])]);
+    expect(await setup([], [held]).answer(HOLD_SETTLE_MS)).toEqual([WHOLE_TABLE, shownOf([held])]);
   });
 
   test('an answer that never keeps up is a clear error', async () => {

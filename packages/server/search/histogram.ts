@@ -1,16 +1,21 @@
 /** Counts over time by OpenTelemetry severity range: the SQL, and its rows as buckets without holes. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Condition } from '@sluice/query/condition';
 import type { HistogramBucketSchema, HistogramResponseSchema } from '@sluice/wire/gen/query_pb';
 import { z } from 'zod';
+import { LogStatement, type Scope } from '../store/log-table.ts';
 import type { Buckets } from './time-steps.ts';
 
 /** @param where must keep the time within the buckets */
-export function histogramSql(table: string, where: string, buckets: Buckets): string {
-  return (
-    `SELECT toUInt32(intDiv(toUnixTimestamp64Nano(Timestamp) - toInt64('${buckets.startNanos}'), ${buckets.stepNanos})) AS bucket, ` +
-    // 0 unspecified, then one range per four severity numbers; what is beyond 24 is no severity.
-    'toUInt8(if(SeverityNumber > 24, 0, intDiv(SeverityNumber + 3, 4))) AS severity, toString(count()) ' +
-    `FROM ${table} WHERE ${where} GROUP BY bucket, severity`
+export function histogramStatement(scope: Scope, where: Condition, buckets: Buckets): LogStatement {
+  return new LogStatement(
+    scope,
+    where,
+    (from) =>
+      `SELECT toUInt32(intDiv(toUnixTimestamp64Nano(Timestamp) - toInt64('${buckets.startNanos}'), ${buckets.stepNanos})) AS bucket, ` +
+      // 0 unspecified, then one range per four severity numbers; what is beyond 24 is no severity.
+      'toUInt8(if(SeverityNumber > 24, 0, intDiv(SeverityNumber + 3, 4))) AS severity, toString(count()) ' +
+      `${from} GROUP BY bucket, severity`,
   );
 }
 

@@ -2,8 +2,10 @@
  * What a search is expected to cost: the rows that the engine says it would read, after its indexes, times what a row of
  * this class takes.
  */
+import type { Condition } from '@sluice/query/condition';
 import type { CostClass } from '@sluice/query/cost-class';
 import { z } from 'zod';
+import { LogStatement, type Scope } from '../store/log-table.ts';
 import { LIGHT_MS } from './limits.ts';
 import type { Weight } from './search-queue.ts';
 import type { Estimate } from './search-turns.ts';
@@ -21,8 +23,8 @@ export function guessWeight(cost: CostClass): Weight {
 }
 
 /** @returns the question to the engine; {@link readEstimate} reads its answer */
-export function estimateSql(table: string, where: string): string {
-  return `EXPLAIN ESTIMATE SELECT count() FROM ${table} WHERE ${where}`;
+export function estimateStatement(scope: Scope, where: Condition): LogStatement {
+  return new LogStatement(scope, where, (from) => `EXPLAIN ESTIMATE SELECT count() ${from}`);
 }
 
 /** Database, table, parts, rows, marks; no row at all when nothing has to be read. Integers of 64 bits come as text. */

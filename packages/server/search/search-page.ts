@@ -2,14 +2,19 @@
  * A page of records: windows of time from the newest backwards that grow, so that the first page of a large table is quick
  * and a rare word is still found in its oldest corner.
  */
+import { Condition } from '@sluice/query/condition';
 import { z } from 'zod';
+import { LogStatement, type Scope } from '../store/log-table.ts';
 import { SEARCH_ORDER } from './cursor.ts';
 import { FIRST_WINDOW_NANOS, MAX_PAGE_BYTES, MAX_STATEMENT_LENGTH, WINDOW_GROWTH } from './limits.ts';
 import { type FoundRecord, RECORD_BYTES, RECORD_COLUMNS, RECORD_VALUES, readRow } from './record-row.ts';
-import { isEmpty, type NanosRange, rangeSql } from './time-range.ts';
+import { isEmpty, isInRange, type NanosRange } from './time-range.ts';
 
 /** Runs one query. `onStatement` is told its text with its settings. */
-export type Rows = (sql: string, onStatement?: (statement: string) => void) => Promise<readonly unknown[][]>;
+export type Rows = (
+  statement: LogStatement,
+  onStatement?: (statement: string) => void,
+) => Promise<readonly unknown[][]>;
 
 export interface FoundPage {
   readonly found: readonly FoundRecord[];
@@ -24,11 +29,16 @@ interface Bounds {
 const BOUNDS = z.tuple([z.string(), z.string(), z.string()]);
 
 /** Oldest and newest event time in the range, as a closed range; undefined when there is nothing. */
-export async function boundsOf(rows: Rows, table: string, range: NanosRange): Promise<Bounds | undefined> {
+export async function boundsOf(rows: Rows, scope: Scope, range: NanosRange): Promise<Bounds | undefined> {
   if (isEmpty(range)) return undefined;
   const [row] = await rows(
-    'SELECT toString(toUnixTimestamp64Nano(min(Timestamp))), toString(toUnixTimestamp64Nano(max(Timestamp))), ' +
-      `toString(count()) FROM ${table} WHERE ${rangeSql(range)}`,
+    new LogStatement(
+      scope,
+      isInRange(range),
+      (from) =>
+        'SELECT toString(toUnixTimestamp64Nano(min(Timestamp))), toString(toUnixTimestamp64Nano(max(Timestamp))), ' +
+        `toString(count()) ${from}`,
+    ),
   );
   const [oldest, newest, count] = BOUNDS.parse(row);
   return count === '0' ? undefined : { start: BigInt(oldest), end: BigInt(newest) + 1n };
@@ -38,20 +48,22 @@ export async function boundsOf(rows: Rows, table: string, range: NanosRange): Pr
 export async function readPage(
   rows: Rows,
   asked: {
-    readonly table: string;
+    /** Of the whole range: second copies in it change nothing, and to leave them out would cost more. */
+    readonly boundsScope: Scope;
+    readonly scope: Scope;
     readonly range: NanosRange;
-    readonly where: string;
+    readonly where: Condition;
     readonly limit: number;
   },
 ): Promise<FoundPage> {
-  const { table, range, where, limit } = asked;
+  const { boundsScope, scope, range, where, limit } = asked;
   const found: FoundRecord[] = [];
   let bytes = 0;
-  const bounds = await boundsOf(rows, table, range);
+  const bounds = await boundsOf(rows, boundsScope, range);
   for (const window of bounds === undefined ? [] : windowsOf(bounds)) {
     const wanted = limit - found.length;
     // One more than wanted tells whether there is another page.
-    const page = await rows(pageSql(table, `${rangeSql(window)} AND ${where}`, wanted + 1));
+    const page = await rows(pageStatement(scope, Condition.all([isInRange(window), where]), wanted + 1));
     const matched = Number(page[0]?.at(-1) ?? 0);
     const taken = page.slice(0, wanted).map(readRow);
     found.push(...taken);
@@ -75,12 +87,15 @@ export function* windowsOf(bounds: Bounds): Generator<Bounds, void, void> {
 }
 
 /** A page, newest first; the last value of each row is how many rows there are without the bound on bytes. */
-function pageSql(table: string, where: string, limit: number): string {
-  return (
-    `SELECT ${RECORD_VALUES}, matched FROM (` +
-    `SELECT *, count() OVER () AS matched, sum(bytes) OVER (ORDER BY ${SEARCH_ORDER} ROWS UNBOUNDED PRECEDING) AS sent FROM (` +
-    `SELECT ${RECORD_COLUMNS}, ${RECORD_BYTES} AS bytes FROM ${table} WHERE ${where} ORDER BY ${SEARCH_ORDER} LIMIT ${limit})) ` +
-    `WHERE sent - bytes < ${MAX_PAGE_BYTES} ORDER BY ${SEARCH_ORDER}`
+function pageStatement(scope: Scope, where: Condition, limit: number): LogStatement {
+  return new LogStatement(
+    scope,
+    where,
+    (from) =>
+      `SELECT ${RECORD_VALUES}, matched FROM (` +
+      `SELECT *, count() OVER () AS matched, sum(bytes) OVER (ORDER BY ${SEARCH_ORDER} ROWS UNBOUNDED PRECEDING) AS sent FROM (` +
+      `SELECT ${RECORD_COLUMNS}, ${RECORD_BYTES} AS bytes ${from} ORDER BY ${SEARCH_ORDER} LIMIT ${limit})) ` +
+      `WHERE sent - bytes < ${MAX_PAGE_BYTES} ORDER BY ${SEARCH_ORDER}`,
   );
 }
 

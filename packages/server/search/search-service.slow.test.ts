@@ -1,4 +1,6 @@
 import { create } from '@bufbuild/protobuf';
+import { ANONYMOUS } from '@sluice/protocol/principal';
+import { Condition } from '@sluice/query/condition';
 import { sqlString } from '@sluice/query/sql-text';
 import { queryToSql } from '@sluice/query/testing/query-to-sql';
 import { textOf } from '@sluice/store/testing/ask-store';
@@ -11,10 +13,11 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestStore, type TestStore } from '../store/log-fixture.ts';
+import { WHOLE_TABLE } from '../store/log-table.ts';
 import { migrate } from '../store/migrate.ts';
 import { LOG_TABLE } from '../store/schema.ts';
 import type { StoreClient } from '../store/store-client.ts';
-import { estimateSql, readEstimate } from './search-cost.ts';
+import { estimateStatement, readEstimate } from './search-cost.ts';
 import { createSearchService, type SearchService } from './search-service.ts';
 import { createSearchStore } from './search-store.ts';
 
@@ -104,6 +107,7 @@ const signal = new AbortController().signal;
 async function numbers(query: string): Promise<number[]> {
   const found = await service.search(
     create(SearchRequestSchema, { query: `agent:agent.one (${query})`, limit: 100 }),
+    ANONYMOUS,
     signal,
   );
   return (found.records ?? []).map((record) => Number(record.id?.split('.').at(-1))).sort((a, b) => a - b);
@@ -184,10 +188,8 @@ test('whatever a value is, the engine reads back the same value', async () => {
     400,
   );
   const hex = texts.map((text) => `hex(${sqlString(text)})`).join(', ');
-  const rows = await createSearchStore(started.client).rows(`SELECT [${hex}]`, {
-    ...{ timeoutMs: 10_000, waitMs: 10_000, weight: 'light', signal },
-  });
-  expect(rows[0]?.[0]).toEqual(texts.map((text) => Buffer.from(text).toString('hex').toUpperCase()));
+  const answer = await started.client.queryText(`SELECT [${hex}]`, {}, { format: 'JSONCompactEachRow' });
+  expect(JSON.parse(answer)[0]).toEqual(texts.map((text) => Buffer.from(text).toString('hex').toUpperCase()));
 });
 
 test('words and attributes are answered by indexes', async () => {
@@ -217,6 +219,7 @@ test('pages repeat and miss nothing, also among equal times and while records ar
   do {
     const page = await service.search(
       create(SearchRequestSchema, { query: 'agent:pager*', limit: 4, cursor }),
+      ANONYMOUS,
       signal,
     );
     const records = page.records ?? [];
@@ -239,7 +242,11 @@ test('a page of very long records ends early and goes on with the next one', asy
   const sizes: number[] = [];
   let cursor = '';
   do {
-    const page = await service.search(create(SearchRequestSchema, { query: 'agent:long', cursor }), signal);
+    const page = await service.search(
+      create(SearchRequestSchema, { query: 'agent:long', cursor }),
+      ANONYMOUS,
+      signal,
+    );
     sizes.push(page.records?.length ?? 0);
     cursor = page.nextCursor ?? '';
   } while (cursor !== '');
@@ -247,7 +254,11 @@ test('a page of very long records ends early and goes on with the next one', asy
 });
 
 test('a record comes back whole', async () => {
-  const found = await service.search(create(SearchRequestSchema, { query: 'id:agent.one.7.1.4' }), signal);
+  const found = await service.search(
+    create(SearchRequestSchema, { query: 'id:agent.one.7.1.4' }),
+    ANONYMOUS,
+    signal,
+  );
   expect((found as SearchResponse).records).toMatchObject([
     {
       id: 'agent.one.7.1.4',
@@ -264,12 +275,14 @@ test('a record comes back whole', async () => {
 test('a range includes its start and excludes its end', async () => {
   const range = { startUnixNanos: BASE, endUnixNanos: BASE + 2n * SECOND };
   const query = 'agent:agent.one';
-  const { count } = await service.count(create(CountRequestSchema, { query, range }), signal);
+  const { count } = await service.count(create(CountRequestSchema, { query, range }), ANONYMOUS, signal);
   expect(count).toBe(2n);
   const empty = { startUnixNanos: BASE, endUnixNanos: BASE };
-  expect((await service.count(create(CountRequestSchema, { query, range: empty }), signal)).count).toBe(0n);
   expect(
-    (await service.search(create(SearchRequestSchema, { query, range: empty }), signal)).records,
+    (await service.count(create(CountRequestSchema, { query, range: empty }), ANONYMOUS, signal)).count,
+  ).toBe(0n);
+  expect(
+    (await service.search(create(SearchRequestSchema, { query, range: empty }), ANONYMOUS, signal)).records,
   ).toEqual([]);
 });
 
@@ -278,6 +291,7 @@ test('a histogram has all buckets, by severity, and adds up', async () => {
   const range = { startUnixNanos: BASE, endUnixNanos: BASE + 10n * SECOND };
   const answer = await service.histogram(
     create(HistogramRequestSchema, { query, range, buckets: 10 }),
+    ANONYMOUS,
     signal,
   );
   expect(answer.stepNanos).toBe(SECOND);
@@ -285,27 +299,31 @@ test('a histogram has all buckets, by severity, and adds up', async () => {
   expect(answer.total).toBe(7n);
   expect(answer.buckets?.[0]).toMatchObject({ startUnixNanos: BASE, error: 1n, info: 0n });
   expect(answer.buckets?.[4]).toMatchObject({ fatal: 1n });
-  const open = await service.histogram(create(HistogramRequestSchema, { query, buckets: 50 }), signal);
+  const open = await service.histogram(
+    create(HistogramRequestSchema, { query, buckets: 50 }),
+    ANONYMOUS,
+    signal,
+  );
   expect(open.total).toBe(8n);
   expect(open.buckets?.length).toBeLessThanOrEqual(50);
 });
 
 test('a regular expression that the engine refuses is the mistake of the query, with its place', async () => {
-  const asked = service.search(create(SearchRequestSchema, { query: 'a /(x/' }), signal);
+  const asked = service.search(create(SearchRequestSchema, { query: 'a /(x/' }), ANONYMOUS, signal);
   await expect(asked).rejects.toMatchObject({ code: 'query_invalid', position: 2 });
   await expect(asked).rejects.toMatchObject({ code: 'query_invalid' });
 });
 
 test('limits and cursors are checked', async () => {
   const search = (fields: { limit?: number; cursor?: string }): Promise<unknown> =>
-    service.search(create(SearchRequestSchema, fields), signal);
+    service.search(create(SearchRequestSchema, fields), ANONYMOUS, signal);
   await expect(search({ limit: 10_001 })).rejects.toMatchObject({ code: 'limit_exceeded' });
   await expect(search({ cursor: 'bm90IG9uZQ' })).rejects.toMatchObject({ code: 'query_invalid' });
 });
 
 test('a caller that went away ends the search', async () => {
   const gone = AbortSignal.abort();
-  await expect(service.count(create(CountRequestSchema, {}), gone)).rejects.toMatchObject({
+  await expect(service.count(create(CountRequestSchema, {}), ANONYMOUS, gone)).rejects.toMatchObject({
     message: expect.stringContaining('cancelled'),
   });
 });
@@ -320,7 +338,7 @@ test('the SQL of a page is the text that was run: run again, it gives the same r
     },
   };
   const recorded = createSearchService({ store: createSearchStore(recording, 1) });
-  const found = await recorded.search(create(SearchRequestSchema, { query, limit: 5 }), signal);
+  const found = await recorded.search(create(SearchRequestSchema, { query, limit: 5 }), ANONYMOUS, signal);
   const shown = (found.sql ?? '').split(';\n');
   // On a slow machine the page may be made again in a second turn: what is shown gave the answer.
   expect(shown.map((text) => text.replace(/ \/\* SETTINGS .*$/, ''))).toEqual(
@@ -337,15 +355,19 @@ test('the SQL of a page is the text that was run: run again, it gives the same r
 });
 
 test('a search id is bounded', async () => {
-  const asked = service.count(create(CountRequestSchema, { searchId: 'x'.repeat(65) }), signal);
+  const asked = service.count(create(CountRequestSchema, { searchId: 'x'.repeat(65) }), ANONYMOUS, signal);
   await expect(asked).rejects.toMatchObject({ code: 'query_invalid' });
 });
 
 test('the store says how many rows a search would read, also for a heavy turn', async () => {
   const store = createSearchStore(started.client, 1);
-  const options = { timeoutMs: 10_000, waitMs: 10_000, weight: 'heavy', signal } as const;
-  const rows = await store.rows(estimateSql(LOG_TABLE, "Body LIKE '%timed%'"), options);
+  const options = { asker: 'token', timeoutMs: 10_000, waitMs: 10_000, weight: 'heavy', signal } as const;
+  const rows = await store.rows(
+    estimateStatement(WHOLE_TABLE, Condition.ofSql("Body LIKE '%timed%'")),
+    options,
+  );
   expect(readEstimate(rows, 'scan').expectedMs).toBeGreaterThan(0);
-  const none = await store.rows(estimateSql(LOG_TABLE, "Timestamp < toDateTime64('1990-01-01', 9)"), options);
+  const old = Condition.ofSql("Timestamp < toDateTime64('1990-01-01', 9)");
+  const none = await store.rows(estimateStatement(WHOLE_TABLE, old), options);
   expect(readEstimate(none, 'scan')).toEqual({ weight: 'light', expectedMs: 0 });
 });

@@ -1,19 +1,20 @@
 /**
- * Search, count and histogram over the log table.
+ * Search, count and histogram over the log table, for somebody.
  *
- * Invariants: nothing is asked of the table without a turn (search-turns.ts); every query has its turn's deadline, a memory
+ * Invariants: each statement has the scope of who asks (search-scope.ts); nothing is asked of the table without a turn (search-turns.ts); every query has its turn's deadline, a memory
  * bound and the caller's signal; pages follow the total order of cursor.ts.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
+import type { Principal } from '@sluice/protocol/principal';
 import type { QueryNode } from '@sluice/query/ast';
+import { Condition } from '@sluice/query/condition';
 import { costClassOf } from '@sluice/query/cost-class';
 import { parseQuery } from '@sluice/query/parse';
 import { queryError } from '@sluice/query/query-error';
 import { regexTerms } from '@sluice/query/regex-terms';
-import { toSql } from '@sluice/query/to-sql';
 import type {
   CountRequest,
   CountResponseSchema,
@@ -23,9 +24,10 @@ import type {
   SearchResponseSchema,
 } from '@sluice/wire/gen/query_pb';
 import { z } from 'zod';
+import { LogStatement, narrowed, type Scope } from '../store/log-table.ts';
 import { behindSql, readCursor, writeCursor } from './cursor.ts';
 import { type HiddenCopies, NOTHING_HIDDEN } from './hidden-copies.ts';
-import { fillBuckets, histogramSql } from './histogram.ts';
+import { fillBuckets, histogramStatement } from './histogram.ts';
 import {
   DEFAULT_BUCKETS,
   DEFAULT_PAGE_RECORDS,
@@ -36,12 +38,13 @@ import {
   MIN_PATIENCE_MS,
   searchTurnsLimits,
 } from './limits.ts';
-import { estimateSql, guessWeight, readEstimate } from './search-cost.ts';
+import { estimateStatement, guessWeight, readEstimate } from './search-cost.ts';
 import { searchTimeout } from './search-errors.ts';
 import { boundsOf, type Rows, readPage, shownStatements } from './search-page.ts';
+import { type ScopeOf, scopeOf } from './search-scope.ts';
 import type { SearchStore } from './search-store.ts';
 import { type Estimate, SearchTurns, type Turn } from './search-turns.ts';
-import { isEmpty, type NanosRange, nanosRange, rangeSql } from './time-range.ts';
+import { isEmpty, isInRange, type NanosRange, nanosRange } from './time-range.ts';
 import { bucketsFor } from './time-steps.ts';
 
 type SearchAnswer = MessageInitShape<typeof SearchResponseSchema>;
@@ -50,15 +53,15 @@ type HistogramAnswer = MessageInitShape<typeof HistogramResponseSchema>;
 
 export interface SearchService {
   /** @throws SluiceError; a mistake in the query is `query_invalid` with its position */
-  search(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer>;
-  count(request: CountRequest, signal: AbortSignal): Promise<CountAnswer>;
-  histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer>;
+  search(request: SearchRequest, principal: Principal, signal: AbortSignal): Promise<SearchAnswer>;
+  count(request: CountRequest, principal: Principal, signal: AbortSignal): Promise<CountAnswer>;
+  histogram(request: HistogramRequest, principal: Principal, signal: AbortSignal): Promise<HistogramAnswer>;
 }
 
 export interface SearchServiceOptions {
   readonly store: SearchStore;
-  /** The log table's name, qualified when needed. Default `otel_logs`. */
-  readonly table?: string;
+  /** Default: {@link scopeOf}. */
+  readonly scopeOf?: ScopeOf;
   /** Shared by all searches of a server. Default: those of this machine. */
   readonly turns?: SearchTurns;
   /** Second copies of moved blocks. Default: there are none. */
@@ -72,11 +75,13 @@ export function createSearchService(options: SearchServiceOptions): SearchServic
 }
 
 interface AskedSearch {
+  readonly principal: Principal;
+  readonly scope: Scope;
   readonly query: QueryNode;
   readonly searchId: string;
   readonly range: NanosRange;
   /** What is looked at, for the estimate. */
-  readonly where: string;
+  readonly where: Condition;
   readonly signal: AbortSignal;
 }
 
@@ -89,38 +94,43 @@ const ESTIMATE_OPTIONS = {
 
 class TableSearch implements SearchService {
   readonly #store: SearchStore;
-  readonly #table: string;
+  readonly #scopeOf: ScopeOf;
   readonly #turns: SearchTurns;
   readonly #hidden: HiddenCopies;
   readonly #now: () => number;
 
   constructor(options: SearchServiceOptions) {
     this.#store = options.store;
-    this.#table = options.table ?? 'otel_logs';
+    this.#scopeOf = options.scopeOf ?? scopeOf;
     this.#turns = options.turns ?? new SearchTurns(searchTurnsLimits());
     this.#hidden = options.hidden ?? NOTHING_HIDDEN;
     this.#now = options.now ?? Date.now;
   }
 
-  async search(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer> {
+  async search(request: SearchRequest, principal: Principal, signal: AbortSignal): Promise<SearchAnswer> {
     const startedMs = this.#now();
+    const scope = this.#scopeOf(principal);
     const query = parseQuery(request.query);
-    const condition = toSql(query);
+    const asks = Condition.ofQuery(query);
     const limit = boundedNumber('limit', request.limit, DEFAULT_PAGE_RECORDS, MAX_PAGE_RECORDS);
     const after = request.cursor === '' ? undefined : readCursor(request.cursor);
     const asked = nanosRange(request.range);
     const isBehind = after !== undefined && (asked.end === undefined || asked.end > after.timestampNanos);
     const range = { start: asked.start, end: isBehind ? after.timestampNanos + 1n : asked.end };
-    const where = after === undefined ? condition : `${condition} AND ${behindSql(after)}`;
+    const where = after === undefined ? asks : Condition.all([asks, Condition.ofSql(behindSql(after))]);
     const statements: string[] = [];
     const { searchId } = request;
-    const search = { query, searchId, range, where: `${rangeSql(range)} AND ${where}`, signal };
+    const search = {
+      ...{ principal, scope, query, searchId, range, signal },
+      where: Condition.all([isInRange(range), where]),
+    };
     const { found, more } = await this.#inTurn(search, (rows) =>
-      this.#hidden.answer((hiding) => {
+      this.#hidden.answer((shown) => {
         // What was run for an answer that is made again is not what gave the answer.
         statements.length = 0;
-        const telling: Rows = (sql) => rows(sql, (statement) => statements.push(statement));
-        return readPage(telling, { table: this.#table, range, where: where + hiding, limit });
+        const telling: Rows = (statement) => rows(statement, (text) => statements.push(text));
+        const page = { boundsScope: scope, scope: narrowed(scope, shown), range, where, limit };
+        return readPage(telling, page);
       }),
     );
     const last = found.at(-1);
@@ -132,16 +142,19 @@ class TableSearch implements SearchService {
     };
   }
 
-  async count(request: CountRequest, signal: AbortSignal): Promise<CountAnswer> {
+  async count(request: CountRequest, principal: Principal, signal: AbortSignal): Promise<CountAnswer> {
     const startedMs = this.#now();
+    const scope = this.#scopeOf(principal);
     const query = parseQuery(request.query);
     const range = nanosRange(request.range);
-    const where = `${rangeSql(range)} AND ${toSql(query)}`;
-    const sql = `SELECT toString(count()) FROM ${this.#table} WHERE ${where}`;
+    const where = Condition.all([isInRange(range), Condition.ofQuery(query)]);
+    const { searchId } = request;
+    const counted = (within: Scope): LogStatement =>
+      new LogStatement(within, where, (from) => `SELECT toString(count()) ${from}`);
     const [row] = isEmpty(range)
       ? [['0']]
-      : await this.#inTurn({ query, searchId: request.searchId, range, where, signal }, (rows) =>
-          this.#hidden.answer((hiding) => rows(sql + hiding)),
+      : await this.#inTurn({ principal, scope, query, searchId, range, where, signal }, (rows) =>
+          this.#hidden.answer((shown) => rows(counted(narrowed(scope, shown)))),
         );
     return {
       count: BigInt(z.tuple([z.string()]).parse(row)[0]),
@@ -149,31 +162,34 @@ class TableSearch implements SearchService {
     };
   }
 
-  async histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer> {
+  async histogram(
+    request: HistogramRequest,
+    principal: Principal,
+    signal: AbortSignal,
+  ): Promise<HistogramAnswer> {
     const startedMs = this.#now();
+    const scope = this.#scopeOf(principal);
     const query = parseQuery(request.query);
-    const condition = toSql(query);
+    const asks = Condition.ofQuery(query);
     const wanted = boundedNumber('buckets', request.buckets, DEFAULT_BUCKETS, MAX_BUCKETS);
     const asked = nanosRange(request.range);
     const nothing = { startUnixNanos: asked.start ?? 0n, stepNanos: 0n, buckets: [], total: 0n };
     if (isEmpty(asked)) return nothing;
+    const { searchId } = request;
     const search = {
-      query,
-      searchId: request.searchId,
-      range: asked,
-      where: `${rangeSql(asked)} AND ${condition}`,
-      signal,
+      ...{ principal, scope, query, searchId, range: asked, signal },
+      where: Condition.all([isInRange(asked), asks]),
     };
     const filled = await this.#inTurn(search, async (rows) => {
       const isClosed = asked.start !== undefined && asked.end !== undefined;
-      const bounds = isClosed ? undefined : await boundsOf(rows, this.#table, asked);
+      const bounds = isClosed ? undefined : await boundsOf(rows, scope, asked);
       const start = asked.start ?? bounds?.start;
       const end = asked.end ?? bounds?.end;
       if (start === undefined || end === undefined || start >= end) return nothing;
       const buckets = bucketsFor(start, end, wanted);
-      const where = `${rangeSql({ start, end })} AND ${condition}`;
-      const counted = await this.#hidden.answer((hiding) =>
-        rows(histogramSql(this.#table, where + hiding, buckets)),
+      const where = Condition.all([isInRange({ start, end }), asks]);
+      const counted = await this.#hidden.answer((shown) =>
+        rows(histogramStatement(narrowed(scope, shown), where, buckets)),
       );
       return fillBuckets(buckets, counted);
     });
@@ -182,7 +198,7 @@ class TableSearch implements SearchService {
 
   /** Does `work` in a turn. It may be done a second time, from its beginning, when a first turn was too short. */
   #inTurn<T>(asked: AskedSearch, work: (rows: Rows) => Promise<T>): Promise<T> {
-    const { query, searchId, range, where, signal } = asked;
+    const { principal, scope, query, searchId, range, where, signal } = asked;
     if (searchId.length > MAX_SEARCH_ID_LENGTH) {
       throw new SluiceError(
         'query_invalid',
@@ -191,26 +207,30 @@ class TableSearch implements SearchService {
     }
     const cost = costClassOf(query);
     const estimate = async (dropped: AbortSignal): Promise<Estimate> => {
-      const sql = estimateSql(this.#table, where);
-      return readEstimate(await this.#store.rows(sql, { ...ESTIMATE_OPTIONS, signal: dropped }), cost);
+      const statement = estimateStatement(scope, where);
+      const options = { ...ESTIMATE_OPTIONS, asker: principal.name, signal: dropped };
+      return readEstimate(await this.#store.rows(statement, options), cost);
     };
     const readsAll = cost === 'scan' && range.start === undefined;
-    const ask = { searchId, signal, guess: guessWeight(cost), estimate: readsAll ? undefined : estimate };
-    return this.#turns.run(ask, (turn) => work(this.#rowsIn(turn, query, signal)));
+    const ask = {
+      ...{ asker: principal.name, searchId, signal, guess: guessWeight(cost) },
+      estimate: readsAll ? undefined : estimate,
+    };
+    return this.#turns.run(ask, (turn) => work(this.#rowsIn(turn, asked)));
   }
 
   /** Runs the queries of one request in its turn; errors of the engine in `query` point at their place. */
-  #rowsIn(turn: Turn, query: QueryNode, signal: AbortSignal): Rows {
+  #rowsIn(turn: Turn, { principal, query, signal }: AskedSearch): Rows {
     let isFirst = true;
-    return async (sql, onStatement) => {
+    return async (statement, onStatement) => {
       const timeoutMs = Math.ceil(turn.leftMs());
       if (timeoutMs <= 0) throw searchTimeout();
       // What has begun waits for its next query as long as its turn lasts: giving up would waste what was done.
       const waitMs = isFirst ? Math.max(MIN_PATIENCE_MS, turn.patienceMs()) : timeoutMs;
       isFirst = false;
       try {
-        return await this.#store.rows(sql, {
-          ...{ timeoutMs, waitMs, signal, weight: turn.weight },
+        return await this.#store.rows(statement, {
+          ...{ asker: principal.name, timeoutMs, waitMs, signal, weight: turn.weight },
           ...defined({ onStatement }),
         });
       } catch (error) {

@@ -4,14 +4,16 @@
 import { ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
 import { SluiceError } from '@sluice/base/error';
 import { sqlString } from '@sluice/query/sql-text';
+import type { LogStatement } from '../store/log-table.ts';
 import { querySettings, type StoreClient } from '../store/store-client.ts';
-import { HIDING_MARK, HIDING_SETTINGS } from './hidden-copies.ts';
-import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES, STORE_BUSY_RETRY_MS } from './limits.ts';
+import { STORE_BUSY_RETRY_MS } from './limits.ts';
 import { searchBusy, searchCancelled, searchTimeout } from './search-errors.ts';
 import type { Weight } from './search-queue.ts';
 
 /** How one query of a search is run. */
 export interface RowsOptions {
+  /** Name of the principal that searches. */
+  readonly asker: string;
   /** After which the engine gives up. */
   readonly timeoutMs: number;
   /** How long the query may be put off by a store that others use too. */
@@ -23,14 +25,14 @@ export interface RowsOptions {
   readonly onStatement?: (statement: string) => void;
 }
 
-/** Answers read-only SQL. */
+/** Reads the log table. */
 export interface SearchStore {
   /**
    * @returns one array of values per row
    * @throws SluiceError: `query_invalid` for a regular expression that the engine refuses, `limit_exceeded`,
    *   `not_reachable`, `store_failed`, `timeout`, `busy` or `cancelled`
    */
-  readonly rows: (sql: string, options: RowsOptions) => Promise<readonly unknown[][]>;
+  readonly rows: (statement: LogStatement, options: RowsOptions) => Promise<readonly unknown[][]>;
 }
 
 /** @param heavyThreads threads that the engine may use for one heavy search; default: as many as it has */
@@ -39,17 +41,15 @@ export function createSearchStore(
   heavyThreads?: number,
 ): SearchStore {
   return {
-    rows: async (sql, { timeoutMs, waitMs, weight, signal, onStatement }) => {
+    rows: async ({ sql, settings }, { asker, timeoutMs, waitMs, weight, signal, onStatement }) => {
       if (signal.aborted) throw searchCancelled();
       const options = {
         timeoutMs,
         signal,
-        search: { weight, waitMs },
+        search: { asker, weight, waitMs },
         settings: {
-          max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),
-          max_query_size: String(MAX_QUERY_BYTES),
+          ...settings,
           ...(weight === 'heavy' && heavyThreads !== undefined ? { max_threads: heavyThreads } : {}),
-          ...(sql.includes(HIDING_MARK) ? HIDING_SETTINGS : {}),
         },
       };
       onStatement?.(statementText(sql, querySettings(options)));

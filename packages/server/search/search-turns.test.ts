@@ -30,6 +30,7 @@ afterEach(() => {
 
 function asking(changes: Partial<SearchAsk> = {}): SearchAsk {
   return {
+    asker: 'anonymous',
     searchId: '',
     guess: 'heavy',
     estimate: async () => HEAVY,

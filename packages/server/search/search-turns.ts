@@ -10,7 +10,7 @@
  * every text of all time is heavy without a question: hundreds of such questions took the light searches' time.
  *
  * Invariants:
- * - Requests with one search id are one search: one place in the queue, one turn, one deadline; they run one after the
+ * - Requests of one principal with one search id are one search: one place in the queue, one turn, one deadline; they run one after the
  *   other, so no turn ever runs two queries.
  * - A request whose caller went away is not begun, and its query is ended; a turn without requests is over.
  * - Nobody waits longer than `maxWaitMs` in all, then it is told when to come again.
@@ -41,7 +41,9 @@ export interface Estimate {
 }
 
 export interface SearchAsk {
-  /** Requests with the same one are one search; empty for a search of its own. */
+  /** Name of the principal. */
+  readonly asker: string;
+  /** Requests of one asker with the same one are one search; empty for a search of its own. */
   readonly searchId: string;
   /** What the query looks like. */
   readonly guess: Weight;
@@ -133,7 +135,7 @@ export class SearchTurns {
   run<T>(ask: SearchAsk, work: (turn: Turn) => Promise<T>): Promise<T> {
     if (ask.signal.aborted) return Promise.reject(this.#count(searchCancelled()));
     return new Promise<T>((resolve, reject) => {
-      const known = ask.searchId === '' ? undefined : this.#byKey.get(ask.searchId);
+      const known = this.#byKey.get(keyOf(ask));
       const joined = known !== undefined && known.memberCount < this.#limits.maxRequestsOfSearch;
       const search = joined ? known : this.#newSearch(ask);
       const member: Member = {
@@ -168,7 +170,7 @@ export class SearchTurns {
     this.#lastId += 1;
     const search: Search = {
       id: this.#lastId,
-      key: ask.searchId,
+      key: keyOf(ask),
       ask,
       arrivedMs: this.#now(),
       members: [],
@@ -317,6 +319,11 @@ export class SearchTurns {
     this.#outcomes[outcomeOf(error)] += 1;
     return error;
   }
+}
+
+/** Empty for a search of its own. Nobody joins another's search, whatever id they draw. */
+function keyOf({ asker, searchId }: SearchAsk): string {
+  return searchId === '' ? '' : JSON.stringify([asker, searchId]);
 }
 
 function outcomeOf(error: unknown): SearchOutcome {

@@ -1,4 +1,5 @@
 /** Ranges of event time, in nanoseconds since 1970, and their SQL. */
+import { Condition } from '@sluice/query/condition';
 import type { TimeRange } from '@sluice/wire/gen/query_pb';
 
 /** Start inclusive, end exclusive; an absent side is open. */
@@ -21,11 +22,11 @@ export function momentSql(nanos: bigint): string {
   return `fromUnixTimestamp64Nano(toInt64('${nanos}'))`;
 }
 
-/** SQL condition: the record's event time is in the range. */
-export function rangeSql(range: NanosRange): string {
+/** The record's event time is in the range. */
+export function isInRange(range: NanosRange): Condition {
   const sides = [
     ...(range.start === undefined ? [] : [`Timestamp >= ${momentSql(range.start)}`]),
     ...(range.end === undefined ? [] : [`Timestamp < ${momentSql(range.end)}`]),
   ];
-  return sides.length === 0 ? 'true' : sides.join(' AND ');
+  return Condition.all(sides.map((side) => Condition.ofSql(side)));
 }

@@ -5,12 +5,14 @@
  */
 import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
+import { Condition } from '@sluice/query/condition';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
 import type { SharedPin } from '../identity/identity-book.ts';
 import { COUNT_TIMEOUT_MS, MAX_PIN_ROWS, RUN_KEEP_HOURS, RUN_WINDOW_MS } from '../identity/limits.ts';
 import type { SeenRun } from '../identity/twins.ts';
-import { AGENT_PINS_TABLE, AGENT_RUNS_TABLE, LOG_TABLE } from './schema.ts';
+import { LogStatement, WHOLE_TABLE } from './log-table.ts';
+import { AGENT_PINS_TABLE, AGENT_RUNS_TABLE } from './schema.ts';
 import type { StoreClient, StoreRow } from './store-client.ts';
 
 /** Rows in one statement: a text below 256 KiB, what an engine takes by default. */
@@ -141,11 +143,12 @@ GROUP BY AgentId, ServerId, Epoch, Identity ORDER BY AgentId, ServerId, Epoch LI
       if (Number(found?.count ?? 0) > 0) await client.command(`DELETE FROM ${AGENT_RUNS_TABLE} WHERE ${old}`);
     },
     countRecords: async (agentId, fromSequence, exceptEpoch) => {
-      const [found] = await client.query(
-        `SELECT count() AS count FROM ${LOG_TABLE} WHERE AgentId = ${sqlString(agentId)} AND ` +
-          `BlockSequence >= ${fromSequence} AND BlockEpoch != ${exceptEpoch}`,
-        COUNT_TIMEOUT_MS,
-      );
+      const where = Condition.all([
+        Condition.equals('AgentId', agentId),
+        Condition.ofSql(`BlockSequence >= ${fromSequence} AND BlockEpoch != ${exceptEpoch}`),
+      ]);
+      const counting = new LogStatement(WHOLE_TABLE, where, (from) => `SELECT count() AS count ${from}`);
+      const [found] = await client.query(counting.sql, COUNT_TIMEOUT_MS);
       return Number(found?.count ?? 0);
     },
   };

@@ -14,9 +14,11 @@
  */
 import { isoDay } from '@sluice/host/iso-time';
 import type { AgentId, BlockDigest, BlockId } from '@sluice/protocol/model';
+import { Condition, type Value } from '@sluice/query/condition';
 import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
-import { LOG_TABLE, MOVED_TABLE } from './schema.ts';
+import { deleteSql } from './log-table.ts';
+import { MOVED_TABLE } from './schema.ts';
 import type { StoreClient } from './store-client.ts';
 
 /**
@@ -36,7 +38,7 @@ export const MAX_COPIES_PER_STATEMENT = 500;
 const DELETE_TIMEOUT_MS = 300_000;
 
 /** The columns that name a block, in the table of moved blocks and in the log table. */
-export const ID_COLUMNS = 'AgentId, BlockEpoch, BlockSequence, BlockDigest';
+export const ID_COLUMNS: readonly string[] = ['AgentId', 'BlockEpoch', 'BlockSequence', 'BlockDigest'];
 
 export type CopyState = 'held' | 'kept' | 'settled';
 const STATES: readonly CopyState[] = ['held', 'kept', 'settled'];
@@ -104,7 +106,15 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, BlockDigest, ServerId HAVING ${havi
     readOwn: async (serverId, blocks) => {
       const found: MovedCopy[] = [];
       for (const some of slices(blocks)) {
-        found.push(...(await read(`ServerId = ${sqlString(serverId)} AND ${blocksSql(some)}`, 'true')));
+        found.push(
+          ...(await read(
+            Condition.all([
+              Condition.equals('ServerId', serverId),
+              Condition.isIn(ID_COLUMNS, some.map(idValues)),
+            ]).sql,
+            'true',
+          )),
+        );
       }
       return found;
     },
@@ -116,19 +126,28 @@ GROUP BY AgentId, BlockEpoch, BlockSequence, BlockDigest, ServerId HAVING ${havi
             `'${isoDay(oldestObservedMs)}', ${numberOf(state)})`,
         );
         await client.command(
-          `INSERT INTO ${MOVED_TABLE} (${ID_COLUMNS}, ServerId, RecordCount, ObservedDay, State) VALUES ${values.join(', ')}`,
+          `INSERT INTO ${MOVED_TABLE} (${ID_COLUMNS.join(', ')}, ServerId, RecordCount, ObservedDay, State) VALUES ${values.join(', ')}`,
         );
       }
     },
-    deleteCopies: async (copies) => {
-      for (const some of slices(copies)) {
-        const tuples = some.map(({ id, serverId }) => `(${idSql(id)}, ${sqlString(serverId)})`);
-        const servers = [...new Set(some.map(({ serverId }) => sqlString(serverId)))];
+    deleteCopies: async (unwanted) => {
+      for (const some of slices(unwanted)) {
+        const copies = some.map(({ id, serverId }) => [...idValues(id), serverId]);
         // Servers and numbers first: they rule out most rows before any tuple is put together.
         await client.command(
-          `DELETE FROM ${LOG_TABLE} WHERE ServerId IN (${servers.join(', ')}) AND ` +
-            `BlockSequence IN (${some.map(({ id }) => id.sequence).join(', ')}) AND ` +
-            `(${ID_COLUMNS}, ServerId) IN (${tuples.join(', ')})`,
+          deleteSql(
+            Condition.all([
+              Condition.isIn(
+                ['ServerId'],
+                [...new Set(some.map(({ serverId }) => serverId))].map((serverId) => [serverId]),
+              ),
+              Condition.isIn(
+                ['BlockSequence'],
+                some.map(({ id }) => [id.sequence]),
+              ),
+              Condition.isIn([...ID_COLUMNS, 'ServerId'], copies),
+            ]),
+          ),
           {},
           { timeoutMs: DELETE_TIMEOUT_MS },
         );
@@ -154,13 +173,14 @@ export function copyKey({ id, serverId }: Copy): string {
   return `${id.epoch}/${id.sequence}/${id.digest}/${serverId.length}/${serverId}/${id.agentId}`;
 }
 
-/** SQL of a block's id, without parentheses: the values of {@link ID_COLUMNS}. */
-export function idSql(id: BlockId): string {
-  return `${sqlString(id.agentId)}, ${id.epoch}, ${id.sequence}, ${sqlString(id.digest)}`;
+/** The values of {@link ID_COLUMNS}. */
+export function idValues({ agentId, epoch, sequence, digest }: BlockId): readonly Value[] {
+  return [agentId, epoch, sequence, digest];
 }
 
-function blocksSql(blocks: readonly BlockId[]): string {
-  return `(${ID_COLUMNS}) IN (${blocks.map((id) => `(${idSql(id)})`).join(', ')})`;
+/** SQL of a block's id, without parentheses; the same for no other block. */
+function idSql(id: BlockId): string {
+  return `${sqlString(id.agentId)}, ${id.epoch}, ${id.sequence}, ${sqlString(id.digest)}`;
 }
 
 function readRow(found: unknown): MovedCopy {

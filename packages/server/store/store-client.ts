@@ -14,9 +14,11 @@ import {
 } from '@clickhouse/client';
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
+import { ASKER_HEADER, writeAsker } from '@sluice/store/asker';
 import { endpointText, readEndpoint, readSecret, StoreAgent } from '@sluice/store/endpoint';
 import { ACCESS_HEADER } from '@sluice/store/store-request';
-import { LOG_TABLE } from './schema.ts';
+import { type SearchClaim, TURN_HEADER, writeTurnClaim } from '@sluice/store/turn-claim';
+import { insertSql } from './log-table.ts';
 import { type StoreOperation, storeError } from './store-error.ts';
 
 /** Queries that give no time of their own. */
@@ -27,15 +29,6 @@ const ANSWER_GRACE_MS = 5_000;
 const INSERT_TIMEOUT_MS = 300_000;
 /** Connections kept open to the store. */
 const MAX_CONNECTIONS = 16;
-/**
- * Tells the embedded store who goes first; any other takes no notice. Not the engine's own setting `priority`: with that,
- * inserts of bulk stand still, up to a second at a time, while any urgent one runs.
- */
-const PRIORITY_HEADER = 'X-Sluice-Priority';
-/** Marks the queries of searches, which the embedded store gives turns of their own (packages/store/search-share.ts). */
-const SEARCH_HEADER = 'X-Sluice-Search';
-/** How long such a query may wait for its turn, in ms. */
-const SEARCH_WAIT_HEADER = 'X-Sluice-Search-Wait-Ms';
 /** A statement without it may only read, at the embedded store. */
 const WRITE_HEADERS: Readonly<Record<string, string>> = { [ACCESS_HEADER]: 'write' };
 /** Larger than any batch, so that one batch becomes one part a partition, and its token is used the same each time. */
@@ -73,8 +66,12 @@ export interface QueryOptions {
   /** Ends the query in the engine too. */
   readonly signal?: AbortSignal;
   readonly settings?: ClickHouseSettings;
-  /** The query is one of a search: of which weight, and how long it may wait in the embedded store. */
-  readonly search?: { readonly weight: 'light' | 'heavy'; readonly waitMs: number };
+  /** The query is one of a search: of whose, of which weight, and how long it may wait in the embedded store. */
+  readonly search?: {
+    readonly asker: string;
+    readonly weight: SearchClaim['weight'];
+    readonly waitMs: number;
+  };
 }
 
 /** @returns all settings that a query is run with: those that are always set, and the options' own */
@@ -181,12 +178,16 @@ class HttpStoreClient implements StoreClient {
       : request.zstdBody;
     await this.attempt('insert', async () => {
       const result = await this.client.exec({
-        query: `INSERT INTO ${LOG_TABLE} (${request.columns.join(', ')}) FORMAT Native`,
+        query: insertSql(request.columns),
         values: body,
         http_headers: {
           ...WRITE_HEADERS,
           'Content-Encoding': 'zstd',
-          ...(request.priority === undefined ? {} : { [PRIORITY_HEADER]: String(request.priority) }),
+          // Not the engine's own setting `priority`: with that, inserts of bulk stand still, up to a second at a time, while any
+          // urgent one runs.
+          ...(request.priority === undefined
+            ? {}
+            : { [TURN_HEADER]: writeTurnClaim({ kind: 'insert', priority: request.priority }) }),
         },
         clickhouse_settings: {
           insert_deduplication_token: request.deduplicationToken,
@@ -288,8 +289,8 @@ class HttpStoreClient implements StoreClient {
         ? {}
         : {
             http_headers: {
-              [SEARCH_HEADER]: options.search.weight,
-              [SEARCH_WAIT_HEADER]: String(Math.max(0, Math.ceil(options.search.waitMs))),
+              [ASKER_HEADER]: writeAsker(options.search.asker),
+              [TURN_HEADER]: writeTurnClaim({ kind: 'search', ...options.search }),
             },
           }),
     };

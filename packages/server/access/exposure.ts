@@ -1,7 +1,4 @@
-/**
- * Who may talk to a server: this computer, or anyone over TLS with the token.
- */
-import { createHash, timingSafeEqual } from 'node:crypto';
+/** Where a server may listen: on this computer, or beyond it over TLS with a token. */
 import { SluiceError } from '@sluice/base/error';
 import { isLoopbackHost } from '@sluice/host/loopback';
 
@@ -29,25 +26,4 @@ export function checkExposure(
       hint: 'Give --tls-cert and --tls-key, and a token (SLUICE_TOKEN), or listen on 127.0.0.1.',
     },
   );
-}
-
-/** Compares bearer tokens in a time that does not depend on where they differ. */
-export class TokenGuard {
-  readonly #digest: Buffer | undefined;
-
-  /** @param token undefined: everyone may enter. */
-  constructor(token: string | undefined) {
-    this.#digest = token === undefined ? undefined : digest(`Bearer ${token}`);
-  }
-
-  /** @param authorization the header's value, null when there is none. */
-  allows(authorization: string | null): boolean {
-    if (this.#digest === undefined) return true;
-    return timingSafeEqual(this.#digest, digest(authorization ?? ''));
-  }
-}
-
-/** Hashing makes both sides equally long, which the constant-time comparison needs. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
