@@ -10,8 +10,8 @@ import type { AgentId } from './model.ts';
 /** Names those whose records are kept apart from the records of others. */
 export type Tenant = Branded<string, 'Tenant'>;
 
-/** The one that there is. */
-const DEFAULT_TENANT: Tenant = 'default' as Tenant; // A brand has no other way on.
+/** The one that there is. Records from before there were any have an empty one, which is the same. */
+export const DEFAULT_TENANT: Tenant = 'default' as Tenant; // A brand has no other way on.
 
 /** What an agent has proven of who it is; a key and a certificate may both be. */
 export interface ShownIdentity {

@@ -8,10 +8,8 @@
 
 import { completeBlock, completedColumns } from '@sluice/block/completion';
 import type { ServerId } from '@sluice/protocol/model';
+import { DEFAULT_TENANT } from '@sluice/protocol/principal';
 import type { JournalBatch, JournaledBlock } from '../journal/journal-records.ts';
-
-/** There is one yet. */
-const ONLY_TENANT = 'default';
 
 /** Names of the columns of the insert: all that a block of any format may have. */
 export const BATCH_COLUMNS: readonly string[] = completedColumns().map((column) => column.name);
@@ -22,7 +20,7 @@ export function batchBody(batch: JournalBatch, readPayload: (block: JournaledBlo
   const serverId = batch.serverId as ServerId;
   const frames: Buffer[] = [];
   for (const block of batch.blocks) {
-    const facts = { serverId, priority: block.priority, tenant: ONLY_TENANT };
+    const facts = { serverId, priority: block.priority, tenant: DEFAULT_TENANT };
     frames.push(...completeBlock(readPayload(block), block.header, facts));
   }
   return Buffer.concat(frames);
