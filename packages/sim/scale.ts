@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util';
 import { RECONNECT_MOST_MS } from '@sluice/agent/uplink/limits';
 import { messageOf } from '@sluice/base/error';
 import { jainIndex } from './jain-index.ts';
-import { type ScaleOptions, ScaleWorld, type Second } from './scale-world.ts';
+import type { ScaleOptions } from './scale-host.ts';
+import { ScaleWorld, type Second } from './scale-world.ts';
 
 /** Default of each option, and what it means. */
 const OPTIONS: { readonly [Name in keyof ScaleOptions]: readonly [number, string] } = {

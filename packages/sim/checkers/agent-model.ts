@@ -15,40 +15,11 @@ import {
   REFUSED_PAUSE_MS,
   REQUEST_TIMEOUT_MS,
   STALL_TIMEOUT_MS,
-  URGENT_WINDOW_BYTES,
-  WINDOW_BYTES,
 } from '@sluice/protocol/limits';
-import type { BlockHeader, ClosedChannel, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import type { Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
-
-export interface ModelChannel {
-  readonly serverId: ServerId;
-  readonly grantId: string;
-  readonly number: number;
-  readonly priority: number;
-  readonly quotaBytes: number;
-  readonly reserveBytes: number;
-  readonly arrival: number;
-  readonly expiresAtMs: number;
-  usedBytes: number;
-  hasEnded: boolean;
-  isStalled: boolean;
-  pausedUntilMs: number;
-  progressAtMs: number;
-}
-
-export interface ModelBlock {
-  readonly header: BlockHeader;
-  readonly rank: number;
-  /** In flight on it; undefined while it waits. */
-  channel: ModelChannel | undefined;
-  /** Waits for this server only, until then. */
-  boundTo: ServerId | undefined;
-  boundUntilMs: number;
-  doubts: ServerId[];
-  doubtUntilMs: number;
-  readonly foundInDoubtAt: ServerId | undefined;
-}
+import type { ModelBlock, ModelChannel } from './agent-books.ts';
+import { AgentBooks, closedText, hasQuota, left } from './agent-books.ts';
 
 /** What must be sent next, and on which channel. */
 export interface ExpectedSend {
@@ -69,10 +40,9 @@ interface Asked {
 }
 
 export class AgentModel {
-  readonly blocks: Map<number, ModelBlock> = new Map();
+  readonly books: AgentBooks = new AgentBooks();
   isStopping = false;
   nowMs = 0;
-  #channels: ModelChannel[] = [];
   readonly #connected = new Set<ServerId>();
   readonly #asked = new Map<ServerId, Asked>();
   readonly #credit = URGENCY_CLASSES.map(() => 0);
@@ -105,13 +75,13 @@ export class AgentModel {
       case 'channel_broken': {
         const asked = this.#asked.get(event.serverId);
         if (asked !== undefined && event.type === 'revoked') asked.isRecalled = true;
-        for (const channel of this.#channels) {
+        for (const channel of this.books.channels) {
           if (channel.serverId !== event.serverId) continue;
           if (event.grantId !== undefined && event.grantId !== channel.grantId) continue;
           if (event.channel !== undefined && event.channel !== channel.number) continue;
           this.#end(channel);
           if (event.type === 'revoked') continue;
-          for (const block of this.#inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
+          for (const block of this.books.inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
         }
         return;
       }
@@ -121,24 +91,24 @@ export class AgentModel {
           ...{ header, rank: urgencyRank(header.urgency), channel: undefined, boundTo: undefined },
           ...{ boundUntilMs: 0, doubts: [], doubtUntilMs: 0, foundInDoubtAt: inDoubtAt },
         };
-        this.blocks.set(header.id.sequence, block);
+        this.books.blocks.set(header.id.sequence, block);
         if (inDoubtAt !== undefined) this.#bind(block, inDoubtAt, nowMs);
         return;
       }
       case 'block_acknowledged': {
-        const block = this.blocks.get(event.blockId.sequence);
+        const block = this.books.blocks.get(event.blockId.sequence);
         if (block === undefined) return;
         if (block.channel?.serverId === event.serverId) heard(block.channel, nowMs);
-        this.blocks.delete(event.blockId.sequence);
+        this.books.blocks.delete(event.blockId.sequence);
         return;
       }
       case 'block_refused': {
-        const block = this.blocks.get(event.blockId.sequence);
+        const block = this.books.blocks.get(event.blockId.sequence);
         const channel = block?.channel;
         if (block === undefined || channel?.serverId !== event.serverId) return;
         heard(channel, nowMs);
         if (event.refusal.kind === 'malformed') {
-          this.blocks.delete(event.blockId.sequence);
+          this.books.blocks.delete(event.blockId.sequence);
           return;
         }
         channel.pausedUntilMs = nowMs + REFUSED_PAUSE_MS;
@@ -162,8 +132,8 @@ export class AgentModel {
   /** The next send by U6, U7, U8, U15; undefined when nothing may be sent. */
   expected(nowMs: number): ExpectedSend | undefined {
     if (this.isStopping) return undefined;
-    const fits = URGENCY_CLASSES.map((_, rank) => this.#firstFit(rank, nowMs));
-    const firstWaiting = URGENCY_CLASSES.findIndex((_, rank) => this.#waits(rank));
+    const fits = URGENCY_CLASSES.map((_, rank) => this.books.firstFit(rank, nowMs));
+    const firstWaiting = URGENCY_CLASSES.findIndex((_, rank) => this.books.waits(rank));
     for (const [rank, fit] of fits.entries()) {
       if (fit === undefined || rank <= firstWaiting) continue;
       if ((this.#credit[rank] ?? 0) >= fit.block.header.rawBytes) return { ...fit, overtakes: true };
@@ -174,7 +144,7 @@ export class AgentModel {
 
   /** The expected send was made. */
   sent({ block, channel, overtakes }: ExpectedSend, nowMs: number): void {
-    if (this.#inFlight(channel).length === 0) channel.progressAtMs = nowMs;
+    if (this.books.inFlight(channel).length === 0) channel.progressAtMs = nowMs;
     const { rawBytes } = block.header;
     channel.usedBytes += rawBytes;
     block.channel = channel;
@@ -183,30 +153,13 @@ export class AgentModel {
     for (let rank = block.rank + 1; rank < URGENCY_CLASSES.length; rank += 1) {
       const share = MINIMUM_SHARES[URGENCY_CLASSES[rank] ?? 'bulk'];
       const earned = Math.min((this.#credit[rank] ?? 0) + rawBytes * share, MAX_SHARE_CREDIT_BYTES);
-      this.#credit[rank] = this.#waits(rank) ? earned : 0;
+      this.#credit[rank] = this.books.waits(rank) ? earned : 0;
     }
   }
 
-  /** U9, before the bytes of the first use are counted: who outranks the channel's server and still holds a lower one. */
+  /** U9, before the bytes of the first use are counted: the servers that outrank the channel's and still hold a lower one. */
   outranking(used: ModelChannel, nowMs: number): OutrankingServer[] {
-    const own = this.#highest(used.serverId, nowMs);
-    const outranking: OutrankingServer[] = [];
-    for (const serverId of this.#connected) {
-      if (serverId === used.serverId) continue;
-      const highestPriority = this.#highest(serverId, nowMs);
-      const heldPriorities = [
-        ...new Set(
-          this.#live(serverId, nowMs)
-            .filter((channel) => left(channel) > 0 && !channel.isStalled)
-            .map(({ priority }) => priority),
-        ),
-      ].sort((a, b) => a - b);
-      if (highestPriority >= own || !heldPriorities.some((held) => held > used.priority)) continue;
-      outranking.push({ serverId, highestPriority, heldPriorities });
-    }
-    return outranking.sort(
-      (a, b) => a.highestPriority - b.highestPriority || (a.serverId < b.serverId ? -1 : 1),
-    );
+    return this.books.outranking(used, this.#connected, nowMs);
   }
 
   /** Whom a send to this server must name as one that may have the block too (U14). */
@@ -214,26 +167,10 @@ export class AgentModel {
     return block.doubts.findLast((doubt) => doubt !== serverId) ?? block.foundInDoubtAt;
   }
 
-  /** What is not sent, in bytes by rank (U2). */
-  unsentBytes(): number[] {
-    const sums = URGENCY_CLASSES.map(() => 0);
-    for (const { header, rank, channel } of this.blocks.values()) {
-      if (channel === undefined) sums[rank] = (sums[rank] ?? 0) + header.rawBytes;
-    }
-    return sums;
-  }
-
-  /** Whether a block of this size waits. */
-  hasUnsent(rawBytes: number): boolean {
-    for (const { header, channel } of this.blocks.values())
-      if (channel === undefined && header.rawBytes === rawBytes) return true;
-    return false;
-  }
-
   #passTime(nowMs: number): void {
-    for (const channel of this.#channels) {
+    for (const channel of this.books.channels) {
       if (channel.expiresAtMs <= nowMs) this.#end(channel);
-      const inFlight = this.#inFlight(channel);
+      const inFlight = this.books.inFlight(channel);
       if (inFlight.length === 0) continue;
       const silentMs = nowMs - channel.progressAtMs;
       if (silentMs >= STALL_TIMEOUT_MS && !channel.hasEnded) channel.isStalled = true;
@@ -244,10 +181,10 @@ export class AgentModel {
         block.boundTo = undefined;
       }
     }
-    this.#channels = this.#channels.filter(
-      (channel) => !channel.hasEnded || this.#inFlight(channel).length > 0,
+    this.books.channels = this.books.channels.filter(
+      (channel) => !channel.hasEnded || this.books.inFlight(channel).length > 0,
     );
-    for (const block of this.blocks.values()) {
+    for (const block of this.books.blocks.values()) {
       if (block.boundTo !== undefined && block.boundUntilMs <= nowMs) block.boundTo = undefined;
     }
   }
@@ -260,17 +197,17 @@ export class AgentModel {
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
     for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
-      this.#channels.push({
+      this.books.channels.push({
         ...{ serverId, grantId: grant.grantId, number: channel, priority, quotaBytes },
         ...{ reserveBytes: reservedForUrgentBytes, arrival: this.#arrivals, usedBytes: 0, hasEnded: false },
         ...{ expiresAtMs: nowMs + grant.lifetimeMs, isStalled: false, pausedUntilMs: 0, progressAtMs: nowMs },
       });
     }
-    const live = this.#channels.filter(
+    const live = this.books.channels.filter(
       (channel) =>
         channel.serverId === serverId &&
         !channel.hasEnded &&
-        (left(channel) > 0 || this.#inFlight(channel).length > 0),
+        (left(channel) > 0 || this.books.inFlight(channel).length > 0),
     );
     live.sort((a, b) => a.arrival - b.arrival || b.number - a.number);
     for (const channel of live.slice(0, Math.max(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)))
@@ -312,24 +249,26 @@ export class AgentModel {
 
   /** The most urgent class that waits and has no quota at this server; one past the last when there is none. */
   #unfitRank(serverId: ServerId, nowMs: number): number {
-    const usable = this.#live(serverId, nowMs).filter(
-      ({ isStalled, pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs,
-    );
+    const usable = this.books
+      .live(serverId, nowMs)
+      .filter(({ isStalled, pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs);
     const unfitRank = URGENCY_CLASSES.findIndex((_, rank) =>
-      this.#candidates(rank).some(
-        (block) =>
-          (block.boundTo === undefined || block.boundTo === serverId) &&
-          !usable.some((channel) => hasQuota(channel, block)),
-      ),
+      this.books
+        .candidates(rank)
+        .some(
+          (block) =>
+            (block.boundTo === undefined || block.boundTo === serverId) &&
+            !usable.some((channel) => hasQuota(channel, block)),
+        ),
     );
     return unfitRank < 0 ? URGENCY_CLASSES.length : unfitRank;
   }
 
   /** What ended with quota left and was not told, and remains of earlier grants, which end with it. */
   #closing(serverId: ServerId, nowMs: number): string[] {
-    const live = this.#live(serverId, nowMs);
+    const live = this.books.live(serverId, nowMs);
     const latest = this.#latest.get(serverId) ?? 0;
-    const firsts = URGENCY_CLASSES.flatMap((_, rank) => this.#candidates(rank)).filter(
+    const firsts = URGENCY_CLASSES.flatMap((_, rank) => this.books.candidates(rank)).filter(
       ({ boundTo }) => boundTo === undefined || boundTo === serverId,
     );
     for (const channel of live) {
@@ -342,10 +281,10 @@ export class AgentModel {
   }
 
   #lose(serverId: ServerId, nowMs: number): void {
-    for (const block of this.blocks.values()) {
+    for (const block of this.books.blocks.values()) {
       if (block.channel?.serverId === serverId) this.#bind(block, serverId, nowMs);
     }
-    this.#channels = this.#channels.filter((channel) => channel.serverId !== serverId);
+    this.books.channels = this.books.channels.filter((channel) => channel.serverId !== serverId);
     this.#untold.delete(serverId);
   }
 
@@ -356,109 +295,6 @@ export class AgentModel {
     block.doubtUntilMs = block.boundUntilMs;
     block.doubts = [...block.doubts.filter((doubt) => doubt !== serverId), serverId];
   }
-
-  #waits(rank: number): boolean {
-    for (const block of this.blocks.values())
-      if (block.rank === rank && block.channel === undefined) return true;
-    return false;
-  }
-
-  #inFlight(channel: ModelChannel): ModelBlock[] {
-    const inFlight: ModelBlock[] = [];
-    for (const block of this.blocks.values()) if (block.channel === channel) inFlight.push(block);
-    return inFlight;
-  }
-
-  #live(serverId: ServerId, nowMs: number): ModelChannel[] {
-    return this.#channels.filter(
-      (channel) => channel.serverId === serverId && !channel.hasEnded && channel.expiresAtMs > nowMs,
-    );
-  }
-
-  /** Over the grants that have quota left on any channel; used-up channels of these count. */
-  #highest(serverId: ServerId, nowMs: number): number {
-    const live = this.#live(serverId, nowMs);
-    const grants = new Set(live.filter((channel) => left(channel) > 0).map(({ grantId }) => grantId));
-    return Math.min(...live.filter(({ grantId }) => grants.has(grantId)).map(({ priority }) => priority));
-  }
-
-  /** The oldest of the class's candidates that has a channel, with the highest one. */
-  #firstFit(rank: number, nowMs: number): { block: ModelBlock; channel: ModelChannel } | undefined {
-    for (const block of this.#candidates(rank)) {
-      const channel = this.#highestFit(block, nowMs);
-      if (channel !== undefined) return { block, channel };
-    }
-    return undefined;
-  }
-
-  /** The oldest block of the class for any server, and the oldest in doubt for each; the oldest first. */
-  #candidates(rank: number): ModelBlock[] {
-    const candidates = new Map<ServerId | undefined, ModelBlock>();
-    for (const block of this.blocks.values()) {
-      if (block.rank !== rank || block.channel !== undefined) continue;
-      const first = candidates.get(block.boundTo);
-      if (first === undefined || block.header.id.sequence < first.header.id.sequence)
-        candidates.set(block.boundTo, block);
-    }
-    return [...candidates.values()].sort((a, b) => a.header.id.sequence - b.header.id.sequence);
-  }
-
-  #highestFit(block: ModelBlock, nowMs: number): ModelChannel | undefined {
-    const fitting: ModelChannel[] = [];
-    for (const channel of this.#channels) {
-      if (
-        channel.hasEnded ||
-        channel.isStalled ||
-        channel.expiresAtMs <= nowMs ||
-        channel.pausedUntilMs > nowMs
-      )
-        continue;
-      if (block.boundTo !== undefined && block.boundTo !== channel.serverId) continue;
-      if (!hasQuota(channel, block)) continue;
-      fitting.push(channel);
-    }
-    fitting.sort((a, b) => (isHigher(a, b) ? -1 : 1));
-    return fitting.find(
-      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel, block.rank),
-    );
-  }
-
-  /** U7, U8: what is in flight at the server, stalled channels left out, is below its window. */
-  #hasWindow({ serverId }: ModelChannel, rank: number): boolean {
-    let inFlightBytes = 0;
-    for (const { channel, header } of this.blocks.values()) {
-      if (channel?.serverId === serverId && !channel.isStalled) inFlightBytes += header.rawBytes;
-    }
-    return inFlightBytes < WINDOW_BYTES + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
-  }
-}
-
-/** U6. */
-function isHigher(a: ModelChannel, b: ModelChannel): boolean {
-  if (a.priority !== b.priority) return a.priority < b.priority;
-  if (a.serverId !== b.serverId) return a.serverId < b.serverId;
-  if (a.arrival !== b.arrival) return a.arrival < b.arrival;
-  return a.number < b.number;
-}
-
-function left(channel: ModelChannel): number {
-  return channel.quotaBytes - channel.usedBytes;
-}
-
-function hasQuota(channel: ModelChannel, block: ModelBlock): boolean {
-  return left(channel) - (block.rank === 0 ? 0 : channel.reserveBytes) >= block.header.rawBytes;
-}
-
-/** A closed channel in words, to compare. */
-export function closedText({
-  grantId,
-  channel,
-  usedBytes,
-}: Omit<ClosedChannel, 'grantId' | 'channel'> & {
-  readonly grantId: string;
-  readonly channel: number;
-}): string {
-  return `${grantId}/${channel} at ${usedBytes}`;
 }
 
 function heard(channel: ModelChannel, nowMs: number): void {

@@ -7,8 +7,9 @@ import type { AgentEffect } from '@sluice/protocol/agent-events';
 import type { ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
+import { closedText } from './agent-books.ts';
 import type { ExpectedSend } from './agent-model.ts';
-import { AgentModel, closedText } from './agent-model.ts';
+import { AgentModel } from './agent-model.ts';
 import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
 
@@ -95,7 +96,7 @@ export class SendingChecker implements Checker {
         'request',
         `${name} closes ${closed.join() || 'nothing'} at ${serverId}, not ${closing.join() || 'nothing'}`,
       );
-    const unsent = model.unsentBytes();
+    const unsent = model.books.unsentBytes();
     const told = URGENCY_CLASSES.map(
       (wanted) => request.backlog.find(({ urgency }) => urgency === wanted)?.rawBytes ?? 0,
     );
@@ -103,7 +104,7 @@ export class SendingChecker implements Checker {
     const named = next.filter((bytes) => bytes > 0);
     if (
       named.length !== Math.min(1, request.backlog.length) ||
-      !named.every((bytes) => model.hasUnsent(bytes))
+      !named.every((bytes) => model.books.hasUnsent(bytes))
     )
       fail('request', `${name} names to ${serverId} next blocks of ${next.join()} bytes`);
     if (unsent.join() !== told.join()) {
