@@ -6,7 +6,7 @@
  * log table.
  */
 
-import { MAX_TIMESTAMP_ORIGIN_NUMBER } from './timestamp-origin.ts';
+import { MAX_TIMESTAMP_ORIGIN_NUMBER } from '@sluice/protocol/timestamp-origin';
 
 /** How the values of a column lie in a block; the validator has one check for each kind. */
 export type ColumnEncoding =

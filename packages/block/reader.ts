@@ -2,7 +2,7 @@
  * Reads the records of a payload back, for tests and for people who look into a block. Not for any hot path: it makes
  * objects.
  */
-import { type TimestampOrigin, timestampOriginOf } from './timestamp-origin.ts';
+import { type TimestampOrigin, timestampOriginOf } from '@sluice/protocol/timestamp-origin';
 import type { OpenedBlock } from './validator.ts';
 
 /** One record as plain values; only the columns that differ between records. */

@@ -4,8 +4,9 @@
  *
  * Invariant: byte ranges point into `body`'s buffer and are valid only until the append returns.
  */
+
+import { TIMESTAMP_ORIGIN_NUMBERS } from '@sluice/protocol/timestamp-origin';
 import { encodeString } from './columns.ts';
-import { TIMESTAMP_ORIGIN_NUMBERS } from './timestamp-origin.ts';
 
 /** Attributes that many records share, encoded once. */
 export interface PreparedAttributes {

@@ -15,7 +15,7 @@ export interface TextSource {
 }
 
 export type FieldMeaning =
-  | { readonly kind: 'severity' | 'urgency' | 'record_id' | 'body' }
+  | { readonly kind: 'severity' | 'urgency' | 'timestamp_origin' | 'record_id' | 'body' }
   /** Matches when any of the sources does. */
   | { readonly kind: 'text'; readonly sources: readonly TextSource[] };
 
@@ -39,6 +39,8 @@ const FIELDS: ReadonlyMap<string, FieldMeaning> = new Map<string, FieldMeaning>(
   ['server', column('ServerId')],
   ['event', column('EventName')],
   ['priority', numberColumn('ChannelPriority')],
+  ['record.offset', numberColumn('RecordOffset')],
+  ['timestamp.origin', { kind: 'timestamp_origin' }],
 ]);
 
 /** Names that mean something other than an attribute, for completion. */

@@ -12,6 +12,7 @@ import { rangeSql } from './operators/range.ts';
 import { recordIdSql } from './operators/record-id.ts';
 import { regexSql } from './operators/regex.ts';
 import { severitySql } from './operators/severity.ts';
+import { timestampOriginSql } from './operators/timestamp-origin.ts';
 import { urgencySql } from './operators/urgency.ts';
 import { wordSql } from './operators/word.ts';
 import { wordWildcardSql } from './operators/word-wildcard.ts';
@@ -49,6 +50,8 @@ function termSql(term: TermNode): string {
       return severitySql(match, position);
     case 'urgency':
       return urgencySql(match, position);
+    case 'timestamp_origin':
+      return timestampOriginSql(match, position);
     case 'record_id':
       return recordIdSql(match, position);
     case 'body':

@@ -2,7 +2,7 @@
  * One line on its way to a record: where its bytes are, and what was read of it so far. One object serves all lines.
  */
 import { RecordFields } from '@sluice/block/record';
-import { TIMESTAMP_ORIGIN_NUMBERS } from '@sluice/block/timestamp-origin';
+import { TIMESTAMP_ORIGIN_NUMBERS } from '@sluice/protocol/timestamp-origin';
 import { Interner } from './bytes.ts';
 import type { Calendar } from './calendar.ts';
 import { EARLIEST_EVENT_SECONDS, latestEventSeconds } from './event-time.ts';

@@ -1,6 +1,8 @@
 /**
  * One record as the `--json` line of `sluice search` (a stable format) and as a line for people.
  */
+
+import { type TimestampOrigin, timestampOriginOf } from '@sluice/protocol/timestamp-origin';
 import type { LogRecord } from '@sluice/wire/gen/query_pb';
 import { printable, styled } from './terminal.ts';
 
@@ -21,6 +23,10 @@ export interface JsonRecord {
   readonly spanId: string;
   readonly server: string;
   readonly channelPriority: number;
+  /** Where it begins in its source, in bytes; null when nobody said. */
+  readonly offsetBytes: number | null;
+  /** How `timestamp` came to be. */
+  readonly timestampOrigin: TimestampOrigin;
 }
 
 /** @returns the record in the shape of `--json` */
@@ -40,6 +46,8 @@ export function jsonRecord(record: LogRecord): JsonRecord {
     spanId: record.spanId,
     server: record.serverId,
     channelPriority: record.channelPriority,
+    offsetBytes: record.offsetBytes === undefined ? null : Number(record.offsetBytes),
+    timestampOrigin: timestampOriginOf(record.timestampOrigin),
   };
 }
 

@@ -23,6 +23,9 @@ test.each([
   ['severity:<info', 'SeverityNumber BETWEEN 1 AND 8'],
   ['severity:notice', "lower(SeverityText) = 'notice'"],
   ['urgency:bulk', 'UrgencyClass = 4'],
+  ['timestamp.origin:Assumed', 'TimestampOrigin = 2'],
+  ['timestamp.origin:*', 'TimestampOrigin != 0'],
+  ['record.offset:17', "toString(RecordOffset) = '17'"],
   ['id:a.b.1.2.3', "(AgentId = 'a.b' AND BlockEpoch = 1 AND BlockSequence = 2 AND RecordNumber = 3)"],
 ])('%s', (query, sql) => {
   expect(queryToSql(query)).toBe(sql);

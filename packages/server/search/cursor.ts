@@ -8,9 +8,15 @@ import { sqlString } from '@sluice/query/sql-text';
 import { z } from 'zod';
 import { momentSql } from './time-range.ts';
 
-/** The order of every search: newest first, then a fixed order of records of the same time. */
-export const SEARCH_ORDER =
-  'Timestamp DESC, AgentId DESC, BlockEpoch DESC, BlockSequence DESC, RecordNumber DESC, BlockDigest DESC';
+/**
+ * The order of every search: newest first. Records of one time stand as in their file, the last line first: their agent read
+ * them in that order, and those that it read at one moment are told apart by where they begin. The moment comes before the
+ * place, because a file that was rotated begins at 0 again. The rest makes the order total; blocks from before there were
+ * places have nothing else.
+ */
+export const SEARCH_ORDER: string =
+  'Timestamp DESC, AgentId DESC, ObservedTimestamp DESC, RecordOffset DESC, ' +
+  'BlockEpoch DESC, BlockSequence DESC, RecordNumber DESC, BlockDigest DESC';
 
 /** Longest cursor that is looked at: an agent's name has 128 bytes at most. */
 const MAX_CURSOR_LENGTH = 1024;
@@ -18,6 +24,9 @@ const MAX_CURSOR_LENGTH = 1024;
 export interface Place {
   readonly timestampNanos: bigint;
   readonly agentId: string;
+  readonly observedNanos: bigint;
+  /** Where the record begins in its source, in bytes. */
+  readonly offsetBytes: bigint;
   readonly epoch: bigint;
   readonly sequence: bigint;
   readonly record: number;
@@ -26,9 +35,12 @@ export interface Place {
 }
 
 const DIGITS = z.string().regex(/^\d{1,19}$/);
+const NANOS = z.string().regex(/^-?\d{1,18}$|^\d{19}$/);
 const CURSOR = z.tuple([
-  z.string().regex(/^-?\d{1,18}$|^\d{19}$/),
+  NANOS,
   z.string(),
+  NANOS,
+  DIGITS,
   DIGITS,
   DIGITS,
   z.number().int().nonnegative(),
@@ -36,22 +48,25 @@ const CURSOR = z.tuple([
 ]);
 
 export function writeCursor(place: Place): string {
-  const { timestampNanos, agentId, epoch, sequence, record, digest } = place;
-  return Buffer.from(
-    JSON.stringify([`${timestampNanos}`, agentId, `${epoch}`, `${sequence}`, record, digest]),
-  ).toString('base64url');
+  const { timestampNanos, agentId, observedNanos, offsetBytes, epoch, sequence, record, digest } = place;
+  const moment = [`${timestampNanos}`, agentId, `${observedNanos}`, `${offsetBytes}`];
+  return Buffer.from(JSON.stringify([...moment, `${epoch}`, `${sequence}`, record, digest])).toString(
+    'base64url',
+  );
 }
 
 /** @throws SluiceError `query_invalid` for anything that no search gave out */
 export function readCursor(cursor: string): Place {
   try {
     if (cursor.length > MAX_CURSOR_LENGTH) throw new Error('it is too long');
-    const [timestamp, agentId, epoch, sequence, record, digest] = CURSOR.parse(
+    const [timestamp, agentId, observed, offset, epoch, sequence, record, digest] = CURSOR.parse(
       JSON.parse(Buffer.from(cursor, 'base64url').toString()),
     );
     return {
       timestampNanos: BigInt(timestamp),
       agentId,
+      observedNanos: BigInt(observed),
+      offsetBytes: BigInt(offset),
       epoch: BigInt(epoch),
       sequence: BigInt(sequence),
       record,
@@ -69,7 +84,9 @@ export function readCursor(cursor: string): Place {
 export function behindSql(place: Place): string {
   const at = momentSql(place.timestampNanos);
   return (
-    `Timestamp <= ${at} AND (Timestamp < ${at} OR (toString(AgentId), BlockEpoch, BlockSequence, RecordNumber, toString(BlockDigest)) < ` +
-    `(${sqlString(place.agentId)}, ${place.epoch}, ${place.sequence}, ${place.record}, ${sqlString(place.digest)}))`
+    `Timestamp <= ${at} AND (Timestamp < ${at} OR ` +
+    '(toString(AgentId), ObservedTimestamp, RecordOffset, BlockEpoch, BlockSequence, RecordNumber, toString(BlockDigest)) < ' +
+    `(${sqlString(place.agentId)}, ${momentSql(place.observedNanos)}, ${place.offsetBytes}, ` +
+    `${place.epoch}, ${place.sequence}, ${place.record}, ${sqlString(place.digest)}))`
   );
 }

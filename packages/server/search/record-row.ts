@@ -1,5 +1,6 @@
 /** The columns of a found record, and a row of them as the API's message. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { defined } from '@sluice/base/defined';
 import type { LogRecordSchema } from '@sluice/wire/gen/query_pb';
 import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { z } from 'zod';
@@ -9,13 +10,14 @@ import type { Place } from './cursor.ts';
 export const RECORD_COLUMNS: string =
   'Timestamp, ObservedTimestamp, SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, ' +
   'LogAttributes, ResourceAttributes, UrgencyClass, AgentId, BlockEpoch, BlockSequence, RecordNumber, ' +
-  'ServerId, ChannelPriority, BlockDigest';
+  'ServerId, ChannelPriority, BlockDigest, RecordOffset, TimestampOrigin';
 
 /** The values of one row, in the order of {@link ROW}. Integers of 64 bits as text: JSON has only doubles. */
 export const RECORD_VALUES: string =
   'toString(toUnixTimestamp64Nano(Timestamp)), toString(toUnixTimestamp64Nano(ObservedTimestamp)), ' +
   'SeverityNumber, SeverityText, ServiceName, Body, TraceId, SpanId, LogAttributes, ResourceAttributes, ' +
-  'UrgencyClass, AgentId, toString(BlockEpoch), toString(BlockSequence), RecordNumber, ServerId, ChannelPriority, BlockDigest';
+  'UrgencyClass, AgentId, toString(BlockEpoch), toString(BlockSequence), RecordNumber, ServerId, ChannelPriority, BlockDigest, ' +
+  'toString(RecordOffset), TimestampOrigin';
 
 /** About how many bytes of text a record has, as SQL. */
 export const RECORD_BYTES = "length(Body) + length(arrayStringConcat(mapValues(LogAttributes), '')) + 256";
@@ -40,6 +42,8 @@ const ROW = z.tuple(
     z.string(),
     z.number(),
     z.string(),
+    z.string(),
+    z.number(),
   ],
   z.unknown(),
 );
@@ -77,10 +81,15 @@ export function readRow(row: readonly unknown[]): FoundRecord {
     serverId,
     channelPriority,
     digest,
+    offset,
+    timestampOrigin,
   ] = ROW.parse(row);
   const timestampNanos = BigInt(timestamp);
   return {
-    place: { timestampNanos, agentId, epoch: BigInt(epoch), sequence: BigInt(sequence), record, digest },
+    place: {
+      ...{ timestampNanos, agentId, observedNanos: BigInt(observed), offsetBytes: BigInt(offset) },
+      ...{ epoch: BigInt(epoch), sequence: BigInt(sequence), record, digest },
+    },
     record: {
       id: `${agentId}.${epoch}.${sequence}.${record}`,
       timestampUnixNanos: timestampNanos,
@@ -97,6 +106,9 @@ export function readRow(row: readonly unknown[]): FoundRecord {
       urgency: URGENCY[urgency] ?? UrgencyClass.UNSPECIFIED,
       serverId,
       channelPriority,
+      // Who says where a record begins says how its time came to be as well.
+      ...defined({ offsetBytes: timestampOrigin === 0 ? undefined : BigInt(offset) }),
+      timestampOrigin,
     },
   };
 }

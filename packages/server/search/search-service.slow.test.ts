@@ -9,6 +9,7 @@ import {
   HistogramRequestSchema,
   SearchRequestSchema,
   type SearchResponse,
+  SearchResponseSchema,
 } from '@sluice/wire/gen/query_pb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -35,6 +36,9 @@ interface Row {
   readonly TraceId?: string;
   readonly UrgencyClass?: number;
   readonly AgentId?: string;
+  readonly ObservedTimestamp?: string;
+  readonly BlockEpoch?: number;
+  readonly RecordOffset?: number;
 }
 
 const HOSTILE = "it's \\' -- {p:String} \u0000 \n`x` ' OR 1=1 /* ";
@@ -370,4 +374,57 @@ test('the store says how many rows a search would read, also for a heavy turn', 
   const old = Condition.ofSql("Timestamp < toDateTime64('1990-01-01', 9)");
   const none = await store.rows(estimateStatement(WHOLE_TABLE, old), options);
   expect(readEstimate(none, 'scan')).toEqual({ weight: 'light', expectedMs: 0 });
+});
+
+test('records of one time stand as in their file, the last first, over any pages', async () => {
+  // Few values each, so that they meet in all ways; blocks do not follow the order of the file.
+  const row = fc.record({
+    at: fc.nat(2).map((second) => BASE - 1_000_000n * SECOND + BigInt(second) * SECOND),
+    read: fc.nat(1),
+    offset: fc.nat(40),
+    agent: fc.constantFrom('order.one', 'order.two'),
+  });
+  const unique = fc.uniqueArray(row, {
+    minLength: 60,
+    maxLength: 90,
+    selector: ({ at, read, offset, agent }) => `${at} ${read} ${offset} ${agent}`,
+  });
+  const [drawn = []] = fc.sample(unique, { numRuns: 1, seed: 5 });
+  await insert(
+    drawn.map(({ at, read, offset, agent }, index) => ({
+      at,
+      AgentId: agent,
+      ObservedTimestamp: `${BASE / SECOND}.00000000${read}`,
+      RecordOffset: offset,
+      BlockEpoch: (index * 7) % 5,
+      Body: `${at} ${agent} ${read} ${offset}`,
+    })),
+    (drawn.length * 3) % 7,
+  );
+  const lastFirst = drawn
+    .toSorted(
+      (a, b) =>
+        Number(b.at - a.at) ||
+        (a.agent < b.agent ? 1 : -1) * Number(a.agent !== b.agent) ||
+        b.read - a.read ||
+        b.offset - a.offset,
+    )
+    .map(({ at, agent, read, offset }) => `${at} ${agent} ${read} ${offset}`);
+  for (const limit of [1, 7, 1000]) {
+    const bodies: string[] = [];
+    let cursor = '';
+    do {
+      const page: SearchResponse = create(
+        SearchResponseSchema,
+        await service.search(
+          create(SearchRequestSchema, { query: 'agent:order.*', limit, cursor }),
+          ANONYMOUS,
+          signal,
+        ),
+      );
+      bodies.push(...page.records.map(({ body }) => body));
+      cursor = page.nextCursor;
+    } while (cursor !== '');
+    expect(bodies).toEqual(lastFirst);
+  }
 });

@@ -201,7 +201,7 @@ function addDigests(cluster: ClusterOptions | undefined): readonly string[] {
   ];
 }
 
-/** Rows from before have 0, `unknown` (packages/block/timestamp-origin.ts) and the empty tenant, which is the only one. */
+/** Rows from before have 0, `unknown` (packages/protocol/timestamp-origin.ts) and the empty tenant, which is the only one. */
 function addOrigins(cluster: ClusterOptions | undefined): readonly string[] {
   return [
     ...addLogColumn(cluster, 'RecordOffset', 'UInt64', 'CODEC(Delta(8), ZSTD(1))'),

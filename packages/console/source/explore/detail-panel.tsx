@@ -1,4 +1,5 @@
 /** One record whole: its text, all attributes sorted, where it came through; every value can become a filter. */
+import { timestampOriginOf } from '@sluice/protocol/timestamp-origin';
 import type { LogRecord } from '@sluice/wire/gen/query_pb';
 import { useEffect, useRef } from 'react';
 import { formatInstant, formatTime } from '../format/format.ts';
@@ -95,6 +96,13 @@ function mainFields(record: LogRecord): Field[] {
 function deliveryFields(record: LogRecord, words: Dictionary): Field[] {
   const fields: Field[] = [
     { name: words.fieldTime, value: formatInstant(record.timestampUnixNanos), queryName: undefined },
+    {
+      name: words.fieldTimestampOrigin,
+      value: words.timestampOrigin[timestampOriginOf(record.timestampOrigin)],
+      queryName: 'timestamp.origin',
+      queryValue: timestampOriginOf(record.timestampOrigin),
+    },
+    { name: words.fieldOffset, value: String(record.offsetBytes ?? ''), queryName: 'record.offset' },
     { name: words.fieldObserved, value: formatInstant(record.observedUnixNanos), queryName: undefined },
     {
       name: words.fieldUrgency,

@@ -1,5 +1,6 @@
 /** The fields of a record as the detail panel lists them, and the record as JSON. Pure. */
 
+import { timestampOriginOf } from '@sluice/protocol/timestamp-origin';
 import { FIELD_NAMES } from '@sluice/query/fields';
 import type { LogRecord } from '@sluice/wire/gen/query_pb';
 import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
@@ -63,6 +64,8 @@ export function recordJson(record: LogRecord): string {
       urgency: urgencyName(record.urgency),
       serverId: record.serverId,
       channelPriority: record.channelPriority,
+      offsetBytes: record.offsetBytes === undefined ? null : Number(record.offsetBytes),
+      timestampOrigin: timestampOriginOf(record.timestampOrigin),
     },
     null,
     2,

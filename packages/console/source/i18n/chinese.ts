@@ -75,6 +75,8 @@ export const chinese: Dictionary = {
   exclude: (field, value) => `排除 ${field} 为 ${value} 的记录`,
   fieldTime: '时间',
   fieldObserved: '观察时间',
+  fieldTimestampOrigin: '时间来源',
+  fieldOffset: '在来源中的偏移',
   fieldUrgency: '紧急程度',
   fieldServer: '接收服务器',
   fieldPriority: '信道优先级',
@@ -177,6 +179,13 @@ export const chinese: Dictionary = {
   backlog: '等待发送',
   backlogCaption: '每个代理持有、尚未被任何服务器确认的内容，按紧急程度排列。',
   urgency: { urgent: '紧急', elevated: '较急', normal: '普通', bulk: '大量', unspecified: '未知' },
+  timestampOrigin: {
+    unknown: '',
+    read: '记录中写明',
+    assumed: '记录未写时区或年份，取自该计算机',
+    inherited: '沿用上一条记录',
+    clock: '读取时刻（记录未写时间）',
+  },
   urgencyHint: {
     urgent: '错误与致命',
     elevated: '警告',

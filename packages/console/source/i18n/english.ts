@@ -68,6 +68,8 @@ export const english = {
   exclude: (field: string, value: string): string => `Without records where ${field} is ${value}`,
   fieldTime: 'time',
   fieldObserved: 'observed',
+  fieldTimestampOrigin: 'time is',
+  fieldOffset: 'offset in source',
   fieldUrgency: 'urgency',
   fieldServer: 'received by',
   fieldPriority: 'channel priority',
@@ -179,6 +181,13 @@ export const english = {
     normal: 'normal',
     bulk: 'bulk',
     unspecified: 'unknown',
+  },
+  timestampOrigin: {
+    unknown: '',
+    read: 'as the record states it',
+    assumed: 'without a zone or year in the record: the computer’s',
+    inherited: 'that of the record before',
+    clock: 'when it was read: the record states none',
   },
   urgencyHint: {
     urgent: 'errors and fatal',

@@ -201,6 +201,18 @@ export declare type LogRecord = Message<"sluice.v1.LogRecord"> & {
    * @generated from field: uint32 channel_priority = 15;
    */
   channelPriority: number;
+
+  /**
+   * Where it begins in its source, in bytes. Absent: it came from an agent that does not say.
+   *
+   * @generated from field: optional uint64 offset_bytes = 16;
+   */
+  offsetBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: sluice.v1.TimestampOrigin timestamp_origin = 17;
+   */
+  timestampOrigin: TimestampOrigin;
 };
 
 /**
@@ -972,6 +984,53 @@ export declare type IdentityProblem = Message<"sluice.v1.IdentityProblem"> & {
  * Use `create(IdentityProblemSchema)` to create a new message.
  */
 export declare const IdentityProblemSchema: GenMessage<IdentityProblem>;
+
+/**
+ * How the event time of a record came to be.
+ *
+ * @generated from enum sluice.v1.TimestampOrigin
+ */
+export enum TimestampOrigin {
+  /**
+   * Nobody said.
+   *
+   * @generated from enum value: TIMESTAMP_ORIGIN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The record states it, with its zone.
+   *
+   * @generated from enum value: TIMESTAMP_ORIGIN_READ = 1;
+   */
+  READ = 1,
+
+  /**
+   * The record states it without a zone or a year: those of the agent's computer were taken.
+   *
+   * @generated from enum value: TIMESTAMP_ORIGIN_ASSUMED = 2;
+   */
+  ASSUMED = 2,
+
+  /**
+   * The record states none, and got that of the record before it.
+   *
+   * @generated from enum value: TIMESTAMP_ORIGIN_INHERITED = 3;
+   */
+  INHERITED = 3,
+
+  /**
+   * The record states none, or one that cannot be: it is when the agent read the record.
+   *
+   * @generated from enum value: TIMESTAMP_ORIGIN_CLOCK = 4;
+   */
+  CLOCK = 4,
+}
+
+/**
+ * Describes the enum sluice.v1.TimestampOrigin.
+ */
+export declare const TimestampOriginSchema: GenEnum<TimestampOrigin>;
 
 /**
  * @generated from enum sluice.v1.ProblemSeverity
