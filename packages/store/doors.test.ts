@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { defined } from '@sluice/base/defined';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readEndpoint, readSecret } from './endpoint.ts';
@@ -61,6 +62,30 @@ describe('without an address the store listens on a socket of its directory', ()
     expect(await textOf(directory, 'SELECT 1')).toBe('1\n');
     expect((await askAnyway(directory, { body: 'SELECT 1' })).status).toBe(403);
     await expect.poll(() => lines.join('')).toMatch(/listens on loopback instead/);
+  });
+});
+
+describe('a request that the store could not serve stands in its log with who asked', () => {
+  /** Fails by the store's fault, as far as the store knows. */
+  const question = {
+    body: 'SELECT length(groupArray(number)) FROM numbers(10000000)',
+    parameters: { max_memory_usage: '1000000' },
+  };
+
+  test.each([
+    ['on the socket', undefined, {}, 'store client by socket'],
+    ['on the socket for somebody', undefined, { 'x-sluice-asker': 'agent%20web-1' }, 'agent web-1'],
+    ['on a port', { host: HOST, port: 0 }, {}, 'store client by password'],
+  ])('%s', async (name, listen, headers, asker) => {
+    const directory = path.join(base, `asked ${name}`);
+    const lines: string[] = [];
+    const told = pino({}, { write: (line: string) => lines.push(line) });
+    store = await superviseStore({ directory, logger: told, ...defined({ listen }) });
+    expect((await askStore(directory, { ...question, headers })).headers['x-clickhouse-exception-code']).toBe(
+      '241',
+    );
+    await expect.poll(() => lines.join('')).toContain(`asker\\":\\"${asker}\\"`);
+    expect(lines.join('')).not.toContain(readSecret(directory));
   });
 });
 
