@@ -10,8 +10,8 @@
  */
 import { statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { SluiceError } from '@sluice/base/error';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
+import { diskFull } from './lmdb/library-errors.ts';
 
 /** Never used for new blocks: some hundred removals' worth of copied pages. */
 const DISK_RESERVE_BYTES: number = 1024 * 1024;
@@ -62,16 +62,7 @@ export class DiskSpace {
    */
   reserve(bytes: number): void {
     this.#look(bytes);
-    if (this.isFull) {
-      const directory = path.dirname(this.#options.file);
-      throw new SluiceError(
-        'disk_full',
-        `no space left for ${this.#options.what} in ${directory}: the disk is full`,
-        {
-          hint: 'Free space on the disk of the data directory.',
-        },
-      );
-    }
+    if (this.isFull) throw diskFull(this.#options.what, path.dirname(this.#options.file));
     this.#writingBytes += bytes;
   }
 

@@ -8,9 +8,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { SluiceError } from '@sluice/base/error';
+import type { StateName } from '@sluice/durable/corrupt-state';
+import type { DurableEnvironment } from '@sluice/durable/lmdb/environment';
 import { type AgentId, MAX_ID_BYTES } from '@sluice/protocol/model';
-import { commit, type Environment } from './environment.ts';
-import { newerQueue } from './queue-judge.ts';
 import { asAgentId, metaSchema, QUEUE_FORMAT } from './stored.ts';
 
 /** Room for the random part in a generated agent id. */
@@ -24,30 +24,22 @@ export interface QueueIdentity {
   readonly nextSequence: number;
 }
 
-/**
- * What the queue says that it is; undefined when it is new, or has lost a part of it.
- *
- * @throws SluiceError `state_newer`, `state_corrupt`
- */
-export function readIdentity(environment: Environment): QueueIdentity | undefined {
-  const { meta, file } = environment;
-  const format = meta.get('format');
-  if (format === undefined) return undefined;
-  if (typeof format === 'number' && format > QUEUE_FORMAT) throw newerQueue(file, format);
+/** What the queue says that it is; undefined when it is new, or has lost a part of it. Throws SluiceError `state_corrupt`. */
+export function readIdentity({ meta }: DurableEnvironment): QueueIdentity | undefined {
   const parsed = metaSchema.safeParse({
-    format,
+    format: meta.get('format'),
     agentId: meta.get('agentId'),
     epoch: meta.get('epoch'),
     nextSequence: meta.get('nextSequence'),
   });
-  if (!parsed.success) return undefined;
+  if (!parsed.success || parsed.data.format !== QUEUE_FORMAT) return undefined;
   const { agentId, epoch, nextSequence } = parsed.data;
   return { agentId: asAgentId(agentId), epoch, nextSequence };
 }
 
 /** Draws the identity of a new queue and makes it durable. Throws SluiceError `config_invalid`, `disk_full`. */
 export async function createIdentity(
-  environment: Environment,
+  environment: DurableEnvironment,
   wantedAgentId: string | undefined,
 ): Promise<QueueIdentity> {
   const agentId = wantedAgentId ?? drawAgentId();
@@ -66,25 +58,25 @@ export async function createIdentity(
  * @throws SluiceError `config_invalid` (it belongs to another agent id), `disk_full`
  */
 export async function restoreIdentity(
-  environment: Environment,
-  marked: { readonly agentId: string; readonly epoch: number; readonly nextSequence: number },
+  environment: DurableEnvironment,
+  noted: { readonly agentId: string; readonly epoch: number; readonly nextSequence: number },
   wantedAgentId: string | undefined,
 ): Promise<QueueIdentity> {
-  checkWanted(environment.file, marked.agentId, wantedAgentId);
+  checkWanted(environment.name, noted.agentId, wantedAgentId);
   return await writeIdentity(environment, {
-    agentId: marked.agentId,
+    agentId: noted.agentId,
     // What was sent under the old one and is read again now has other blocks.
     epoch: drawEpoch(),
-    nextSequence: marked.nextSequence,
+    nextSequence: noted.nextSequence,
   });
 }
 
 async function writeIdentity(
-  environment: Environment,
+  environment: DurableEnvironment,
   identity: { readonly agentId: string; readonly epoch: number; readonly nextSequence: number },
 ): Promise<QueueIdentity> {
   const { agentId, epoch, nextSequence } = identity;
-  await commit(environment, (write) => {
+  await environment.commitAgain((write) => {
     write.put(environment.meta, 'agentId', agentId);
     write.put(environment.meta, 'epoch', epoch);
     write.put(environment.meta, 'nextSequence', nextSequence);
@@ -94,19 +86,22 @@ async function writeIdentity(
 }
 
 /** @throws SluiceError `config_invalid` when the queue belongs to another agent than the configuration names */
-export function checkWanted(file: string, agentId: string, wantedAgentId: string | undefined): void {
+export function checkWanted({ what }: StateName, agentId: string, wantedAgentId: string | undefined): void {
   if (wantedAgentId === undefined || wantedAgentId === agentId) return;
   throw new SluiceError(
     'config_invalid',
-    `the queue in ${file} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
+    `${what} belongs to agent "${agentId}", the configuration names "${wantedAgentId}"`,
     { hint: `Name the agent "${agentId}", or give "${wantedAgentId}" a data directory of its own.` },
   );
 }
 
 /** Draws the epoch of a new run and makes it durable. Throws SluiceError `disk_full`. */
-export async function beginRun(environment: Environment, known: QueueIdentity): Promise<QueueIdentity> {
+export async function beginRun(
+  environment: DurableEnvironment,
+  known: QueueIdentity,
+): Promise<QueueIdentity> {
   const epoch = drawEpoch();
-  await commit(environment, (write) => {
+  await environment.commitAgain((write) => {
     write.put(environment.meta, 'epoch', epoch);
   });
   return { ...known, epoch };

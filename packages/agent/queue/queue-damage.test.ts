@@ -1,14 +1,12 @@
 /** What the queue makes of files that were damaged, emptied or deleted: nothing ends it, and what is missing is counted. */
 
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defined } from '@sluice/base/defined';
-import { type DraftHeader, withDigest } from '@sluice/block/digest';
-import type { TimeMs } from '@sluice/protocol/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
+import { openQueueFileDirectly, queueBlock } from './queue-fixture.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 let directory: string;
@@ -28,23 +26,21 @@ async function openQueue(agentId?: string): Promise<DurableQueue> {
   return queue;
 }
 
-function block(queue: DurableQueue, payloadBytes: number): NewBlock {
-  const draft: DraftHeader = {
-    ...{ id: queue.nextPosition(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
-    oldestObservedMs: 1_700_000_000_000 as TimeMs,
-  };
-  const payload = Buffer.alloc(payloadBytes, draft.id.sequence);
-  return { header: withDigest(draft, payload), payload };
+function filledBlock(queue: DurableQueue, payloadBytes: number): NewBlock {
+  return queueBlock(queue, Buffer.alloc(payloadBytes, queue.nextSequence));
 }
 
 /** A queue that held `count` blocks and one read position, closed. */
 async function fill(count: number, payloadBytes = 10_000): Promise<DurableQueue> {
   const queue = await DurableQueue.open({ directory, agentId: 'web-1' });
-  const first = block(queue, 10);
+  const first = queueBlock(queue);
   await queue.commitCut([first], [{ key: 'file', value: { offset: 1 } }]);
   await queue.remove([first.header.id]);
   for (let index = 0; index < count; index += 1)
-    await queue.commitCut([block(queue, payloadBytes)], [{ key: 'file', value: { offset: 100 + index } }]);
+    await queue.commitCut(
+      [filledBlock(queue, payloadBytes)],
+      [{ key: 'file', value: { offset: 100 + index } }],
+    );
   await queue.close();
   return queue;
 }
@@ -81,9 +77,9 @@ describe('a queue whose file is gone', () => {
     expect((await openQueue()).statistics.losses).toEqual([]);
   });
 
-  it('of an earlier version, without a mark, is noticed too; one that was never there is not', async () => {
+  it('of an earlier version, without a ledger, is noticed too; one that was never there is not', async () => {
     await fill(2);
-    for (const name of ['queue.mark', 'queue.mdb']) rmSync(path.join(directory, name));
+    for (const name of ['queue.ledger', 'queue.mdb']) rmSync(path.join(directory, name));
     const queue = await DurableQueue.open({ directory });
     expect([queue.statistics.origin, queue.statistics.lossTotals.losses]).toEqual(['lost', 1]);
     await queue.close();
@@ -91,9 +87,9 @@ describe('a queue whose file is gone', () => {
     expect((await openQueue()).statistics).toMatchObject({ origin: 'fresh', losses: [] });
   });
 
-  it('is found by its own entries when only the mark is gone or damaged', async () => {
+  it('is found by its own entries when only the ledger is gone or damaged', async () => {
     await fill(2);
-    writeFileSync(path.join(directory, 'queue.mark'), '{"format":1}\nx\n');
+    writeFileSync(path.join(directory, 'queue.ledger'), '{"format":1}\nx\n');
     const queue = await openQueue();
     expect([queue.agentId, queue.blockCount, queue.statistics.origin]).toEqual(['web-1', 2, 'resumed']);
     expect(queue.statistics.losses).toEqual([]);
@@ -113,43 +109,22 @@ describe('a queue whose file is damaged', () => {
     expect(statSync(path.join(directory, kept[0] ?? '')).mode & 0o777).toBe(0o600);
   });
 
-  it('that was cut short keeps what is left, and counts the rest', async () => {
-    await fill(40, 20_000);
-    truncateSync(file, Math.floor(statSync(file).size / 2));
-    const queue = await openQueue();
-    const { lossTotals } = queue.statistics;
-    expect(lossTotals.blocks).toBeGreaterThan(0);
-    expect(queue.blockCount + lossTotals.blocks).toBe(40);
-    for (const { header } of queue.blocks())
-      expect(queue.readPayload(header.id)?.equals(Buffer.alloc(20_000, header.id.sequence))).toBe(true);
-  });
-
   it.each([
     ['a header that says nothing', 'headers', 2],
     ['a payload without a header', 'no-header', 2],
     ['a header without a payload', 'no-payload', 2],
   ])('with %s loses that block alone', async (_what, kind, sequence) => {
     await fill(3);
-    const environment = openEnvironment(file);
-    if (kind === 'headers') await environment.headers.put(sequence, { urgency: 'sometimes' });
-    if (kind === 'no-header') await environment.headers.remove(sequence);
-    if (kind === 'no-payload') await environment.payloads.remove(sequence);
-    await environment.root.close();
+    const { environment, headers, payloads } = openQueueFileDirectly(file);
+    if (kind === 'headers') await headers.put(sequence, { urgency: 'sometimes' });
+    if (kind === 'no-header') await headers.remove(sequence);
+    if (kind === 'no-payload') await payloads.remove(sequence);
+    await environment.close();
     const queue = await DurableQueue.open({ directory });
     expect([...queue.blocks()].map(({ header }) => header.id.sequence)).toEqual([3, 4]);
     expect(queue.statistics.lossTotals).toEqual({ losses: 1, blocks: 1 });
     await queue.close();
     // It was taken out: the next start has nothing to say.
     expect((await openQueue()).statistics.lossTotals.losses).toBe(1);
-  });
-
-  it('keeps no more than two damaged files', async () => {
-    for (let round = 0; round < 4; round += 1) {
-      await fill(1);
-      writeFileSync(file, Buffer.alloc(20_000, 'garbage'));
-    }
-    await openQueue();
-    expect(readdirSync(directory).filter((name) => name.includes('.damaged-')).length).toBe(2);
-    expect(existsSync(`${file}.salvage`)).toBe(false);
   });
 });

@@ -2,11 +2,9 @@
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type DraftHeader, withDigest } from '@sluice/block/digest';
-import type { TimeMs } from '@sluice/protocol/model';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
+import { openQueueFileDirectly, queueBlock } from './queue-fixture.ts';
 
 const PAGE_BYTES = 4096;
 const HEADER_PAGES = 2;
@@ -21,12 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 function block(queue: DurableQueue): NewBlock {
-  const draft: DraftHeader = {
-    ...{ id: queue.nextPosition(), urgency: 'normal', rawBytes: 1000, recordCount: 3 },
-    oldestObservedMs: 1_700_000_000_000 as TimeMs,
-  };
-  const payload = Buffer.alloc(3000, draft.id.sequence);
-  return { header: withDigest(draft, payload), payload };
+  return queueBlock(queue, Buffer.alloc(3000, queue.nextSequence));
 }
 
 /** Zeros on all pages behind the header: what LMDB says of those without ending the process. Returns what stood there. */
@@ -66,28 +59,16 @@ it('says what to do, and asks LMDB nothing more, even when the file reads well a
   await again.close();
 });
 
-it('finds damage by writing too, and counts it at the next start', async () => {
-  const queue = await DurableQueue.open({ directory, agentId: 'web-1' });
-  for (let index = 0; index < BLOCKS; index += 1) await queue.commitCut([block(queue)], []);
-  zeroPages();
-  await expect(queue.commitCut([block(queue)], [])).rejects.toMatchObject({ code: 'state_corrupt' });
-  expect(queue.damage).toBeDefined();
-  await queue.close();
-  const again = await DurableQueue.open({ directory });
-  expect(again.blockCount + again.statistics.lossTotals.blocks).toBe(BLOCKS);
-  await again.close();
-});
-
 it('takes a block whose payload is gone out, and counts it as lost', async () => {
   const queue = await DurableQueue.open({ directory, agentId: 'web-1' });
   const [gone, kept] = [block(queue), block(queue)];
   await queue.commitCut([gone, kept], []);
   // The same process may have the file open twice, and both see the same.
-  const environment = openEnvironment(file);
-  await environment.payloads.remove(gone.header.id.sequence);
+  const { environment, payloads } = openQueueFileDirectly(file);
+  await payloads.remove(gone.header.id.sequence);
   expect(queue.readPayload(gone.header.id)).toBeUndefined();
   await queue.setAside(gone.header.id, 'the queue does not hold the payload');
-  await environment.root.close();
+  await environment.close();
   expect([...queue.blocks()].map(({ header }) => header.id)).toEqual([kept.header.id]);
   expect(queue.setAsideBlocks()).toEqual([]);
   expect(queue.statistics.lossTotals).toEqual({ losses: 1, blocks: 1 });

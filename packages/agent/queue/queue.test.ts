@@ -4,14 +4,11 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SluiceError } from '@sluice/base/error';
-import { type DraftHeader, withDigest } from '@sluice/block/digest';
-import type { ServerId, TimeMs } from '@sluice/protocol/model';
-import type { Database } from 'lmdb';
+import { MAX_SET_ASIDE_BYTES } from '@sluice/durable/set-aside-shelf';
+import type { ServerId } from '@sluice/protocol/model';
 import { afterEach, describe, expect, it } from 'vitest';
-import { commit, openEnvironment } from './environment.ts';
 import { DurableQueue, type NewBlock } from './queue.ts';
-import { MAX_SET_ASIDE_BYTES } from './set-aside-shelf.ts';
-import { QUEUE_FORMAT } from './stored.ts';
+import { queueBlock, upgradedHeader, writeOlderQueue } from './queue-fixture.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -33,17 +30,6 @@ async function openQueue(
   return queue;
 }
 
-function block(queue: DurableQueue, payload: Uint8Array = Buffer.from('payload')): NewBlock {
-  const draft: DraftHeader = {
-    id: queue.nextPosition(),
-    urgency: 'normal',
-    rawBytes: 1000,
-    recordCount: 3,
-    oldestObservedMs: 1_700_000_000_000 as TimeMs,
-  };
-  return { header: withDigest(draft, payload), payload };
-}
-
 async function codeOf(action: () => Promise<unknown>): Promise<string> {
   try {
     await action();
@@ -55,38 +41,11 @@ async function codeOf(action: () => Promise<unknown>): Promise<string> {
 
 const serverOne = 's1' as ServerId;
 
-/** Makes of a queue what an earlier version would have written: no checksums; format 1 had headers without epoch and digest. */
-async function makeOlder(file: string, format: 1 | 2): Promise<void> {
-  const environment = openEnvironment(file);
-  const { root, meta, headers, asideHeaders, checkpoints } = environment;
-  const left = format === 1 ? ['digest', 'epoch'] : [];
-  const olderHeader = (value: unknown): object =>
-    Object.fromEntries(Object.entries(value as object).filter(([name]) => !left.includes(name)));
-  const plain = (name: string): Database<unknown, number | string> => root.openDB({ name, encoding: 'json' });
-  const [plainMeta, plainHeaders, plainAside, plainCheckpoints] = [
-    plain('meta'),
-    plain('headers'),
-    plain('aside-headers'),
-    plain('checkpoints'),
-  ];
-  await commit(environment, (write) => {
-    for (const [key, value] of meta.entries()) write.put(plainMeta, key, value);
-    for (const [key, value] of headers.entries()) write.put(plainHeaders, key, olderHeader(value));
-    for (const [key, value] of asideHeaders.entries()) {
-      const stored = value as { header: object };
-      write.put(plainAside, key, { ...stored, header: olderHeader(stored.header) });
-    }
-    for (const [key, value] of checkpoints.entries()) write.put(plainCheckpoints, key, value);
-    write.put(plainMeta, 'format', format);
-  });
-  await root.close();
-}
-
 describe('DurableQueue', () => {
   it('keeps identity, blocks, payloads, in-doubt marks, checkpoints and sequence over a restart', async () => {
     const directory = temporaryDirectory();
     const first = await DurableQueue.open({ directory });
-    const blocks = [block(first), block(first, Buffer.alloc(100_000, 7)), block(first)];
+    const blocks = [queueBlock(first), queueBlock(first, Buffer.alloc(100_000, 7)), queueBlock(first)];
     await first.commitCut(blocks, [
       { key: 'a', value: { offset: 12 } },
       { key: 'b', value: 1 },
@@ -113,7 +72,7 @@ describe('DurableQueue', () => {
   it('never reuses the sequence of a block that is gone', async () => {
     const directory = temporaryDirectory();
     const first = await DurableQueue.open({ directory });
-    const only = block(first);
+    const only = queueBlock(first);
     await first.commitCut([only], []);
     await first.remove([only.header.id]);
     await first.close();
@@ -126,7 +85,7 @@ describe('DurableQueue', () => {
     const directory = temporaryDirectory();
     const copy = temporaryDirectory();
     const first = await DurableQueue.open({ directory });
-    const kept = block(first);
+    const kept = queueBlock(first);
     await first.commitCut([kept], []);
     await first.close();
     cpSync(directory, copy, { recursive: true });
@@ -145,20 +104,28 @@ describe('DurableQueue', () => {
     'brings a queue of format %i to the present one: its blocks keep their epoch and have digests',
     async (format) => {
       const directory = temporaryDirectory();
-      const first = await DurableQueue.open({ directory });
-      const [kept, aside] = [block(first), block(first, Buffer.from('aside'))];
-      await first.commitCut([kept, aside], [{ key: 'a', value: 7 }]);
-      await first.setAside(aside.header.id, 'a reason');
-      await first.close();
-      await makeOlder(path.join(directory, 'queue.mdb'), format);
-
-      const second = await openQueue(directory);
-      expect([...second.blocks()]).toEqual([{ header: kept.header }]);
-      expect(second.setAsideBlocks()).toMatchObject([{ header: aside.header, reason: 'a reason' }]);
-      expect(second.epoch).not.toBe(first.epoch);
-      expect([...second.checkpoints()]).toEqual([{ key: 'a', value: 7 }]);
-      // An older file is no damaged one.
-      expect(second.statistics.losses).toEqual([]);
+      const older = [
+        { sequence: 2, payload: Buffer.from('kept') },
+        { sequence: 3, payload: Buffer.from('in doubt'), inDoubtAt: 's1' },
+        { sequence: 4, payload: Buffer.from('aside'), setAsideReason: 'a reason' },
+      ] as const;
+      await writeOlderQueue(directory, format, older, { a: 7, b: { offset: 12 } });
+      for (let start = 0; start < 2; start += 1) {
+        const queue = await DurableQueue.open({ directory });
+        const [kept, doubted, aside] = older.map(upgradedHeader);
+        expect([...queue.blocks()]).toEqual([{ header: kept }, { header: doubted, inDoubtAt: 's1' }]);
+        expect(queue.setAsideBlocks()).toMatchObject([{ header: aside, reason: 'a reason' }]);
+        expect(queue.readSetAside(4)?.toString()).toBe('aside');
+        expect([queue.agentId, queue.nextSequence]).toEqual([kept?.id.agentId, 5]);
+        expect(queue.epoch).not.toBe(kept?.id.epoch);
+        expect([...queue.checkpoints()]).toEqual([
+          { key: 'a', value: 7 },
+          { key: 'b', value: { offset: 12 } },
+        ]);
+        // An older file is no damaged one.
+        expect([queue.statistics.origin, queue.statistics.losses]).toEqual(['resumed', []]);
+        await queue.close();
+      }
     },
   );
 
@@ -173,7 +140,7 @@ describe('DurableQueue', () => {
 
   it('is full at its bound and tells when room appears', async () => {
     const queue = await openQueue(temporaryDirectory(), { maxBytes: 250 });
-    const blocks = [1, 2, 3].map(() => block(queue, Buffer.alloc(100)));
+    const blocks = [1, 2, 3].map(() => queueBlock(queue, Buffer.alloc(100)));
     await queue.waitForRoom();
     await queue.commitCut(blocks, []);
     expect(queue.isFull).toBe(true);
@@ -193,7 +160,7 @@ describe('DurableQueue', () => {
     const queue = await DurableQueue.open({ directory });
     const half = Buffer.alloc(MAX_SET_ASIDE_BYTES / 2 - 10);
     for (let i = 0; i < 3; i++) {
-      const one = block(queue, half);
+      const one = queueBlock(queue, half);
       await queue.commitCut([one], []);
       await queue.setAside(one.header.id, `reason ${i}`);
     }
@@ -218,7 +185,7 @@ describe('DurableQueue', () => {
 
   it('refuses blocks out of order or of another queue', async () => {
     const queue = await openQueue(temporaryDirectory());
-    const [one, two] = [block(queue), block(queue)];
+    const [one, two] = [queueBlock(queue), queueBlock(queue)];
     await queue.commitCut([two], []);
     expect(await codeOf(() => queue.commitCut([one], []))).toBe('internal');
     const foreign = {
@@ -249,15 +216,6 @@ describe('DurableQueue', () => {
     expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('already_running');
   });
 
-  it('refuses state of a newer program', async () => {
-    const directory = temporaryDirectory();
-    await (await DurableQueue.open({ directory })).close();
-    const environment = openEnvironment(path.join(directory, 'queue.mdb'));
-    await environment.meta.put('format', QUEUE_FORMAT + 1);
-    await environment.root.close();
-    expect(await codeOf(() => DurableQueue.open({ directory }))).toBe('state_newer');
-  });
-
   it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
     'says disk_full (as root, on a small file system), keeps what it has, shrinks, and takes blocks again',
     { timeout: 30_000 },
@@ -269,7 +227,7 @@ describe('DurableQueue', () => {
       const taken: NewBlock[] = [];
       let refused: NewBlock | undefined;
       while (refused === undefined) {
-        const one = block(queue, Buffer.alloc(100_000, taken.length));
+        const one = queueBlock(queue, Buffer.alloc(100_000, taken.length));
         const code = await codeOf(() =>
           queue.commitCut([one], [{ key: 'file', value: one.header.id.sequence }]),
         );

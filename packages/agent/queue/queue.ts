@@ -13,17 +13,22 @@
 
 import { SluiceError } from '@sluice/base/error';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { Ballast } from '@sluice/durable/ballast';
 import { type DirectoryLock, lockDirectory } from '@sluice/durable/directory-lock';
 import { DiskSpace } from '@sluice/durable/disk-space';
-import type { Loss, LossTotals } from '@sluice/durable/durable-mark';
+import { LedgerKeeper } from '@sluice/durable/ledger-keeper';
 import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
+import type { Transaction } from '@sluice/durable/lmdb/environment';
+import type { Loss, LossTotals } from '@sluice/durable/loss';
+import type { OpenedDurable, Origin } from '@sluice/durable/open-durable';
 import type { AgentId, BlockHeader, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
 import type { CheckpointChange } from '@sluice/source/checkpoint-change';
-import { commit, dropBallast, type Environment, ensureBallast, type Transaction } from './environment.ts';
-import { type OpenQueueFile, openQueueFile, QUEUE_FILE_NAME, type QueueOrigin } from './queue-file.ts';
-import { QueueMarkKeeper } from './queue-mark-keeper.ts';
+import type { QueueIdentity } from './identity.ts';
+import { openQueueDatabases, type QueueDatabases } from './queue-databases.ts';
+import { openQueueFile, QUEUE_FILE_NAME } from './queue-file.ts';
+import { EmptyPositions, type QueueLedgerState } from './queue-ledger.ts';
+import { QueueShelf, type SetAsideBlock } from './queue-shelf.ts';
 import type { QueuedBlock } from './queued-block.ts';
-import { type SetAsideBlock, SetAsideShelf } from './set-aside-shelf.ts';
 import { loadHeader, parseServerId, parseStoredHeader, storeHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
@@ -51,7 +56,7 @@ export interface NewBlock {
 
 /** What of the queue a person should know. */
 export interface QueueStatistics {
-  readonly origin: QueueOrigin;
+  readonly origin: Origin;
   /** What was lost and nobody has acknowledged, the oldest first; bounded. */
   readonly losses: readonly Loss[];
   /** Of all of them. */
@@ -67,11 +72,13 @@ export class DurableQueue {
   readonly epoch: number;
   readonly maxBytes: number;
   readonly #lock: DirectoryLock;
-  readonly #environment: Environment;
-  readonly #origin: QueueOrigin;
-  readonly #mark: QueueMarkKeeper;
+  readonly #databases: QueueDatabases;
+  readonly #origin: Origin;
+  readonly #ledger: LedgerKeeper<QueueLedgerState>;
+  readonly #emptyPositions: EmptyPositions;
   readonly #space: DiskSpace;
-  readonly #shelf: SetAsideShelf;
+  readonly #ballast: Ballast;
+  readonly #shelf: QueueShelf;
   /** Payload size by sequence, in ascending sequence. */
   readonly #payloadBytes = new Map<number, number>();
   readonly #roomWaiters = new Set<() => void>();
@@ -79,13 +86,18 @@ export class DurableQueue {
   #usedBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
-  #ballastDropped = false;
+  #droppedSetAside: number;
   #closed = false;
 
-  private constructor(lock: DirectoryLock, opened: OpenQueueFile, maxBytes: number) {
-    const { environment, identity, mark, origin } = opened;
+  private constructor(
+    lock: DirectoryLock,
+    opened: OpenedDurable<QueueLedgerState, QueueIdentity>,
+    maxBytes: number,
+  ) {
+    const { environment, identity, ledger, origin } = opened;
     this.#lock = lock;
-    this.#environment = environment;
+    this.#databases = openQueueDatabases(environment);
+    this.#ballast = new Ballast(environment);
     this.#origin = origin;
     this.agentId = identity.agentId;
     this.epoch = identity.epoch;
@@ -93,12 +105,9 @@ export class DurableQueue {
     this.#nextSequence = identity.nextSequence;
     this.#committedSequence = identity.nextSequence - 1;
     this.#blockFormat = readBlockFormat(environment.meta.get(BLOCK_FORMAT_KEY));
-    for (const [key, value] of environment.headers.entries()) {
-      const stored = parseStoredHeader(value, environment.file);
-      this.#payloadBytes.set(key, stored.payloadBytes);
-      this.#usedBytes += stored.payloadBytes;
-    }
-    this.#shelf = new SetAsideShelf(environment, this.agentId);
+    for (const [key, value] of this.#databases.headers.entries())
+      this.#hold(key, parseStoredHeader(value, environment.name).payloadBytes);
+    this.#shelf = new QueueShelf(this.#databases, this.agentId);
     this.#space = new DiskSpace({
       what: 'the queue',
       reserveBytes: DISK_RESERVE_BYTES,
@@ -106,13 +115,13 @@ export class DurableQueue {
       heldBytes: () => this.#usedBytes + this.#shelf.payloadBytes,
       onChanged: () => undefined,
     });
-    this.#mark = new QueueMarkKeeper(mark, {
-      ...{ agentId: this.agentId, epoch: this.epoch },
-      nextSequence: () => this.#committedSequence + 1,
-      blockCount: () => this.blockCount,
-      setAsideCount: () => this.#shelf.blockCount,
-      positions: () => this.checkpoints(),
-    });
+    this.#droppedSetAside = ledger.state?.droppedSetAside ?? 0;
+    this.#emptyPositions = new EmptyPositions(
+      ledger.state,
+      () => this.blockCount,
+      () => this.checkpoints(),
+    );
+    this.#ledger = new LedgerKeeper(ledger, () => this.#ledgerState());
   }
 
   /**
@@ -168,18 +177,15 @@ export class DurableQueue {
       this.#space.written(bytes);
     }
     this.#committedSequence = last;
-    for (const { header, payload } of blocks) {
-      this.#payloadBytes.set(header.id.sequence, payload.length);
-      this.#usedBytes += payload.length;
-    }
-    this.#restoreBallast();
-    this.#mark.changed();
+    for (const { header, payload } of blocks) this.#hold(header.id.sequence, payload.length);
+    this.#ballast.restore();
+    this.#changed();
   }
 
   async #commitCut(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<void> {
-    const { headers, payloads, meta, checkpoints: positions } = this.#environment;
+    const { environment, headers, payloads, checkpoints: positions } = this.#databases;
     const last = blocks.at(-1)?.header.id.sequence;
-    await commit(this.#environment, (write) => {
+    await environment.commitAgain((write) => {
       for (const { header, payload } of blocks) {
         write.put(payloads, header.id.sequence, asBuffer(payload));
         write.put(headers, header.id.sequence, storeHeader(header, payload.length));
@@ -188,18 +194,19 @@ export class DurableQueue {
         if (value === undefined) write.remove(positions, key);
         else write.put(positions, key, value);
       }
-      if (last !== undefined) write.put(meta, 'nextSequence', last + 1);
+      if (last !== undefined) write.put(environment.meta, 'nextSequence', last + 1);
     });
   }
 
   /** All blocks in the queue, in ascending sequence: what the uplink is told at start. Read on demand, so removing
    * blocks while iterating skips them. */
   *blocks(): IterableIterator<QueuedBlock> {
-    const { headers, inDoubt, file } = this.#environment;
+    const { headers, inDoubt, environment } = this.#databases;
+    const { name } = environment;
     for (const sequence of this.#payloadBytes.keys()) {
-      const header = loadHeader(this.agentId, sequence, parseStoredHeader(headers.get(sequence), file));
+      const header = loadHeader(this.agentId, sequence, parseStoredHeader(headers.get(sequence), name));
       const server = inDoubt.get(sequence);
-      yield server === undefined ? { header } : { header, inDoubtAt: parseServerId(server, file) };
+      yield server === undefined ? { header } : { header, inDoubtAt: parseServerId(server, name) };
     }
   }
 
@@ -209,8 +216,8 @@ export class DurableQueue {
    */
   readPayload(id: BlockId): Buffer | undefined {
     if (!this.#holds(id)) return undefined;
-    const { latch, payloads } = this.#environment;
-    return latch.read(() => payloads.get(id.sequence));
+    const { environment, payloads } = this.#databases;
+    return environment.latch.read(() => payloads.get(id.sequence));
   }
 
   /**
@@ -220,13 +227,13 @@ export class DurableQueue {
    */
   async markSent(id: BlockId, serverId: ServerId): Promise<void> {
     if (!this.#holds(id)) return;
-    await this.#write((write) => {
-      write.put(this.#environment.inDoubt, id.sequence, serverId);
+    await this.#ballast.commit((write) => {
+      write.put(this.#databases.inDoubt, id.sequence, serverId);
     });
     // It may have been removed while the mark was on its way.
     if (!this.#holds(id)) {
-      await this.#write((write) => {
-        write.remove(this.#environment.inDoubt, id.sequence);
+      await this.#ballast.commit((write) => {
+        write.remove(this.#databases.inDoubt, id.sequence);
       });
     }
   }
@@ -235,7 +242,7 @@ export class DurableQueue {
   async remove(ids: readonly BlockId[]): Promise<void> {
     const sequences = ids.filter((id) => this.#holds(id)).map((id) => id.sequence);
     if (sequences.length === 0) return;
-    await this.#write((write) => {
+    await this.#ballast.commit((write) => {
       for (const sequence of sequences) this.#removeStored(write, sequence);
     });
     this.#forget(sequences);
@@ -243,34 +250,31 @@ export class DurableQueue {
 
   /**
    * Takes a block that a server calls malformed out of the queue and keeps it for people. Beyond
-   * {@link MAX_SET_ASIDE_BLOCKS} or {@link MAX_SET_ASIDE_BYTES} the oldest one kept is dropped and counted. One without a
+   * the bounds of the shelf the oldest one kept is dropped and counted. One without a
    * payload is lost, and counted as such.
    */
   async setAside(id: BlockId, reason: string): Promise<void> {
     if (!this.#holds(id)) return;
-    const { headers, file } = this.#environment;
+    const { headers, environment } = this.#databases;
     const { sequence } = id;
     const payload = this.readPayload(id);
     if (payload === undefined) return await this.#lose(sequence);
-    const header = parseStoredHeader(headers.get(sequence), file);
-    const dropped = this.#shelf.toDrop(payload.length);
-    const droppedBytes = this.#shelf.bytesOf(dropped);
-    await this.#write((write) => {
-      this.#shelf.remove(write, dropped);
-      this.#shelf.put(write, sequence, { header, payload, reason });
-      this.#removeStored(write, sequence);
-    });
-    this.#shelf.changed(1 - dropped.length, payload.length - droppedBytes);
-    this.#mark.droppedSetAside += dropped.length;
+    const header = parseStoredHeader(headers.get(sequence), environment.name);
+    this.#droppedSetAside += await this.#shelf.put(
+      this.#commitShrinking,
+      { sequence, header, payload, reason },
+      (write) => this.#removeStored(write, sequence),
+    );
     this.#forget([sequence]);
   }
 
   /** There is nothing left of a block but its header. */
   async #lose(sequence: number): Promise<void> {
-    await this.#write((write) => this.#removeStored(write, sequence));
-    this.#mark.lost({
+    await this.#ballast.commit((write) => this.#removeStored(write, sequence));
+    const { what } = this.#databases.environment.name;
+    this.#ledger.lost({
       ...{ atMs: Date.now(), kind: 'damaged', blocks: 1 },
-      message: `the payload of block ${sequence} was missing in the queue ${this.#environment.file}; its lines are lost`,
+      message: `the payload of block ${sequence} was missing in ${what}; its lines are lost`,
     });
     this.#forget([sequence]);
   }
@@ -282,60 +286,49 @@ export class DurableQueue {
 
   /** The payload of a block set aside; undefined when there is none of that sequence. */
   readSetAside(sequence: number): Buffer | undefined {
-    return this.#shelf.find(sequence)?.payload;
+    return this.#shelf.readPayload(sequence);
   }
 
   /** Puts a block set aside back into the queue, to be sent at the next start. Returns whether it was there. */
   async retrySetAside(sequence: number): Promise<boolean> {
-    const found = this.#shelf.find(sequence);
-    if (found === undefined) return false;
-    const { header, payload } = found;
-    await this.#write((write) => {
-      this.#shelf.remove(write, [sequence]);
-      write.put(this.#environment.payloads, sequence, payload);
-      write.put(this.#environment.headers, sequence, header);
+    const payload = this.#shelf.readPayload(sequence);
+    if (payload === undefined) return false;
+    const { headers, payloads } = this.#databases;
+    const isTaken = await this.#shelf.take(this.#commitShrinking, sequence, (write, header) => {
+      write.put(payloads, sequence, payload);
+      write.put(headers, sequence, header);
     });
-    this.#shelf.changed(-1, -payload.length);
-    this.#payloadBytes.set(sequence, payload.length);
-    this.#usedBytes += payload.length;
-    return true;
+    if (isTaken) this.#hold(sequence, payload.length);
+    return isTaken;
   }
 
   /** Deletes a block set aside. Returns whether it was there. */
   async dropSetAside(sequence: number): Promise<boolean> {
-    const found = this.#shelf.find(sequence);
-    if (found === undefined) return false;
-    await this.#write((write) => this.#shelf.remove(write, [sequence]));
-    this.#shelf.changed(-1, -found.payload.length);
-    return true;
+    return await this.#shelf.take(this.#commitShrinking, sequence);
   }
 
   /** What LMDB found wrong with the file while it was open; nothing can be read or written since then. */
   get damage(): FoundDamage | undefined {
-    return this.#environment.latch.damage;
+    return this.#databases.environment.latch.damage;
   }
 
   get statistics(): QueueStatistics {
-    const { losses, lossTotals, droppedSetAside } = this.#mark;
-    const setAsideBlocks = this.#shelf.blockCount;
+    const { losses, lossTotals } = this.#ledger;
     return {
-      origin: this.#origin,
-      losses,
-      lossTotals,
-      setAsideBlocks,
-      droppedSetAsideTotal: droppedSetAside,
+      ...{ origin: this.#origin, losses, lossTotals },
+      ...{ setAsideBlocks: this.#shelf.blockCount, droppedSetAsideTotal: this.#droppedSetAside },
     };
   }
 
   /** A person knows what was lost: it is not told any more. @throws SluiceError `disk_full` */
   acknowledgeLosses(): void {
-    this.#mark.acknowledgeLosses();
+    this.#ledger.acknowledgeLosses();
   }
 
   /** All read positions, as they were committed. */
   *checkpoints(): IterableIterator<{ key: string; value: unknown }> {
-    const { checkpoints, latch } = this.#environment;
-    for (const [key, value] of latch.read(() => [...checkpoints.entries()])) yield { key, value };
+    const { checkpoints, environment } = this.#databases;
+    for (const [key, value] of environment.latch.read(() => [...checkpoints.entries()])) yield { key, value };
   }
 
   /**
@@ -350,8 +343,8 @@ export class DurableQueue {
   async sealIn(format: BlockFormat): Promise<void> {
     if (format === this.#blockFormat) return;
     this.#blockFormat = format;
-    await this.#write((write) => {
-      write.put(this.#environment.meta, BLOCK_FORMAT_KEY, format.number);
+    await this.#ballast.commit((write) => {
+      write.put(this.#databases.environment.meta, BLOCK_FORMAT_KEY, format.number);
     });
   }
 
@@ -390,9 +383,9 @@ export class DurableQueue {
     this.#closed = true;
     this.#wakeRoomWaiters();
     this.#space.stop();
-    this.#mark.stop();
-    await this.#environment.root.close();
-    this.#mark.ended();
+    this.#ledger.stop();
+    await this.#databases.environment.close();
+    this.#ledger.ended();
     this.#lock.release();
   }
 
@@ -401,29 +394,33 @@ export class DurableQueue {
     return id.agentId === this.agentId && this.#payloadBytes.has(id.sequence);
   }
 
-  /** A write that makes the queue smaller or keeps its size: on a full disk it gets the ballast's room. */
-  async #write(action: (write: Transaction) => void): Promise<void> {
-    try {
-      await commit(this.#environment, action);
-    } catch (error) {
-      if (!SluiceError.is(error, 'disk_full')) throw error;
-      this.#ballastDropped = true;
-      dropBallast(this.#environment);
-      await commit(this.#environment, action);
-    }
+  readonly #commitShrinking = (action: (write: Transaction) => void): Promise<void> =>
+    this.#ballast.commit(action);
+
+  #ledgerState(): QueueLedgerState {
+    const { agentId, epoch, nextSequence } = this;
+    return {
+      ...{ agentId, epoch, nextSequence },
+      ...{ blocks: this.blockCount, setAsideBlocks: this.#shelf.blockCount },
+      ...this.#emptyPositions.latest(),
+      droppedSetAside: this.#droppedSetAside,
+    };
   }
 
-  /** New blocks find room again, so the disk can afford the ballast. */
-  #restoreBallast(): void {
-    if (!this.#ballastDropped) return;
-    this.#ballastDropped = false;
-    ensureBallast(this.#environment);
+  #changed(): void {
+    this.#emptyPositions.changed();
+    this.#ledger.changed();
+  }
+
+  #hold(sequence: number, payloadBytes: number): void {
+    this.#payloadBytes.set(sequence, payloadBytes);
+    this.#usedBytes += payloadBytes;
   }
 
   #removeStored(write: Transaction, sequence: number): void {
-    write.remove(this.#environment.payloads, sequence);
-    write.remove(this.#environment.headers, sequence);
-    write.remove(this.#environment.inDoubt, sequence);
+    write.remove(this.#databases.payloads, sequence);
+    write.remove(this.#databases.headers, sequence);
+    write.remove(this.#databases.inDoubt, sequence);
   }
 
   #forget(sequences: readonly number[]): void {
@@ -431,7 +428,7 @@ export class DurableQueue {
       this.#usedBytes -= this.#payloadBytes.get(sequence) ?? 0;
       this.#payloadBytes.delete(sequence);
     }
-    this.#mark.changed();
+    this.#changed();
     if (!this.isFull) this.#wakeRoomWaiters();
   }
 

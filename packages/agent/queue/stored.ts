@@ -6,14 +6,14 @@
  */
 
 import { parseDigest } from '@sluice/block/digest';
+import { corruptState, type StateName } from '@sluice/durable/corrupt-state';
 import type { AgentId, BlockHeader, ServerId, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
 import { z } from 'zod';
-import { corruptState } from './corrupt-state.ts';
 
 /**
  * Version of everything below. A higher one on disk belongs to a newer program. Format 1 had one epoch for the whole queue
- * and no digests, formats 1 and 2 had no checksums (upgrade.ts). All values but payloads, which have digests, stand with a
+ * and no digests, formats 1 and 2 had no checksums (queue-upgrade.ts). All values but payloads, which have digests, stand with a
  * checksum (packages/durable/lmdb/checked-value.ts).
  */
 export const QUEUE_FORMAT = 3;
@@ -75,23 +75,23 @@ export function storeHeader(header: BlockHeader, payloadBytes: number): StoredHe
 }
 
 /** Reads a stored header. Throws SluiceError `state_corrupt`. */
-export function parseStoredHeader(value: unknown, where: string): StoredHeader {
+export function parseStoredHeader(value: unknown, name: StateName): StoredHeader {
   const parsed = headerSchema.safeParse(value);
-  if (!parsed.success) throw corruptState(where, `a block header is damaged (${parsed.error.message})`);
+  if (!parsed.success) throw corruptState(name, `a block header is damaged (${parsed.error.message})`);
   return parsed.data;
 }
 
 /** Reads what was kept about a block set aside. Throws SluiceError `state_corrupt`. */
-export function parseStoredAside(value: unknown, where: string): StoredAside {
+export function parseStoredAside(value: unknown, name: StateName): StoredAside {
   const parsed = asideSchema.safeParse(value);
-  if (!parsed.success) throw corruptState(where, `a block set aside is damaged (${parsed.error.message})`);
+  if (!parsed.success) throw corruptState(name, `a block set aside is damaged (${parsed.error.message})`);
   return parsed.data;
 }
 
 /** Reads the server of a block in doubt. Throws SluiceError `state_corrupt`. */
-export function parseServerId(value: unknown, where: string): ServerId {
+export function parseServerId(value: unknown, name: StateName): ServerId {
   if (typeof value !== 'string' || value.length === 0)
-    throw corruptState(where, 'an in-doubt mark is damaged');
+    throw corruptState(name, 'an in-doubt mark is damaged');
   // The brand: this string was a ServerId when it was stored.
   return value as ServerId;
 }

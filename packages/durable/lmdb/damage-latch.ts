@@ -6,7 +6,7 @@
  * Invariant: once there is damage, no action runs.
  */
 import type { SluiceError } from '@sluice/base/error';
-import { saysDamage } from './library-damage.ts';
+import { saysDamage } from './library-errors.ts';
 
 /** Damage that was found while the file was in use. */
 export interface FoundDamage {

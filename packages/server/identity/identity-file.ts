@@ -13,7 +13,7 @@ import { keepDamagedFile } from '@sluice/durable/damaged-file';
 import { DiskSpace } from '@sluice/durable/disk-space';
 import { lmdbDamage } from '@sluice/durable/lmdb/check';
 import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
-import { saysDamage } from '@sluice/durable/lmdb/library-damage';
+import { saysDamage } from '@sluice/durable/lmdb/library-errors';
 import { checkUsableFile, fileProblem } from '@sluice/host/file-problem';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import type { AgentId } from '@sluice/protocol/model';

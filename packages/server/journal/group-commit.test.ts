@@ -7,11 +7,11 @@ class ManualDisk {
   #names: string[] = [];
   #arrived: (() => void) | undefined;
 
-  readonly group = new GroupCommit(
+  readonly group = new GroupCommit<undefined>(
     (writes) =>
       new Promise((resolve, reject) => {
         this.#names = [];
-        writes();
+        writes(undefined);
         this.commits.push({
           names: this.#names,
           end: (error) => (error === undefined ? resolve() : reject(error)),
@@ -21,7 +21,7 @@ class ManualDisk {
     () => undefined,
   );
 
-  write(name: string, rank = 0, bytes = 1): PendingWrite {
+  write(name: string, rank = 0, bytes = 1): PendingWrite<undefined> {
     return { rank, bytes, apply: () => this.#names.push(name), revert: () => this.reverted.push(name) };
   }
 

@@ -16,40 +16,41 @@
 export const MAX_COMMIT_BYTES: number = 8 * 1024 * 1024;
 
 /** One write that waits for its commit. */
-export interface PendingWrite {
+export interface PendingWrite<Write> {
   /** 0 goes first. */
   readonly rank: number;
   /** Bytes that it writes, for the bound of a commit. */
   readonly bytes: number;
   /** Puts it into the open transaction. Must not fail half way. */
-  apply(): void;
+  apply(write: Write): void;
   /** Takes back what `apply` changed in memory, after the commit failed. */
   revert?(): void;
 }
 
 /** Runs `writes` inside one transaction; resolves when it is synced to disk, rejects when nothing of it was written. */
-export type CommitFunction = (writes: () => void) => Promise<void>;
+type CommitFunction<Write> = (writes: (write: Write) => void) => Promise<void>;
 
-interface Waiting {
-  readonly write: PendingWrite;
+interface Waiting<Write> {
+  readonly write: PendingWrite<Write>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-export class GroupCommit {
-  readonly #commit: CommitFunction;
+/** @typeParam Write what a write uses to write */
+export class GroupCommit<Write> {
+  readonly #commit: CommitFunction<Write>;
   readonly #onCommitted: (durationMs: number, writeCount: number) => void;
   /** Waiting writes by rank. */
-  readonly #waiting: Waiting[][] = [];
+  readonly #waiting: Waiting<Write>[][] = [];
   #running: Promise<void> | undefined;
 
-  constructor(commit: CommitFunction, onCommitted: (durationMs: number, writeCount: number) => void) {
+  constructor(commit: CommitFunction<Write>, onCommitted: (durationMs: number, writeCount: number) => void) {
     this.#commit = commit;
     this.#onCommitted = onCommitted;
   }
 
   /** Resolves when `write` is on disk; rejects with the error of its commit. */
-  submit(write: PendingWrite): Promise<void> {
+  submit(write: PendingWrite<Write>): Promise<void> {
     const result = new Promise<void>((resolve, reject) => {
       let lane = this.#waiting[write.rank];
       if (lane === undefined) {
@@ -74,11 +75,11 @@ export class GroupCommit {
     this.#running = undefined;
   }
 
-  async #write(group: readonly Waiting[]): Promise<void> {
+  async #write(group: readonly Waiting<Write>[]): Promise<void> {
     const startMs = performance.now();
     try {
-      await this.#commit(() => {
-        for (const waiting of group) waiting.write.apply();
+      await this.#commit((write) => {
+        for (const waiting of group) waiting.write.apply(write);
       });
     } catch (error) {
       for (const waiting of group) waiting.write.revert?.();
@@ -90,8 +91,8 @@ export class GroupCommit {
     for (const waiting of group) waiting.resolve();
   }
 
-  #take(): Waiting[] {
-    const group: Waiting[] = [];
+  #take(): Waiting<Write>[] {
+    const group: Waiting<Write>[] = [];
     let bytes = 0;
     for (const lane of this.#waiting) {
       if (lane === undefined) continue;

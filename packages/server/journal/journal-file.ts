@@ -1,29 +1,19 @@
 /**
- * Opens the journal's LMDB environment: looks at the file before LMDB does, saves what can be saved of a damaged one, and
- * notices by the mark beside it that one was emptied or deleted.
+ * What the journal's file is to the room in which all durable files are opened (packages/durable/open-durable.ts), and what the
+ * ledger beside it says.
  *
- * Invariants: what was lost is in the mark's list of losses before anything new is accepted; a journal that lost anything
- * gets a new name, so that no token of a batch is ever used again for other content.
+ * Invariant: a journal that lost anything gets a new name, so that no token of a batch is ever used again for other content.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import {
-  makeSound,
-  type SoundFile,
-  type SoundFileOptions,
-  salvageFileOf,
-} from '@sluice/durable/lmdb/sound-file';
-import { checkUsableFile } from '@sluice/host/file-problem';
-import { makeFilesPrivate } from '@sluice/host/private-directory';
-import { open, type RootDatabase } from 'lmdb';
-import { type Databases, MAX_DATABASES, openDatabases, write } from './journal-databases.ts';
-import { translate } from './journal-errors.ts';
-import { JournalJudge, newerJournal } from './journal-judge.ts';
-import { lossOf } from './journal-loss.ts';
-import { type JournalMark, MARK_FILE_NAME, openJournalMark } from './journal-mark.ts';
+import { join } from 'node:path';
+import type { DurableEnvironment } from '@sluice/durable/lmdb/environment';
+import { type Consequences, claimOf, type Fault, missing } from '@sluice/durable/loss';
+import { type DurableFileKind, type OpenedDurable, openDurable } from '@sluice/durable/open-durable';
+import { z } from 'zod';
+import { JOURNAL_DATABASES, type JournalDatabases, openJournalDatabases } from './journal-databases.ts';
 import { JOURNAL_FORMAT } from './journal-records.ts';
-import { upgradeJournal } from './journal-upgrade.ts';
+import { JOURNAL_UPGRADES } from './journal-upgrade.ts';
 
 /** The file inside of the data directory. */
 export const JOURNAL_FILE_NAME = 'journal.lmdb';
@@ -34,146 +24,93 @@ export const JOURNAL_FILE_NAME = 'journal.lmdb';
 const MAP_SIZE_FACTOR = 4;
 const MAP_SIZE_BASE_BYTES = 1024 * 1024 * 1024;
 
-export interface OpenJournalFile {
-  readonly root: RootDatabase;
-  readonly databases: Databases;
-  readonly mark: JournalMark;
+const ASKS_STORE = 'what was taken before is forgotten, so the store is asked for what agents send again';
+
+/** Which journal it is. */
+export interface JournalIdentity {
   readonly instanceId: string;
   readonly nextBatch: number;
 }
+
+export interface JournalLedgerState {
+  /** Blocks that were accepted and not yet in the store. */
+  readonly blocks: number;
+}
+
+const stateSchema: z.ZodType<JournalLedgerState> = z.object({ blocks: z.int().min(0) });
+
+const JOURNAL_FILE: DurableFileKind<JournalLedgerState, JournalIdentity> = {
+  ...{ fileName: JOURNAL_FILE_NAME, ledgerName: 'journal.ledger', formerLedgerName: 'journal.mark' },
+  ...{ what: 'the journal', program: 'server', promised: 'that were acknowledged and not yet in the store' },
+  ...{ databases: JOURNAL_DATABASES, format: JOURNAL_FORMAT, upgrades: JOURNAL_UPGRADES },
+  parseState: (value) => stateSchema.safeParse(value).data,
+  // LMDB's own lock file stays: a journal of an earlier version has no ledger, but that.
+  wasUsed: (directory) => existsSync(join(directory, `${JOURNAL_FILE_NAME}-lock`)),
+  identify,
+  settle: (environment, fault, state) => settle(openJournalDatabases(environment), fault, state),
+};
 
 /**
  * The caller holds the directory's lock.
  *
  * @throws SluiceError `state_newer`, `state_corrupt`, `config_invalid`, `disk_full`
  */
-export async function openJournalFile(directory: string, maxRawBytes: number): Promise<OpenJournalFile> {
-  const file = join(directory, JOURNAL_FILE_NAME);
-  checkUsableFile('the mark of the journal', join(directory, MARK_FILE_NAME));
-  const mark = openJournalMark(directory);
-  const { found } = mark;
-  // LMDB's own lock file stays: a journal of an earlier version has no mark, but that.
-  const wasUsed = found.kind !== 'absent' || existsSync(`${file}-lock`);
-  const mapSize = maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES;
-  let isOlder = false;
-  const options: SoundFileOptions = {
-    file,
-    what: 'the journal',
-    judge: () => new JournalJudge(() => (isOlder = true)),
-    failedStarts: found.kind === 'read' ? found.failedStarts : 0,
-  };
-  try {
-    let state = await makeSound(options);
-    if (isOlder) {
-      await upgradeFile(file, mapSize);
-      // What the upgrade could not read is still there as it was.
-      const upgraded = await makeSound(options);
-      if (upgraded.kind !== 'sound') state = upgraded;
-    }
-    return await openReadable({ options, mapSize, mark, state, wasUsed });
-  } catch (error) {
-    throw await translate(error, 'state_corrupt', directory);
-  }
+export async function openJournalFile(
+  directory: string,
+  maxRawBytes: number,
+): Promise<OpenedDurable<JournalLedgerState, JournalIdentity>> {
+  return await openDurable(JOURNAL_FILE, directory, maxRawBytes * MAP_SIZE_FACTOR + MAP_SIZE_BASE_BYTES);
 }
 
-async function upgradeFile(file: string, mapSize: number): Promise<void> {
-  const root = openRoot(file, mapSize);
-  try {
-    await upgradeJournal(root);
-  } finally {
-    await root.close();
-  }
-}
-
-interface Found {
-  readonly options: SoundFileOptions;
-  readonly mapSize: number;
-  readonly mark: JournalMark;
-  readonly state: SoundFile;
-  readonly wasUsed: boolean;
-}
-
-/** What LMDB cannot open or read after all is salvaged. */
-async function openReadable(found: Found): Promise<OpenJournalFile> {
-  const { options, mapSize, state } = found;
-  let root: RootDatabase | undefined;
-  try {
-    root = openRoot(options.file, mapSize);
-    makeFilesPrivate(dirname(options.file));
-    return await readable(root, found);
-  } catch (error) {
-    await root?.close();
-    const failure = await translate(error, 'state_corrupt', dirname(options.file));
-    if (state.kind !== 'sound' || failure.code !== 'state_corrupt') throw failure;
-    const salvaged = await salvageFileOf(options, failure.message);
-    return await openReadable({ ...found, state: salvaged });
-  }
-}
-
-async function readable(root: RootDatabase, found: Found): Promise<OpenJournalFile> {
-  const { options, mark, state, wasUsed } = found;
-  const databases = openDatabases(root);
-  // With a name of its own none of its tokens was ever used.
-  const stored = state.kind === 'sound' ? storedMeta(databases.meta) : undefined;
-  const held = { blocks: databases.headers.count, setAside: databases.setAside.count };
-  const { loss, hasForgotten } = lossOf({
-    file: options.file,
-    state,
-    mark,
-    held,
-    hasMeta: stored !== undefined || !wasUsed,
-  });
-  // A part of it would say of what is missing that it never came; without any of it the store is asked.
-  if (hasForgotten) await forgetKnown(root, databases);
-  if (loss !== undefined && wasUsed) mark.addLoss(loss);
-  const meta = stored ?? (await newMeta(root, databases.meta));
-  return { root, databases, mark, ...meta };
-}
-
-async function forgetKnown(root: RootDatabase, { agents, known }: Databases): Promise<void> {
-  const agentKeys = [...agents.keys()].map((key) => Buffer.from(key));
-  const knownKeys = [...known.getKeys()].map((key) => Buffer.from(key));
-  await root.batch(() => {
-    for (const key of agentKeys) write(agents.remove(key));
-    for (const key of knownKeys) write(known.remove(key));
-  });
-}
-
-function openRoot(path: string, mapSize: number): RootDatabase {
-  return open({
-    path,
-    noSubdir: true,
-    overlappingSync: false,
-    noMemInit: true,
-    // Transactions are explicit here; the implicit ones have promises of their own that nobody could handle.
-    eventTurnBatching: false,
-    mapSize,
-    maxDbs: MAX_DATABASES,
-  });
-}
-
-interface Meta {
-  readonly instanceId: string;
-  readonly nextBatch: number;
-}
-
-/** Undefined when it is not there. Throws SluiceError `state_newer`, `state_corrupt`. */
-function storedMeta(meta: Databases['meta']): Meta | undefined {
-  const format = meta.get('format');
+function identify({ meta }: DurableEnvironment): JournalIdentity | undefined {
   const instanceId = meta.get('instance');
   const nextBatch = meta.get('next_batch');
-  if (typeof format === 'number' && format > JOURNAL_FORMAT) throw newerJournal(format);
-  if (format !== JOURNAL_FORMAT || typeof instanceId !== 'string' || typeof nextBatch !== 'number')
-    return undefined;
-  return { instanceId, nextBatch };
+  const isWhole =
+    meta.get('format') === JOURNAL_FORMAT && typeof instanceId === 'string' && typeof nextBatch === 'number';
+  return isWhole ? { instanceId, nextBatch } : undefined;
 }
 
-async function newMeta(root: RootDatabase, meta: Databases['meta']): Promise<Meta> {
-  const instanceId = randomUUID();
-  await root.batch(() => {
-    write(meta.put('format', JOURNAL_FORMAT));
-    write(meta.put('instance', instanceId));
-    write(meta.put('next_batch', 1));
+async function settle(
+  databases: JournalDatabases,
+  fault: Fault | undefined,
+  state: JournalLedgerState | undefined,
+): Promise<Consequences> {
+  await beginAnew(databases.environment);
+  if (fault === undefined) return { blocks: 0, saved: 0, further: [] };
+  if (fault.kind === 'lost') return { blocks: state?.blocks ?? 0, saved: 0, further: [ASKS_STORE] };
+  const { salvage } = fault;
+  const [waiting, aside] = [claimOf(salvage, 'headers'), claimOf(salvage, 'set_aside')];
+  const claimed = waiting === undefined || aside === undefined ? undefined : waiting + aside;
+  const saved = databases.headers.count;
+  const blocks = missing(saved + databases.setAside.count, [
+    claimed,
+    claimOf(salvage, 'payloads'),
+    state?.blocks,
+  ]);
+  const hasForgotten = ['agents', 'known'].some((name) => {
+    const { found, expected } = salvage.entries.get(name) ?? { found: 0, expected: undefined };
+    return expected === undefined || found < expected;
   });
-  return { instanceId, nextBatch: 1 };
+  // A part of it would say of what is missing that it never came; without any of it the store is asked.
+  if (hasForgotten) await forgetKnown(databases);
+  return { blocks, saved, further: hasForgotten ? [ASKS_STORE] : [] };
+}
+
+async function forgetKnown({ environment, agents, known }: JournalDatabases): Promise<void> {
+  const agentKeys = [...agents.keys()].map((key) => Buffer.from(key));
+  const knownKeys = [...known.getKeys()].map((key) => Buffer.from(key));
+  await environment.commit((write) => {
+    for (const key of agentKeys) write.remove(agents, key);
+    for (const key of knownKeys) write.remove(known, key);
+  });
+}
+
+/** With a name of its own, none of its tokens was ever used. */
+async function beginAnew(environment: DurableEnvironment): Promise<void> {
+  const { meta } = environment;
+  await environment.commit((write) => {
+    write.put(meta, 'format', JOURNAL_FORMAT);
+    write.put(meta, 'instance', randomUUID());
+    write.put(meta, 'next_batch', 1);
+  });
 }

@@ -28,14 +28,14 @@ it('gives no room, says what to do, and counts what is lost at the next start', 
   zeroPages(join(directory.path, JOURNAL_FILE_NAME));
   await expect(journal.append(acceptedBlock({ sequence: BLOCKS + 1 }))).rejects.toMatchObject({
     code: 'state_corrupt',
-    message: expect.stringMatching(/was damaged while it was in use: MDB_/),
-    hint: expect.stringMatching(/restart the server: it saves/),
+    message: expect.stringMatching(/cannot be read: MDB_/),
+    hint: expect.stringMatching(/^Restart the server: it saves/),
   });
   expect([journal.damage?.error.code, journal.roomBytes, rooms.at(-1)]).toEqual(['state_corrupt', 0, 0]);
   const [block] = journal.waitingBlocks(2);
   if (block === undefined) throw new Error('a block');
-  expect(() => journal.readPayload(block)).toThrow(/damaged while it was in use/);
-  await expect(journal.createBatch(2, 's1', [block])).rejects.toThrow(/damaged while it was in use/);
+  expect(() => journal.readPayload(block)).toThrow(/cannot be read: MDB_/);
+  await expect(journal.createBatch(2, 's1', [block])).rejects.toThrow(/cannot be read: MDB_/);
   await journal.close();
   const again = await Journal.open({ directory: directory.path });
   const waiting = [...again.waitingBlocks(2)].length;

@@ -15,6 +15,7 @@
 
 import { SluiceError } from '@sluice/base/error';
 import { parseDigest } from '@sluice/block/digest';
+import { corruptState } from '@sluice/durable/corrupt-state';
 import { withChecksum, withoutChecksum } from '@sluice/durable/lmdb/checked-value';
 import type { AgentId, BlockDigest, BlockHeader, TimeMs, UrgencyClass } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, MAX_ID_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
@@ -212,10 +213,7 @@ export function decodeChunk(
 
 /** `what` of the journal cannot be read. */
 export function corrupt(what: string, cause?: unknown): SluiceError {
-  return new SluiceError('state_corrupt', `the journal is damaged: ${what} cannot be read`, {
-    cause,
-    hint: 'Check the disk. At its next start the server saves what can be read, says what was lost, and keeps the damaged file.',
-  });
+  return corruptState({ what: 'the journal', program: 'server' }, `${what} is damaged`, cause);
 }
 
 /** Throws SluiceError `limit_exceeded` when the id cannot be part of a key. */

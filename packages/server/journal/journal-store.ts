@@ -1,19 +1,14 @@
 /**
- * The journal's LMDB environment: opens and checks it, and names each single put and remove. What belongs together in a
- * transaction is decided by journal.ts.
- *
- * Invariants: `transaction` resolves only after the commit was synced (`overlappingSync` off: LMDB then syncs inside of
- * the commit and reports a failed sync as a failed commit, instead of promising it for later); writes outside of
- * `transaction` do not happen.
+ * Names each single put and remove of the journal, and reads it back. What belongs together in a transaction is decided by
+ * journal.ts and its parts.
  */
 import { defined } from '@sluice/base/defined';
-import { commitErrorOf } from '@sluice/durable/lmdb/commit-error';
-import { DamageLatch, type FoundDamage } from '@sluice/durable/lmdb/damage-latch';
-import type { RootDatabase } from 'lmdb';
-import { type Databases, type NumberedKey, write } from './journal-databases.ts';
-import { damagedJournal, translate } from './journal-errors.ts';
-import { type OpenJournalFile, openJournalFile } from './journal-file.ts';
-import type { JournalMark } from './journal-mark.ts';
+import type { Ledger } from '@sluice/durable/ledger';
+import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
+import type { Transaction } from '@sluice/durable/lmdb/environment';
+import type { OpenedDurable } from '@sluice/durable/open-durable';
+import { type JournalDatabases, type NumberedKey, openJournalDatabases } from './journal-databases.ts';
+import { type JournalIdentity, type JournalLedgerState, openJournalFile } from './journal-file.ts';
 import {
   agentKey,
   type BatchRecord,
@@ -36,114 +31,101 @@ import {
 import type { Forgotten, KnownAgent } from './known-blocks.ts';
 
 export class JournalStore {
-  readonly instanceId: string;
-  readonly nextBatch: number;
-  readonly mark: JournalMark;
-  readonly #directory: string;
-  readonly #latch: DamageLatch;
-  readonly #root: RootDatabase;
-  readonly #databases: Databases;
+  readonly identity: JournalIdentity;
+  readonly ledger: Ledger<JournalLedgerState>;
+  readonly #databases: JournalDatabases;
 
-  private constructor(directory: string, opened: OpenJournalFile) {
-    this.#directory = directory;
-    this.#latch = new DamageLatch((reason, cause) => damagedJournal(directory, reason, cause));
-    this.#root = opened.root;
-    this.#databases = opened.databases;
-    this.mark = opened.mark;
-    this.instanceId = opened.instanceId;
-    this.nextBatch = opened.nextBatch;
+  private constructor({ environment, identity, ledger }: OpenedDurable<JournalLedgerState, JournalIdentity>) {
+    this.#databases = openJournalDatabases(environment);
+    this.identity = identity;
+    this.ledger = ledger;
   }
 
   /** Throws SluiceError `state_newer`, `state_corrupt`, `config_invalid` or `disk_full`. The caller holds the directory's lock. */
   static async open(directory: string, maxRawBytes: number): Promise<JournalStore> {
-    return new JournalStore(directory, await openJournalFile(directory, maxRawBytes));
+    return new JournalStore(await openJournalFile(directory, maxRawBytes));
   }
 
   /** What LMDB found wrong with the file while it was open; nothing can be read or written since then. */
   get damage(): FoundDamage | undefined {
-    return this.#latch.damage;
+    return this.#databases.environment.latch.damage;
   }
 
   /** Runs `writes` as one transaction. Resolves when it is on disk, rejects when nothing of it is. */
-  async transaction(writes: () => void): Promise<void> {
-    this.#latch.check();
-    try {
-      await this.#root.batch(writes);
-    } catch (error) {
-      throw (
-        this.#latch.note(await commitErrorOf(error)) ?? (await translate(error, 'internal', this.#directory))
-      );
-    }
+  transaction(writes: (write: Transaction) => void): Promise<void> {
+    return this.#databases.environment.commit(writes);
   }
 
-  putBlock(block: JournaledBlock, payload: Uint8Array): void {
+  putBlock(write: Transaction, block: JournaledBlock, payload: Uint8Array): void {
     const key: NumberedKey = [block.lane, block.number];
-    write(this.#databases.headers.put(key, recordOf(block)));
-    write(this.#databases.payloads.put(key, viewOf(payload)));
+    write.put(this.#databases.headers, key, recordOf(block));
+    write.put(this.#databases.payloads, key, viewOf(payload));
   }
 
-  removeBlock(block: JournaledBlock): void {
+  removeBlock(write: Transaction, block: JournaledBlock): void {
     const key: NumberedKey = [block.lane, block.number];
-    write(this.#databases.headers.remove(key));
-    write(this.#databases.payloads.remove(key));
+    write.remove(this.#databases.headers, key);
+    write.remove(this.#databases.payloads, key);
   }
 
   readPayload(block: JournaledBlock): Buffer {
-    const payload = this.#latch.read(() => this.#databases.payloads.get([block.lane, block.number]));
+    const payload = this.#databases.environment.latch.read(() =>
+      this.#databases.payloads.get([block.lane, block.number]),
+    );
     if (payload === undefined || payload.length !== block.payloadBytes)
       throw corrupt('the payload of a block');
     return payload;
   }
 
-  putBatch(batch: JournalBatch, nextBatch: number): void {
+  putBatch(write: Transaction, batch: JournalBatch, nextBatch: number): void {
     const { token, serverId, blocks } = batch;
     const record: BatchRecord = { token, serverId, blockNumbers: blocks.map((block) => block.number) };
-    write(this.#databases.batches.put([batch.lane, batch.number], record));
-    write(this.#databases.meta.put('next_batch', nextBatch));
+    write.put(this.#databases.batches, [batch.lane, batch.number], record);
+    write.put(this.#databases.environment.meta, 'next_batch', nextBatch);
   }
 
-  removeBatch(batch: JournalBatch): void {
-    write(this.#databases.batches.remove([batch.lane, batch.number]));
+  removeBatch(write: Transaction, batch: JournalBatch): void {
+    write.remove(this.#databases.batches, [batch.lane, batch.number]);
   }
 
   /** Its payload stays where it is. */
-  moveAside(block: JournaledBlock, reason: string): void {
+  moveAside(write: Transaction, block: JournaledBlock, reason: string): void {
     const key: NumberedKey = [block.lane, block.number];
-    write(this.#databases.headers.remove(key));
-    write(this.#databases.setAside.put(key, { ...recordOf(block), setAsideReason: reason }));
+    write.remove(this.#databases.headers, key);
+    write.put(this.#databases.setAside, key, { ...recordOf(block), setAsideReason: reason });
   }
 
   /** Back among those that wait; its payload stays where it is. */
-  moveBack(block: JournaledBlock): void {
+  moveBack(write: Transaction, block: JournaledBlock): void {
     const key: NumberedKey = [block.lane, block.number];
-    write(this.#databases.setAside.remove(key));
-    write(this.#databases.headers.put(key, recordOf(block)));
+    write.remove(this.#databases.setAside, key);
+    write.put(this.#databases.headers, key, recordOf(block));
   }
 
-  removeSetAside(block: JournaledBlock): void {
+  removeSetAside(write: Transaction, block: JournaledBlock): void {
     const key: NumberedKey = [block.lane, block.number];
-    write(this.#databases.setAside.remove(key));
-    write(this.#databases.payloads.remove(key));
+    write.remove(this.#databases.setAside, key);
+    write.remove(this.#databases.payloads, key);
   }
 
-  putAgent(agent: KnownAgent): void {
+  putAgent(write: Transaction, agent: KnownAgent): void {
     const record = { rememberedFrom: agent.rememberedFrom, touchedMs: agent.touchedMs };
-    write(this.#databases.agents.put(agentKey(agent.agentId, agent.epoch), record));
+    write.put(this.#databases.agents, agentKey(agent.agentId, agent.epoch), record);
   }
 
   /** Writes the digests as they are in memory; a chunk that is not there any more is left out. */
-  putChunk(agent: KnownAgent, chunk: number): void {
+  putChunk(write: Transaction, agent: KnownAgent, chunk: number): void {
     const entries = agent.chunks.get(chunk);
     if (entries === undefined) return;
     const key = chunkKey(agent.agentId, agent.epoch, chunk);
-    write(this.#databases.known.put(key, encodeChunk(key, entries)));
+    write.put(this.#databases.known, key, encodeChunk(key, entries));
   }
 
-  forget(forgotten: Forgotten): void {
+  forget(write: Transaction, forgotten: Forgotten): void {
     const { agentId, epoch } = forgotten.agent;
     for (const chunk of forgotten.chunks)
-      write(this.#databases.known.remove(chunkKey(agentId, epoch, chunk)));
-    if (forgotten.whole) write(this.#databases.agents.remove(agentKey(agentId, epoch)));
+      write.remove(this.#databases.known, chunkKey(agentId, epoch, chunk));
+    if (forgotten.whole) write.remove(this.#databases.agents, agentKey(agentId, epoch));
   }
 
   /** All blocks that are not set aside, by lane and number. */
@@ -181,7 +163,7 @@ export class JournalStore {
   }
 
   async close(): Promise<void> {
-    await this.#root.close();
+    await this.#databases.environment.close();
   }
 }
 

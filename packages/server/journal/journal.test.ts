@@ -3,20 +3,17 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { defined } from '@sluice/base/defined';
+import { MAX_SET_ASIDE_BLOCKS } from '@sluice/durable/set-aside-shelf';
 import type { AgentId } from '@sluice/protocol/model';
-import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedBlock } from './accepted-block.ts';
 import { MIN_BLOCK_COST_BYTES } from './held-blocks.ts';
 import { Journal } from './journal.ts';
-import { openDatabases } from './journal-databases.ts';
 import { JOURNAL_FILE_NAME } from './journal-file.ts';
 import { acceptedBlock, crashInto, temporaryDirectory } from './journal-fixture.ts';
-import { JOURNAL_FORMAT } from './journal-records.ts';
-import { MAX_SET_ASIDE_BLOCKS } from './set-aside.ts';
-
-/** Behind each small value since format 3. */
-const CHECKSUM_BYTES = 4;
+import type { JournaledBlock } from './journal-records.ts';
+import { writeOlderJournal } from './journal-subject-fixture.ts';
 
 const moduleUrl = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 
@@ -34,42 +31,6 @@ async function loaded(journal: Journal, block: AcceptedBlock): Promise<void> {
   await journal.append(block);
   const waiting = [...journal.waitingBlocks(2)];
   await journal.finishBatch(await journal.createBatch(2, 's1', waiting));
-}
-
-/** Writes the journal in `file` back as a program without digests and checksums left it. */
-async function toOlder(file: string, format: 1 | 2): Promise<void> {
-  const root = open({ path: file, noSubdir: true, maxDbs: 8, overlappingSync: false });
-  const { meta, headers, agents, known } = openDatabases(root);
-  const oldMeta = root.openDB<unknown, string>('meta', {});
-  const oldHeaders = root.openDB<object, [number, number]>('headers', {});
-  const oldAgents = root.openDB<object, Buffer>('agents', { keyEncoding: 'binary' });
-  const writes: Promise<unknown>[] = [];
-  await root.transaction(() => {
-    for (const [key, value] of [...meta.entries()]) writes.push(oldMeta.put(key, value));
-    writes.push(oldMeta.put('format', format));
-    for (const [key, value] of [...headers.entries()]) {
-      const record = Object.entries(value as object).filter(([name]) => format === 2 || name !== 'digest');
-      writes.push(oldHeaders.put(key, Object.fromEntries(record)));
-    }
-    if (format === 2) {
-      for (const [key, value] of [...agents.entries()]) writes.push(oldAgents.put(key, value as object));
-      for (const { key, value } of [...known.getRange()])
-        writes.push(known.put(key, value.subarray(0, value.length - CHECKSUM_BYTES)));
-      return;
-    }
-    for (const key of known.getKeys()) writes.push(known.remove(key));
-    for (const [key] of [...agents.entries()]) {
-      writes.push(oldAgents.put(key, { settledBelow: 0, touchedMs: 1 }));
-      // Bitmaps of 4,096 sequences: those of 1 and of 9,000.
-      for (const chunk of [0n, 2n]) {
-        const chunkKey = Buffer.concat([key.subarray(0, 8), Buffer.alloc(8), key.subarray(8)]);
-        chunkKey.writeBigUInt64BE(chunk, 8);
-        writes.push(known.put(chunkKey, Buffer.alloc(512, 1)));
-      }
-    }
-  });
-  await Promise.all(writes);
-  await root.close();
 }
 
 describe('Journal', () => {
@@ -247,41 +208,60 @@ describe('Journal', () => {
     });
   });
 
-  it('brings a journal of format 1 to the present one: its blocks get digests, older ones become a question', async () => {
+  const older = (sequence: number, setAsideReason?: string) => ({
+    ...{ lane: 2, block: acceptedBlock({ sequence }) },
+    ...defined({ setAsideReason }),
+  });
+
+  it.each([1, 2] as const)(
+    'brings a journal of format %i to the present one, with all that it holds',
+    async (format) => {
+      using directory = temporaryDirectory();
+      const urgent = acceptedBlock({ sequence: 9000, urgency: 'urgent' });
+      const blocks = [older(1), older(2), older(3), older(4, 'a reason'), { lane: 0, block: urgent }];
+      await writeOlderJournal(directory.path, format, { blocks, batchedCount: 2 });
+      for (let start = 0; start < 2; start += 1)
+        await withJournal(directory.path, async (journal) => {
+          const headers = (held: Iterable<JournaledBlock>) => [...held].map(({ header }) => header);
+          const [one, two, three, four] = blocks.map(({ block }) => block.header);
+          expect(
+            journal.openBatches(2).map(({ token, blocks: members }) => [token, headers(members)]),
+          ).toEqual([['s1/2/1/an-older-journal', [one, two]]]);
+          expect(headers(journal.waitingBlocks(2))).toEqual([three]);
+          expect(headers(journal.waitingBlocks(0))).toEqual([urgent.header]);
+          expect(journal.setAsideBlocks()).toMatchObject([{ header: four, reason: 'a reason' }]);
+          for (const block of [...journal.waitingBlocks(2), ...journal.setAsideBlocks()])
+            expect(journal.readPayload(block)).toEqual(
+              acceptedBlock({ sequence: block.header.id.sequence }).payload,
+            );
+          expect(journal.instanceId).toBe('an-older-journal');
+          expect(journal.statistics.losses).toEqual([]);
+        });
+    },
+  );
+
+  it('knows of a journal of format 1 what it holds; what it held becomes a question to the store', async () => {
     using directory = temporaryDirectory();
-    await withJournal(directory.path, async (journal) => {
-      await journal.append(acceptedBlock({ sequence: 1 }));
-      await journal.append(acceptedBlock({ sequence: 9000, urgency: 'urgent' }));
+    await writeOlderJournal(directory.path, 1, {
+      blocks: [older(1), older(9000)],
+      remembered: [acceptedBlock({ sequence: 2 })],
     });
-    await toOlder(join(directory.path, JOURNAL_FILE_NAME), 1);
     await withJournal(directory.path, async (journal) => {
-      const [normal] = journal.waitingBlocks(2);
-      const [urgent] = journal.waitingBlocks(0);
-      expect(normal?.header).toEqual(acceptedBlock({ sequence: 1 }).header);
-      expect(urgent?.header).toEqual(acceptedBlock({ sequence: 9000, urgency: 'urgent' }).header);
-      expect(urgent && journal.readPayload(urgent)).toEqual(acceptedBlock({ sequence: 9000 }).payload);
       expect(journal.knows(acceptedBlock({ sequence: 1 }).header.id)).toBe(true);
       await journal.append(acceptedBlock({ sequence: 2 }));
       await journal.append(acceptedBlock({ sequence: 3 * 4096 }));
-      const marks = [...journal.waitingBlocks(2)].map((block) => block.isUnsure);
-      expect(marks).toEqual([undefined, true, undefined]);
-      expect(journal.statistics.losses).toEqual([]);
+      const unsure = [...journal.waitingBlocks(2)].map((block) => block.isUnsure);
+      expect(unsure).toEqual([undefined, undefined, true, undefined]);
     });
   });
 
-  it('brings a journal of format 2 to the present one, with all that it knows', async () => {
+  it('knows of a journal of format 2 all that it took', async () => {
     using directory = temporaryDirectory();
-    await withJournal(directory.path, async (journal) => {
-      await loaded(journal, acceptedBlock({ sequence: 1 }));
-      await journal.append(acceptedBlock({ sequence: 2 }));
-    });
-    await toOlder(join(directory.path, JOURNAL_FILE_NAME), 2);
+    const remembered = [acceptedBlock({ sequence: 1 })];
+    await writeOlderJournal(directory.path, 2, { blocks: [older(2)], remembered });
     await withJournal(directory.path, async (journal) => {
       for (const sequence of [1, 2]) expect(journal.knows(acceptedBlock({ sequence }).header.id)).toBe(true);
-      expect([...journal.waitingBlocks(2)].map((block) => block.header)).toEqual([
-        acceptedBlock({ sequence: 2 }).header,
-      ]);
-      expect(journal.statistics.losses).toEqual([]);
+      expect(journal.knows(acceptedBlock({ sequence: 3 }).header.id)).toBe(false);
     });
   });
 
@@ -370,24 +350,6 @@ describe('Journal', () => {
       expect(kept[0] && journal.readPayload(kept[0]).toString()).toBe('agent/7/6');
       expect(journal.knows(acceptedBlock({ sequence: 1 }).header.id)).toBe(true);
     });
-  });
-
-  it('lets no second journal into its directory', async () => {
-    using directory = temporaryDirectory();
-    await withJournal(directory.path, async () => {
-      await expect(Journal.open({ directory: directory.path })).rejects.toMatchObject({
-        code: 'already_running',
-      });
-    });
-  });
-
-  it('does not touch what a newer program wrote', async () => {
-    using directory = temporaryDirectory();
-    await withJournal(directory.path, (journal) => journal.append(acceptedBlock({ sequence: 1 })));
-    const root = open({ path: join(directory.path, JOURNAL_FILE_NAME), noSubdir: true, maxDbs: 8 });
-    await openDatabases(root).meta.put('format', JOURNAL_FORMAT + 1);
-    await root.close();
-    await expect(Journal.open({ directory: directory.path })).rejects.toMatchObject({ code: 'state_newer' });
   });
 
   it.runIf(process.getuid?.() === 0)(
