@@ -200,6 +200,15 @@ test('requests of one search have one turn, one after the other, and one deadlin
   expect(await other).toBe('busy after 9000');
 });
 
+test('nobody joins the search of another principal, whatever id they draw', async () => {
+  const blocking = fateOf(turns.run(asking(), lasting(1_000)));
+  for (const asker of ['token', 'anonymous', 'token'])
+    void fateOf(turns.run(asking({ asker, searchId: 'x' }), lasting(1)));
+  expect(turns.statistics).toMatchObject({ runningCount: 1, waitingCount: 2 });
+  await vi.advanceTimersByTimeAsync(60_000);
+  await blocking;
+});
+
 test('one search cannot have ever more requests in its turn', async () => {
   const fates = Array.from({ length: 5 }, () => fateOf(turns.run(asking({ searchId: 'x' }), lasting(4_000))));
   await vi.advanceTimersByTimeAsync(60_000);
