@@ -93,8 +93,8 @@ export class Admission {
   get usableBytes(): number {
     const heldBytes = this.#capacityBytes - this.#roomBytes;
     const drain = this.drainBytesPerSecond;
-    // A store that takes nothing is what the journal is there for: then all of its room may be used. Before that is known,
-    // little: whoever comes first after a start or a quiet hour would be given all of it.
+    // The journal exists for a store that takes nothing: then all of its room may be used. Before that is known, little is
+    // granted: the first agent after a start or a quiet hour would get all of it.
     const isAway =
       this.#drainRate !== undefined &&
       drain < LEAST_DRAIN_BYTES_PER_SECOND &&

@@ -1,6 +1,6 @@
 /**
- * The server's intake of blocks: each that arrives is acknowledged (it is known), journaled, or refused; and whoever waits for
- * one that is being written is answered when that is over (U4, U12).
+ * The server's intake of blocks: each block that arrives is acknowledged (it is known), journaled, or refused. Copies of a
+ * block that is being written are answered when that is over (U4, U12).
  *
  * Invariants: a block within a live grant is always taken; a block is acknowledged only when durable; one block is journaled
  * once at a time, and at most {@link MAX_ANSWERS_PER_BLOCK} wait for it.

@@ -114,7 +114,7 @@ export const MAX_GRANTS_PER_AGENT = 128;
  * meanwhile.
  */
 export const MAX_ANSWERS_PER_BLOCK = 16;
-/** Agents for which a server yields: more than may be connected to it. Of more, those who told first are forgotten. */
+/** Agents for which a server yields: more than may be connected to it. Of more, the earliest notices are forgotten. */
 export const MAX_YIELDING_AGENTS = 16_384;
 /** When to ask a draining server again: a restart takes longer. */
 export const DRAINING_RETRY_AFTER_MS = 5_000;

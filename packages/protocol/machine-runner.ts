@@ -30,7 +30,7 @@ export interface MachineShell<Event, Effect> {
   now(): TimeMs;
   /** Does what the machine asks for. It may dispatch events, and stop the runner. */
   execute(effect: Effect): void;
-  /** After each step, before its effects are executed: for those who watch. */
+  /** Called after each step, before its effects are executed: for checkers and figures. */
   stepped?(event: Timed<Event>, effects: readonly Effect[]): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * U17: quota that lies unused while others wait for room is asked back. The agent answers with a request that closes the
+ * U17: quota that lies unused while other agents wait for room is asked back. The agent answers with a request that closes the
  * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken.
  *
  * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being

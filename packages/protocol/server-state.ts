@@ -45,7 +45,7 @@ export interface Agent {
   readonly grants: Map<GrantId, GivenGrant>;
   request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
   outstandingBytes: number;
-  /** Where it stands after its latest grant, in bytes that everyone was given: who had much comes later. */
+  /** Where it stands after its latest grant, in bytes that each agent was given: one that was given much is served later. */
   finishBytes: number;
   /** Where it stood when it got into the line, and its place among equals; kept over refusals. */
   startBytes: number | undefined;

@@ -3,7 +3,7 @@
 export class StepEffects<Effect> {
   #effects: Effect[] = [];
 
-  /** Begins a step: there are none yet. Those of the step before stay with whoever got them. */
+  /** Begins a step: it has no effects yet. The list of the step before belongs to the caller that got it. */
   begin(): void {
     this.#effects = [];
   }

@@ -11,7 +11,7 @@ import type { AgentId, PriorityViolationNotice } from './model.ts';
 
 export class Yielding {
   readonly #memoryMs: number;
-  /** Those who told first come first: each is remembered equally long. */
+  /** In the order of the latest notices: each is remembered equally long. */
   readonly #yields = new Map<AgentId, { readonly shift: number; readonly untilMs: number }>();
 
   /** @param memoryMs how long after the latest notice a server may lead again. */

@@ -1,6 +1,6 @@
 /**
- * A line of waiting items with two ends to look at: who is served next (by rank, then by what it was given before, then by
- * number), and who has waited longest (for the deadlines).
+ * A line of waiting items that is looked at in two orders: which item is served next (by rank, then by what it was given
+ * before, then by number), and which one has waited longest (for deadlines).
  *
  * Invariants: an item is in the line at most once; every operation is O(log n) amortized, however many wait.
  */
