@@ -1,5 +1,5 @@
 /**
- * The agent: files -> records -> blocks -> durable queue -> uplink. This module only joins the parts.
+ * The agent: sources -> records -> blocks -> durable queue -> uplink. This module only joins the parts.
  */
 
 import path from 'node:path';
@@ -10,9 +10,9 @@ import { isoTime } from '@sluice/host/iso-time';
 import { makePrivateDirectory } from '@sluice/host/private-directory';
 import { Recorder } from '@sluice/record/recorder';
 import type { UrgencyRule } from '@sluice/record/urgency';
-import { defaultExcludeGlobs, defaultWatchGlobs } from '@sluice/source/file/default-globs';
 import type { Logger } from 'pino';
 import { loadAgentKey } from './agent-key.ts';
+import { createSources, type SourceSettings } from './create-sources.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 import type { ClientTls } from './uplink/http2-link.ts';
@@ -22,18 +22,13 @@ import { startUplink, type Uplink } from './uplink/uplink.ts';
 /** How long an agent that stops waits for acknowledgements of what is in flight; the rest is sent at the next start. */
 const STOP_TIMEOUT_MS = 3_000;
 
-export interface AgentOptions {
+export interface AgentOptions extends SourceSettings {
   /** Data directory: queue, read positions, identity. */
   readonly directory: string;
   /** URLs of the servers. */
   readonly servers: readonly string[];
   /** Name of this agent; default: drawn once from the host name. */
   readonly agentId?: string;
-  /** Globs of files to follow; default: this machine's own logs. */
-  readonly watch?: readonly string[];
-  readonly exclude?: readonly string[];
-  /** Whether files that are there at the first start are read from their beginning. */
-  readonly fromStart: boolean;
   readonly hostName: string;
   /** Servers of the same region rank themselves higher. Default: anywhere. */
   readonly region?: string;
@@ -101,12 +96,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     uplink = connected;
     pipeline = await startPipeline({
-      files: {
-        include: options.watch ?? defaultWatchGlobs(),
-        exclude: [...(options.watch === undefined ? defaultExcludeGlobs() : []), ...(options.exclude ?? [])],
-        fromStart: options.fromStart,
-        ownDirectories: [directory],
-      },
+      sources: createSources(options, directory),
       recorder: new Recorder({
         hostName: options.hostName,
         ...defined({ urgencyRules: options.urgencyRules }),

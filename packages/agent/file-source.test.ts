@@ -189,7 +189,7 @@ describe('file source: rotation and truncation', () => {
     closeSync(writer);
     expect(await fixture.lines(2)).toEqual(['one', 'last words']);
     await until(
-      () => fixture.pipeline.openFileCount === 0,
+      () => fixture.openFileCount === 0,
       () => 'descriptor freed',
     );
     if (process.platform === 'linux') {

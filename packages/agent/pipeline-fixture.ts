@@ -12,8 +12,9 @@ import { defined } from '@sluice/base/defined';
 import type { SealedRawBlock } from '@sluice/block/builder';
 import { FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import type { BlockHeader, BlockPosition, TimeMs } from '@sluice/protocol/model';
-import type { FileSourceOptions } from '@sluice/source/file/file-source';
-import type { LineConsumer } from '@sluice/source/line-consumer';
+import type { FieldsConsumer, LineConsumer, Stream } from '@sluice/source/consumer';
+import { FileSource, type FileSourceOptions } from '@sluice/source/file/file-source';
+import type { SourceHost } from '@sluice/source/source';
 import { type Pipeline, type PipelineRecorder, startPipeline } from './pipeline.ts';
 import { DurableQueue } from './queue/queue.ts';
 
@@ -34,11 +35,15 @@ export class LineRecorder implements PipelineRecorder {
   #normalBytes = 0;
   #oldestObservedMs = 0;
 
-  forFile(file: string): LineConsumer {
+  forFields(): FieldsConsumer {
+    throw new Error('no source of these tests knows fields');
+  }
+
+  forLines(stream: Stream): LineConsumer {
     return {
       line: (buffer, start, end, observedMs) => {
         if (this.pendingRecords === 0) this.#oldestObservedMs = observedMs;
-        const entry = `${file}\0${buffer.toString('latin1', start, end)}\n`;
+        const entry = `${stream.name}\0${buffer.toString('latin1', start, end)}\n`;
         if (entry.includes('ERROR')) {
           this.#urgent.push(entry);
           this.#urgentBytes += entry.length;
@@ -111,6 +116,7 @@ export class PipelineFixture {
   readonly headers: BlockHeader[] = [];
   #queue: DurableQueue | undefined;
   #pipeline: Pipeline | undefined;
+  #files: FileSource | undefined;
 
   constructor() {
     mkdirSync(this.logs);
@@ -119,6 +125,10 @@ export class PipelineFixture {
   get queue(): DurableQueue {
     if (this.#queue === undefined) throw new Error('not started');
     return this.#queue;
+  }
+
+  get openFileCount(): number {
+    return this.#files?.openFileCount ?? 0;
   }
 
   get pipeline(): Pipeline {
@@ -142,16 +152,7 @@ export class PipelineFixture {
     });
     this.#queue = queue;
     this.#pipeline = await startPipeline({
-      files: {
-        include: [path.join(this.logs, '**/*.log')],
-        fromStart: true,
-        ownDirectories: [this.data],
-        lookIntervalMs: 50,
-        pollIntervalMs: 20,
-        flushAfterMs: 60_000,
-        rotationWaitMs: 200,
-        ...files,
-      },
+      sources: [(host) => this.#fileSource({ ...this.#fileOptions, ...files }, host)],
       recorder,
       queue,
       logger: { warn: () => undefined, info: () => undefined },
@@ -159,6 +160,23 @@ export class PipelineFixture {
       urgentCutDelayMs: cutDelayMs / 4,
       maxCutDelayMs: cutDelayMs,
     });
+  }
+
+  get #fileOptions(): FileSourceOptions {
+    return {
+      include: [path.join(this.logs, '**/*.log')],
+      fromStart: true,
+      ownDirectories: [this.data],
+      lookIntervalMs: 50,
+      pollIntervalMs: 20,
+      flushAfterMs: 60_000,
+      rotationWaitMs: 200,
+    };
+  }
+
+  #fileSource(options: FileSourceOptions, host: SourceHost): FileSource {
+    this.#files = new FileSource(options, host);
+    return this.#files;
   }
 
   async stop(): Promise<void> {

@@ -3,15 +3,15 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { openBlock } from '@sluice/block/validator';
 import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { Recorder } from '@sluice/record/recorder';
-import type { LineConsumer } from '@sluice/source/line-consumer';
+import type { LineConsumer, Stream } from '@sluice/source/consumer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
 import { LineRecorder, PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
 
 /** Throws at each line that says so. */
 class ThrowingRecorder extends LineRecorder {
-  override forFile(file: string): LineConsumer {
-    const inner = super.forFile(file);
+  override forLines(stream: Stream): LineConsumer {
+    const inner = super.forLines(stream);
     return {
       line: (buffer, start, end, observedMs, offsetBytes) => {
         if (buffer.toString('latin1', start, end).startsWith('throw')) throw new RangeError('injected');
@@ -103,7 +103,7 @@ describe('pipeline', () => {
     await fixture.start({}, undefined, 3_600_000);
     writeFileSync(fixture.file('a.log'), 'one\nERROR two\n');
     await until(
-      () => fixture.pipeline.fileCount === 1 && fixture.pipeline.unreadBytes === 0,
+      () => fixture.pipeline.sources().streams === 1 && fixture.pipeline.unreadBytes === 0,
       () => 'read',
     );
     await fixture.stop();

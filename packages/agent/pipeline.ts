@@ -1,12 +1,11 @@
 /**
- * From files to durable blocks: drives the file source and the recorder, decides when to cut, and brings cuts into the
- * queue.
+ * From sources to durable blocks: drives sources and recorder, decides when to cut, and brings cuts into the queue.
  *
  * Invariants:
- * - A cut takes all builders and all read positions at one moment, between two lines. Both enter the queue in one
- *   transaction, so that after a crash each line is in a block exactly once.
+ * - A cut takes all builders and all read positions at one moment, between two records. Both enter the queue in one
+ *   transaction, so that after a crash each record of a source that can wait is in a block exactly once.
  * - Cuts enter the queue in the order in which they were made; a cut that fails is tried again before the next one.
- * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way; files wait in place.
+ * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way: what can wait waits in place.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
@@ -16,9 +15,9 @@ import type { BlockFormat } from '@sluice/block/formats';
 import { releaseMemory } from '@sluice/block/release-memory';
 import type { BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import type { CheckpointChange } from '@sluice/source/checkpoint-change';
-import { FileSource, type FileSourceOptions } from '@sluice/source/file/file-source';
-import type { SourceStates } from '@sluice/source/file/source-states';
-import type { LineConsumers } from '@sluice/source/line-consumer';
+import type { Consumers, Stream } from '@sluice/source/consumer';
+import type { CreateSource, Source } from '@sluice/source/source';
+import { mergeStates, type SourceStates } from '@sluice/source/source-states';
 import type { DurableQueue, NewBlock } from './queue/queue.ts';
 
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
@@ -31,16 +30,16 @@ const MAX_CUT_DELAY_MS = 500;
 const MAX_CUTS_IN_THE_AIR = 3;
 /** Pause before a failed write is tried again: disks do not get free in less. */
 const RETRY_DELAY_MS = 1000;
-/** An error of ours at each line of a file would fill the log of the agent: the count says the rest. */
-const LINE_FAILURE_LOG_INTERVAL_MS = 60_000;
-/** Lines between two looks at the builders' sizes; with short lines a look each would cost more than the line. */
-const LINES_PER_SIZE_CHECK = 64;
+/** An error of ours at each record would fill the log of the agent: the count says the rest. */
+const FAILURE_LOG_INTERVAL_MS = 60_000;
+/** Records between two looks at the builders' sizes; with short ones a look each would cost more than the record. */
+const RECORDS_PER_SIZE_CHECK = 64;
 
 /** And so many bytes: what long lines become may be several times their size, and a block has a hard limit. */
 const BYTES_PER_SIZE_CHECK: number = 64 * 1024;
 
 /** The part of the recorder that the pipeline uses. */
-export interface PipelineRecorder extends LineConsumers {
+export interface PipelineRecorder extends Consumers {
   readonly pendingRecords: number;
   /** Whether an urgent record waits. */
   readonly urgentPending: boolean;
@@ -56,7 +55,8 @@ export interface PipelineLogger {
 }
 
 export interface PipelineOptions {
-  readonly files: FileSourceOptions;
+  /** Where the records come from; at least one. */
+  readonly sources: readonly CreateSource[];
   readonly recorder: PipelineRecorder;
   readonly queue: DurableQueue;
   readonly logger: PipelineLogger;
@@ -80,8 +80,6 @@ export interface Pipeline {
   stop(): Promise<void>;
   /** Bytes on disk that were not read, as far as is known. */
   readonly unreadBytes: number;
-  readonly fileCount: number;
-  readonly openFileCount: number;
   /** For how long reading has paused because the queue is full; 0: it does not. */
   readonly pausedMs: number;
   /** Undefined while the queue can be written. */
@@ -101,11 +99,11 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 
 class RunningPipeline implements Pipeline {
   readonly #options: PipelineOptions;
-  readonly #source: FileSource;
+  readonly #sources: readonly Source[];
   readonly #urgentCutDelayMs: number;
   readonly #maxCutDelayMs: number;
   readonly #stopping = new AbortController();
-  #linesUnchecked = 0;
+  #recordsUnchecked = 0;
   #bytesUnchecked = 0;
   #cutsInTheAir = 0;
   #lastCommit: Promise<void> = Promise.resolve();
@@ -117,30 +115,32 @@ class RunningPipeline implements Pipeline {
   #waitingSinceMs = 0;
   #writeFailure: (Omit<WriteFailure, 'forMs'> & { readonly sinceMs: number }) | undefined;
   #abandoned = false;
-  #failedLines = 0;
-  #lineFailureToldMs = Number.NEGATIVE_INFINITY;
+  #failedRecords = 0;
+  #failureToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
     this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
-    this.#source = new FileSource(options.files, {
-      consumers: options.recorder,
-      checkpoints: options.queue.checkpoints(),
-      mayRead: () => this.#mayRead(),
-      afterLine: (lineBytes) => this.#afterLine(lineBytes),
-      afterTurn: () => this.#afterTurn(),
-      lineFailed: (path, error) => this.#lineFailed(path, error),
-    });
+    this.#sources = options.sources.map((create) =>
+      create({
+        consumers: options.recorder,
+        checkpoints: options.queue.checkpoints(),
+        mayHandOut: () => this.#mayHandOut(),
+        afterRecord: (bytes) => this.#afterRecord(bytes),
+        afterTurn: () => this.#afterTurn(),
+        recordFailed: (stream, error) => this.#recordFailed(stream, error),
+      }),
+    );
   }
 
   async start(): Promise<void> {
-    await this.#source.start();
+    await Promise.all(this.#sources.map((source) => source.start()));
     this.#afterTurn();
   }
 
   async stop(): Promise<void> {
-    await this.#source.stop();
+    await Promise.all(this.#sources.map((source) => source.stop()));
     this.#clearTimers();
     this.#stopping.abort();
     this.#cut();
@@ -148,15 +148,7 @@ class RunningPipeline implements Pipeline {
   }
 
   get unreadBytes(): number {
-    return this.#source.unreadBytes;
-  }
-
-  get fileCount(): number {
-    return this.#source.fileCount;
-  }
-
-  get openFileCount(): number {
-    return this.#source.openFileCount;
+    return this.#sources.reduce((sum, source) => sum + source.unreadBytes, 0);
   }
 
   get pausedMs(): number {
@@ -170,7 +162,7 @@ class RunningPipeline implements Pipeline {
   }
 
   problems(): string[] {
-    const problems = this.#source.problems();
+    const problems = this.#sources.flatMap((source) => source.problems());
     if (this.#writeFailure !== undefined)
       problems.push(`${this.#writeFailure.message}. ${this.#writeFailure.hint}`.trim());
     return problems;
@@ -178,10 +170,10 @@ class RunningPipeline implements Pipeline {
 
   sources(): SourceStates {
     const why = this.#writeFailure === undefined ? 'the queue is full' : 'the queue cannot be written';
-    return this.#source.states(`reading pauses: ${why}`);
+    return mergeStates(this.#sources.map((source) => source.states(`reading pauses: ${why}`)));
   }
 
-  #mayRead(): boolean {
+  #mayHandOut(): boolean {
     if (this.#cutsInTheAir >= MAX_CUTS_IN_THE_AIR) return false;
     if (!this.#options.queue.isFull) return true;
     if (!this.#waitingForRoom) {
@@ -193,26 +185,30 @@ class RunningPipeline implements Pipeline {
       );
       void this.#options.queue.waitForRoom().then(() => {
         this.#waitingForRoom = false;
-        this.#source.resume();
+        this.#resume();
       });
     }
     return false;
   }
 
-  #lineFailed(path: string, error: unknown): void {
-    this.#failedLines += 1;
+  #recordFailed({ kind, name }: Stream, error: unknown): void {
+    this.#failedRecords += 1;
     const nowMs = performance.now();
-    if (nowMs - this.#lineFailureToldMs < LINE_FAILURE_LOG_INTERVAL_MS) return;
-    this.#lineFailureToldMs = nowMs;
+    if (nowMs - this.#failureToldMs < FAILURE_LOG_INTERVAL_MS) return;
+    this.#failureToldMs = nowMs;
     const stack = error instanceof Error ? error.stack : String(error);
-    this.#options.logger.warn({ path, failedLines: this.#failedLines, stack }, 'a line became no record');
+    this.#options.logger.warn(
+      { source: kind, stream: name, failedRecords: this.#failedRecords, stack },
+      'a record is lost by an error of the agent',
+    );
   }
 
-  /** Between two lines, inside of a piece: only size can call for a cut here. */
-  #afterLine(lineBytes: number): void {
-    this.#bytesUnchecked += lineBytes;
-    if (++this.#linesUnchecked < LINES_PER_SIZE_CHECK && this.#bytesUnchecked < BYTES_PER_SIZE_CHECK) return;
-    this.#linesUnchecked = 0;
+  /** Between two records, inside of a turn: only size can call for a cut here. */
+  #afterRecord(bytes: number): void {
+    this.#bytesUnchecked += bytes;
+    if (++this.#recordsUnchecked < RECORDS_PER_SIZE_CHECK && this.#bytesUnchecked < BYTES_PER_SIZE_CHECK)
+      return;
+    this.#recordsUnchecked = 0;
     this.#bytesUnchecked = 0;
     if (this.#options.recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) this.#cut();
   }
@@ -225,7 +221,7 @@ class RunningPipeline implements Pipeline {
     }
     if (this.#stopping.signal.aborted) return;
     if (recorder.urgentPending) this.#urgentTimer ??= setTimeout(() => this.#due(), this.#urgentCutDelayMs);
-    if (recorder.pendingRecords > 0 || this.#source.hasCheckpoints) {
+    if (recorder.pendingRecords > 0 || this.#sources.some((source) => source.hasCheckpoints)) {
       this.#cutTimer ??= setTimeout(() => this.#due(), this.#maxCutDelayMs);
     }
   }
@@ -240,10 +236,10 @@ class RunningPipeline implements Pipeline {
   #cut(): void {
     this.#clearTimers();
     this.#cutOverdue = false;
-    this.#linesUnchecked = 0;
+    this.#recordsUnchecked = 0;
     const { recorder, queue } = this.#options;
     const blocks = recorder.cut(() => queue.nextPosition(), queue.blockFormat);
-    const checkpoints = this.#source.takeCheckpoints();
+    const checkpoints = this.#sources.flatMap((source) => source.takeCheckpoints());
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;
     const newBlocks = Promise.all(blocks.map(toNewBlock));
@@ -262,7 +258,11 @@ class RunningPipeline implements Pipeline {
     this.#cutsInTheAir--;
     if (committed && blocks.length > 0) this.#options.onBlocks(blocks.map((block) => block.header));
     if (this.#cutOverdue && !this.#stopping.signal.aborted) this.#due();
-    this.#source.resume();
+    this.#resume();
+  }
+
+  #resume(): void {
+    for (const source of this.#sources) source.resume();
   }
 
   /** Tries until it works or the pipeline stops. What is given up then is read again at the next start. */

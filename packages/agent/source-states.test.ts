@@ -1,14 +1,10 @@
 import { appendFileSync, chmodSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { Recorder } from '@sluice/record/recorder';
+import type { LineConsumer, Stream } from '@sluice/source/consumer';
+import { STANDSTILL_MS } from '@sluice/source/file/file-book';
 import { openForReading } from '@sluice/source/file/followed-file';
-import {
-  MAX_TOLD_SOURCES,
-  type SourceState,
-  type SourceStates,
-  STANDSTILL_MS,
-} from '@sluice/source/file/source-states';
-import type { LineConsumer } from '@sluice/source/line-consumer';
+import { MAX_TOLD_SOURCES, type SourceState, type SourceStates } from '@sluice/source/source-states';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LineRecorder, PipelineFixture, until } from './pipeline-fixture.ts';
 
@@ -26,7 +22,7 @@ function states(): SourceStates {
 }
 
 function told(name: string): SourceState | undefined {
-  return states().worst.find(({ path }) => path === fixture.file(name));
+  return states().worst.find((state) => state.name === fixture.file(name));
 }
 
 async function reached(what: (now: SourceStates) => boolean): Promise<void> {
@@ -38,8 +34,8 @@ async function reached(what: (now: SourceStates) => boolean): Promise<void> {
 
 /** Throws at each line that says so. */
 class ThrowingRecorder extends LineRecorder {
-  override forFile(file: string): LineConsumer {
-    const inner = super.forFile(file);
+  override forLines(stream: Stream): LineConsumer {
+    const inner = super.forLines(stream);
     return {
       line: (buffer, start, end, observedMs, offsetBytes) => {
         if (buffer.toString('latin1', start, end).startsWith('throw')) throw new RangeError('injected');
@@ -65,13 +61,14 @@ describe('the states of sources', () => {
     await fixture.lines(1);
     await reached(({ oldestUnreadAgeMs }) => oldestUnreadAgeMs === 0);
     expect(states()).toEqual({
-      files: 1,
+      streams: 1,
       failing: 0,
       stuck: 0,
       vanished: 0,
       vanishedBytes: 0,
-      unparsedLines: 0,
-      failedLines: 0,
+      unparsedRecords: 0,
+      failedRecords: 0,
+      droppedRecords: 0,
       readErrors: 0,
       oldestUnreadAgeMs: 0,
       worst: [],
@@ -83,8 +80,8 @@ describe('the states of sources', () => {
     writeFileSync(fixture.file('b.log'), 'four\n');
     await fixture.start({}, undefined, 20, new ThrowingRecorder());
     expect((await fixture.lines(4)).sort()).toEqual(['four', 'one', 'three', 'two']);
-    await reached(({ failedLines }) => failedLines === 2);
-    expect(told('a.log')).toMatchObject({ condition: 'reading', failedLines: 2, unreadBytes: 0 });
+    await reached(({ failedRecords }) => failedRecords === 2);
+    expect(told('a.log')).toMatchObject({ condition: 'reading', failedRecords: 2, unreadBytes: 0 });
     expect(told('a.log')?.reason).toMatch(/injected/);
     expect(told('b.log')).toBeUndefined();
   });
@@ -92,11 +89,11 @@ describe('the states of sources', () => {
   it('counts the lines that became plain records, also when their file is gone', async () => {
     writeFileSync(fixture.file('a.log'), `{"d":${'['.repeat(5000)}${']'.repeat(5000)}}\nERROR behind\n`);
     await fixture.start({}, undefined, 20, new Recorder({ hostName: 'h' }));
-    await reached(({ unparsedLines }) => unparsedLines === 1);
-    expect(told('a.log')).toMatchObject({ condition: 'reading', unparsedLines: 1 });
+    await reached(({ unparsedRecords }) => unparsedRecords === 1);
+    expect(told('a.log')).toMatchObject({ condition: 'reading', unparsedRecords: 1 });
     unlinkSync(fixture.file('a.log'));
-    await reached(({ files }) => files === 0);
-    expect(states()).toMatchObject({ unparsedLines: 1, vanished: 0, worst: [] });
+    await reached(({ streams }) => streams === 0);
+    expect(states()).toMatchObject({ unparsedRecords: 1, vanished: 0, worst: [] });
   });
 
   it('names a file that may not be read, since when and how much waits, until it may', async () => {
@@ -156,7 +153,7 @@ describe('the states of sources', () => {
     await reached(({ failing }) => failing === 1);
     rmSync(fixture.file('lost.log'));
     rmSync(fixture.file('read.log'));
-    await reached(({ files }) => files === 0);
+    await reached(({ streams }) => streams === 0);
     expect(states()).toMatchObject({ vanished: 1, vanishedBytes: 11, failing: 0, oldestUnreadAgeMs: 0 });
     expect(told('lost.log')).toMatchObject({ condition: 'vanished', unreadBytes: 11 });
     expect(told('lost.log')?.reason).toMatch(/not to be found.*EACCES/);
@@ -199,7 +196,7 @@ describe('the states of sources', () => {
         return openForReading(file);
       },
     });
-    await reached(({ files }) => files === 2);
+    await reached(({ streams }) => streams === 2);
     vi.setSystemTime(Date.now() + STANDSTILL_MS + 1000);
     await reached(({ stuck }) => stuck === 2);
     expect([told('a.log')?.reason, told('b.log')?.reason]).toEqual([

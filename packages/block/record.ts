@@ -89,4 +89,14 @@ export class RecordFields {
   resource: PreparedAttributes = NO_ATTRIBUTES;
   constantAttributes: PreparedAttributes = NO_ATTRIBUTES;
   readonly attributes: AttributeList = new AttributeList();
+
+  /** About how many bytes of text it has beside what many records share: bodies and the values of its own attributes. */
+  get textBytes(): number {
+    const { keys, texts, starts, ends, count } = this.attributes;
+    let bytes = this.bodyText === undefined ? this.bodyEnd - this.bodyStart : this.bodyText.length;
+    for (let at = 0; at < count; at += 1) {
+      bytes += (keys[at]?.length ?? 0) + (texts[at]?.length ?? (ends[at] ?? 0) - (starts[at] ?? 0));
+    }
+    return bytes;
+  }
 }

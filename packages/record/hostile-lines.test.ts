@@ -48,7 +48,7 @@ describe('JSON that nests deep', () => {
         consumer.line(bytes, 0, bytes.length, OBSERVED_MS, 0);
       }
     }
-    expect([deep.unparsedLines, other.unparsedLines]).toEqual([1, 0]);
+    expect([deep.unparsedRecords, other.unparsedRecords]).toEqual([1, 0]);
     expect(deep.lastUnparsedReason).toMatch(/deeper than/);
     expect(other.lastUnparsedReason).toBe('');
   });
@@ -78,7 +78,7 @@ test('an error of a reader makes the line a plain record, marked and counted, an
     ['2026-01-02T03:04:05Z ERROR one', 0],
   ]);
   expect(records[1]?.attributes['sluice.unparsed']).toBe('reader failed: injected');
-  expect(consumer.unparsedLines).toBe(1);
+  expect(consumer.unparsedRecords).toBe(1);
 });
 
 describe('names that objects have by themselves', () => {

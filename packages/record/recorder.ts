@@ -13,10 +13,10 @@
 import { SluiceError } from '@sluice/base/error';
 import { BlockBuilder, type SealedRawBlock } from '@sluice/block/builder';
 import type { BlockFormat } from '@sluice/block/formats';
-import { type PreparedAttributes, prepareAttributes } from '@sluice/block/record';
+import { type PreparedAttributes, prepareAttributes, type RecordFields } from '@sluice/block/record';
 import type { BlockPosition } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES, URGENCY_CLASSES } from '@sluice/protocol/model';
-import type { LineConsumer } from '@sluice/source/line-consumer';
+import type { Consumers, FieldsConsumer, LineConsumer, Stream } from '@sluice/source/consumer';
 import { Calendar, TimeZone } from './calendar.ts';
 import { serviceFromPath } from './file-names.ts';
 import { MAX_JSON_ATTRIBUTES, MAX_JSON_KEY_LENGTH } from './json-line.ts';
@@ -39,6 +39,8 @@ const MAX_RECORD_LINE_BYTES: number = Math.floor(
   (MAX_BLOCK_RAW_BYTES - 2 * MAX_RECORD_OVERHEAD_BYTES) / MAX_RECORD_GROWTH,
 );
 
+const NO_ATTRIBUTES: PreparedAttributes = prepareAttributes({});
+
 /** Of the words of an error, what fits into a mark. */
 const MAX_REASON_LENGTH = 200;
 
@@ -56,7 +58,7 @@ export interface FileOptions {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-export class Recorder {
+export class Recorder implements Consumers {
   readonly #options: RecorderOptions;
   readonly #line: LineContext;
   readonly #ownResource: PreparedAttributes;
@@ -83,6 +85,27 @@ export class Recorder {
       urgency,
       options.service ?? serviceFromPath(path),
     );
+  }
+
+  /** A consumer for the lines of a stream; the path of a file becomes an attribute, and names a service. */
+  forLines({ kind, name }: Stream): LineConsumer {
+    if (kind === 'file') return this.forFile(name);
+    return new FileLines(
+      this,
+      this.#line,
+      NO_ATTRIBUTES,
+      new FileUrgency(this.#options.urgencyRules ?? [], name),
+      '',
+    );
+  }
+
+  /** A consumer for records whose fields a source knows already. */
+  forFields({ name }: Stream): FieldsConsumer {
+    const urgency = new FileUrgency(this.#options.urgencyRules ?? [], name);
+    return {
+      record: (fields) =>
+        this.append(urgency.rank(fields.serviceName, fields.severityNumber), fields, fields.textBytes),
+    };
   }
 
   get pendingRecords(): number {
@@ -120,18 +143,23 @@ export class Recorder {
   }
 
   /** Appends the record that the line context holds; for the consumers of this module. */
-  append(rank: number): void {
+  appendLine(rank: number): void {
     const line = this.#line;
     line.fields.resource = line.host === '' ? this.#ownResource : this.#resource(line.host);
+    this.append(rank, line.fields, line.end - line.start);
+  }
+
+  /** @param sourceBytes of what the record was made of; it takes at most MAX_RECORD_GROWTH times as much */
+  append(rank: number, fields: RecordFields, sourceBytes: number): void {
     let builder = this.#builders[rank];
     if (builder === undefined) throw new SluiceError('internal', `no urgency class has rank ${rank}`);
-    const mostBytes = MAX_RECORD_GROWTH * (line.end - line.start) + MAX_RECORD_OVERHEAD_BYTES;
+    const mostBytes = MAX_RECORD_GROWTH * sourceBytes + MAX_RECORD_OVERHEAD_BYTES;
     if (builder.rawBytes + mostBytes > MAX_BLOCK_RAW_BYTES && builder.recordCount > 0) {
       this.#full.push(builder);
       builder = new BlockBuilder(builder.urgency);
       this.#builders[rank] = builder;
     }
-    builder.append(line.fields);
+    builder.append(fields);
   }
 
   #resource(host: string): PreparedAttributes {
@@ -157,7 +185,7 @@ class FileLines implements LineConsumer {
   readonly #constantAttributes: PreparedAttributes;
   readonly #urgency: FileUrgency;
   readonly #service: string;
-  unparsedLines = 0;
+  unparsedRecords = 0;
   lastUnparsedReason = '';
   /** The format of the line before, which is most often that of the next. */
   #format: LineFormat | undefined;
@@ -192,7 +220,7 @@ class FileLines implements LineConsumer {
       rank = RANK_OF_SEVERITY[0] ?? 0;
     }
     if (line.unparsed !== undefined) this.#noteUnparsed(line.unparsed);
-    this.#recorder.append(rank);
+    this.#recorder.appendLine(rank);
   }
 
   /** Reads the line; returns the rank of its class of urgency. */
@@ -204,7 +232,7 @@ class FileLines implements LineConsumer {
   }
 
   #noteUnparsed(reason: string): void {
-    this.unparsedLines += 1;
+    this.unparsedRecords += 1;
     this.lastUnparsedReason = reason;
   }
 

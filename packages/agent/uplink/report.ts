@@ -7,7 +7,7 @@
 
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { defined } from '@sluice/base/defined';
-import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/file/source-states';
+import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/source-states';
 import { writeUrgency } from '@sluice/wire/convert/fields';
 import { writeNotice } from '@sluice/wire/convert/notice';
 import { writeBacklog } from '@sluice/wire/convert/request';
@@ -128,23 +128,25 @@ function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSche
 
 function sourceStates(states: SourceStates): MessageInitShape<typeof SourceStatesSchema> {
   return {
-    files: count(states.files),
+    streams: count(states.streams),
     failing: count(states.failing),
     stuck: count(states.stuck),
     vanished: count(states.vanished),
     vanishedBytes: count(states.vanishedBytes),
-    unparsedLines: count(states.unparsedLines),
-    failedLines: count(states.failedLines),
+    unparsedRecords: count(states.unparsedRecords),
+    failedRecords: count(states.failedRecords),
+    droppedRecords: count(states.droppedRecords),
     readErrors: count(states.readErrors),
     oldestUnreadMs: count(states.oldestUnreadAgeMs),
     worst: states.worst.slice(0, MAX_TOLD_SOURCES).map((source) => ({
-      path: source.path.slice(0, MAX_PROBLEM_LENGTH),
+      kind: source.kind,
+      name: source.name.slice(0, MAX_PROBLEM_LENGTH),
       condition: CONDITIONS[source.condition],
       forMs: count(source.forMs),
       reason: source.reason.slice(0, MAX_PROBLEM_LENGTH),
       unreadBytes: count(source.unreadBytes),
-      unparsedLines: count(source.unparsedLines),
-      failedLines: count(source.failedLines),
+      unparsedRecords: count(source.unparsedRecords),
+      failedRecords: count(source.failedRecords),
       readErrors: count(source.readErrors),
     })),
   };

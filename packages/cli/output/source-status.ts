@@ -11,6 +11,8 @@ const SHOWN_SOURCES = 8;
 
 /** The stable shape of an agent's `sources`. */
 export interface JsonSources {
+  streams: number;
+  /** The same; the name from before there were other sources. */
   files: number;
   failing: number;
   stuck: number;
@@ -18,10 +20,14 @@ export interface JsonSources {
   vanishedBytes: number;
   unparsedLines: number;
   failedLines: number;
+  droppedRecords: number;
   readErrors: number;
   oldestUnreadMs: number;
   /** The worst first, some dozens at most. */
   worst: {
+    kind: string;
+    name: string;
+    /** The same as `name`, from before there were other sources. */
     path: string;
     condition: string;
     /** For how long it has failed or been stuck, or how long ago it vanished; 0: it reads on. */
@@ -38,23 +44,27 @@ export interface JsonSources {
 export function jsonSources(sources: SourceStates | undefined): JsonSources | null {
   if (sources === undefined) return null;
   return {
-    files: Number(sources.files),
+    streams: Number(sources.streams),
+    files: Number(sources.streams),
     failing: Number(sources.failing),
     stuck: Number(sources.stuck),
     vanished: Number(sources.vanished),
     vanishedBytes: Number(sources.vanishedBytes),
-    unparsedLines: Number(sources.unparsedLines),
-    failedLines: Number(sources.failedLines),
+    unparsedLines: Number(sources.unparsedRecords),
+    failedLines: Number(sources.failedRecords),
+    droppedRecords: Number(sources.droppedRecords),
     readErrors: Number(sources.readErrors),
     oldestUnreadMs: Number(sources.oldestUnreadMs),
     worst: sources.worst.map((source) => ({
-      path: source.path,
+      kind: source.kind,
+      name: source.name,
+      path: source.name,
       condition: conditionName(source.condition),
       forMs: Number(source.forMs),
       reason: source.reason,
       unreadBytes: Number(source.unreadBytes),
-      unparsedLines: Number(source.unparsedLines),
-      failedLines: Number(source.failedLines),
+      unparsedLines: Number(source.unparsedRecords),
+      failedLines: Number(source.failedRecords),
       readErrors: Number(source.readErrors),
     })),
   };
@@ -89,7 +99,7 @@ export function sourceLines(sources: SourceStates | undefined): string[] {
   const { failing, stuck, vanished } = sources;
   if (more > 0) {
     lines.push(
-      `  and more: of ${sources.files} files ${failing} cannot be read, ${stuck} stand still, ${vanished} vanished unread`,
+      `  and more: of ${sources.streams} sources ${failing} cannot be read, ${stuck} stand still, ${vanished} vanished unread`,
     );
   }
   return lines;
@@ -102,15 +112,15 @@ function troubleLine(source: SourceState): string {
     source.condition === SourceCondition.VANISHED
       ? `vanished ${formatDuration(forMs)} ago${unread}`
       : `${source.condition === SourceCondition.FAILING ? 'cannot be read' : 'stands still'} for ${formatDuration(forMs)}${unread}`;
-  return styled('red', `  ${printable(source.path)} ${what}: ${printable(source.reason)}`);
+  return styled('red', `  ${printable(source.name)} ${what}: ${printable(source.reason)}`);
 }
 
 function undigestedLines(source: SourceState): string[] {
   const lines: string[] = [];
-  if (source.failedLines > 0n) lines.push(`${countOf(source.failedLines)} became no record`);
-  if (source.unparsedLines > 0n) lines.push(`${countOf(source.unparsedLines)} kept as plain text`);
+  if (source.failedRecords > 0n) lines.push(`${countOf(source.failedRecords)} became no record`);
+  if (source.unparsedRecords > 0n) lines.push(`${countOf(source.unparsedRecords)} kept as plain text`);
   const why = source.condition === SourceCondition.READING ? ` (${printable(source.reason)})` : '';
-  return lines.map((line) => styled('yellow', `  ${printable(source.path)}: ${line}${why}`));
+  return lines.map((line) => styled('yellow', `  ${printable(source.name)}: ${line}${why}`));
 }
 
 function countOf(lines: bigint): string {

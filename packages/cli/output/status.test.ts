@@ -53,21 +53,23 @@ test('sources that stand still, fail, vanished or hold odd lines are told of, ea
   const status = withReport({
     problems: ['/secret.log: EACCES: permission denied', 'no disk space'],
     sources: {
-      files: 4n,
+      streams: 4n,
       failing: 1n,
       stuck: 1n,
       vanished: 1n,
       worst: [
         {
-          path: '/slow.log',
+          kind: 'file',
+          name: '/slow.log',
           condition: SourceCondition.STUCK,
           forMs: 90_000n,
           reason: 'reading pauses: the queue is full',
           unreadBytes: 2048n,
-          unparsedLines: 2n,
+          unparsedRecords: 2n,
         },
         {
-          path: '/secret.log',
+          kind: 'file',
+          name: '/secret.log',
           condition: SourceCondition.FAILING,
           forMs: 3_600_000n,
           reason: 'EACCES: permission denied',
@@ -75,18 +77,20 @@ test('sources that stand still, fail, vanished or hold odd lines are told of, ea
           readErrors: 3n,
         },
         {
-          path: '/gone.log\u001b[2J',
+          kind: 'file',
+          name: '/gone.log\u001b[2J',
           condition: SourceCondition.VANISHED,
           forMs: 1000n,
           reason: 'not to be found any more',
           unreadBytes: 5n,
         },
         {
-          path: '/odd.log',
+          kind: 'file',
+          name: '/odd.log',
           condition: SourceCondition.READING,
           reason: 'too deep',
-          failedLines: 1n,
-          unparsedLines: 3n,
+          failedRecords: 1n,
+          unparsedRecords: 3n,
         },
       ],
     },
@@ -103,12 +107,20 @@ test('sources that stand still, fail, vanished or hold odd lines are told of, ea
   ]);
   expect(shown.join('')).not.toContain('\u001b');
   expect(jsonStatus(status).agents[0]?.sources).toMatchObject({
+    streams: 4,
     files: 4,
     failing: 1,
     stuck: 1,
     vanished: 1,
     worst: [
-      { path: '/slow.log', condition: 'stuck', forMs: 90_000, unreadBytes: 2048 },
+      {
+        kind: 'file',
+        name: '/slow.log',
+        path: '/slow.log',
+        condition: 'stuck',
+        forMs: 90_000,
+        unreadBytes: 2048,
+      },
       { condition: 'failing', readErrors: 3 },
       { condition: 'vanished' },
       { condition: 'reading', forMs: 0, failedLines: 1, unparsedLines: 3 },

@@ -124,7 +124,7 @@ function agentLines(agent: AgentStatus): string[] {
   }
   lines.push(...sourceLines(report?.sources));
   // What is told of a source need not be said again.
-  const told = new Set(report?.sources?.worst.map(({ path, reason }) => `${path}: ${reason}`));
+  const told = new Set(report?.sources?.worst.map(({ name, reason }) => `${name}: ${reason}`));
   for (const problem of report?.problems ?? [])
     if (!told.has(problem)) lines.push(styled('yellow', `  ${printable(problem)}`));
   return lines;

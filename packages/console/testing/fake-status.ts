@@ -159,12 +159,13 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
           recordsAcknowledgedTotal: 92_004n,
           problems: ['/var/log/postgresql/main.log: EACCES: permission denied'],
           sources: {
-            files: 12n,
+            streams: 12n,
             failing: 1n,
-            unparsedLines: 3n,
+            unparsedRecords: 3n,
             worst: [
               {
-                path: '/var/log/postgresql/main.log',
+                kind: 'file',
+                name: '/var/log/postgresql/main.log',
                 condition: SourceCondition.FAILING,
                 forMs: 340_000n,
                 reason: 'EACCES: permission denied',
@@ -172,10 +173,11 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
                 readErrors: 17n,
               },
               {
-                path: '/srv/app/events.jsonl',
+                kind: 'file',
+                name: '/srv/app/events.jsonl',
                 condition: SourceCondition.READING,
                 reason: 'JSON nested deeper than 100',
-                unparsedLines: 3n,
+                unparsedRecords: 3n,
               },
             ],
           },

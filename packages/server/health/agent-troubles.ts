@@ -115,7 +115,7 @@ function clock(report: AgentReport, reportedMs: number, subject: Subject): Findi
 function ownWords(report: AgentReport, subject: Subject): Finding[] {
   const said = new Set(report.servers.map(({ error }) => error));
   const writeError = report.queue?.writeError ?? '';
-  const sources = (report.sources?.worst ?? []).map(({ path }) => `${path}: `);
+  const sources = (report.sources?.worst ?? []).map(({ name }) => `${name}: `);
   const others = report.problems.filter(
     (problem) =>
       !said.has(problem) &&

@@ -197,13 +197,13 @@ describe('agents', () => {
   test('sources that stand still, cannot be read, went away, and nothing of those that read on', () => {
     const source = { unreadBytes: 2048n, forMs: 40_000n, reason: 'no progress' };
     const worst = [
-      { ...source, path: '/a', condition: SourceCondition.STUCK },
-      { ...source, path: '/b', condition: SourceCondition.FAILING },
-      { ...source, path: '/c', condition: SourceCondition.VANISHED },
-      { ...source, path: '/d', condition: SourceCondition.READING },
-      { ...source, path: '/e', condition: 99 },
+      { ...source, name: '/a', condition: SourceCondition.STUCK },
+      { ...source, name: '/b', condition: SourceCondition.FAILING },
+      { ...source, name: '/c', condition: SourceCondition.VANISHED },
+      { ...source, name: '/d', condition: SourceCondition.READING },
+      { ...source, name: '/e', condition: 99 },
     ];
-    const report = { sources: { worst, failedLines: 1n }, problems: ['/b: no progress'] };
+    const report = { sources: { worst, failedRecords: 1n }, problems: ['/b: no progress'] };
     const facts = wellFacts({ agents: [agent(report)] });
     expect(findTroubles(facts, NOW_MS)[0]).toMatchObject({ sinceMs: NOW_MS - 40_000 });
     expect(told(facts)).toEqual([

@@ -17,11 +17,11 @@ const CODES: ReadonlyMap<SourceCondition, TroubleCode> = new Map([
 export function sourceTroubles(agent: AgentFacts, sources: SourceStates | undefined): Finding[] {
   if (sources === undefined) return [];
   const findings = sources.worst.flatMap((source) => troubleOf(agent, source));
-  if (sources.failedLines > 0n)
+  if (sources.failedRecords > 0n)
     findings.push({
       code: 'lines_failed',
       subject: { kind: 'agent', name: agent.agentId },
-      values: { lines: String(sources.failedLines) },
+      values: { lines: String(sources.failedRecords) },
     });
   return findings;
 }
@@ -32,11 +32,11 @@ function troubleOf({ agentId, reportedMs }: AgentFacts, source: SourceState): Fi
   return [
     {
       code,
-      subject: { kind: 'source', name: `${agentId} ${source.path}` },
+      subject: { kind: 'source', name: `${agentId} ${source.name}` },
       sinceMs: reportedMs - Number(source.forMs),
       values: {
         agent: agentId,
-        source: source.path,
+        source: source.name,
         unread: formatBytes(Number(source.unreadBytes)),
         reason: sentence(source.reason),
       },

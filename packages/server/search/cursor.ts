@@ -73,7 +73,7 @@ export function readCursor(cursor: string): Place {
       digest,
     };
   } catch (error) {
-    throw new SluiceError('query_invalid', 'the cursor is not one that a search gave out', {
+    throw new SluiceError('query_invalid', 'the cursor is not one that a search of this version gave out', {
       cause: error,
       hint: 'Start again without a cursor.',
     });

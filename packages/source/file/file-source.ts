@@ -1,40 +1,30 @@
 /**
  * Follows files: finds them, decides whose turn it is, and hands their lines out.
  *
- * Two loops run side by side. The *look* loop walks the patterns and compares what it finds with what is followed (new,
- * renamed, grown, truncated, gone). The *read* loop takes files with something to read in turn, one piece each, so a
- * huge file never holds up the others. Between looks, files with recent activity are polled, and hints of the operating
- * system wake both.
+ * Two loops run side by side: the look loop (file-looker.ts) and the read loop (file-reader.ts). Between looks, files with
+ * recent activity are polled (file-poller.ts), and hints of the operating system wake all of them.
  *
- * Invariants:
- * - A file is followed once, by inode, however many names lead to it.
- * - {@link FileSource.takeCheckpoints}, called between lines, returns positions exactly behind the lines handed out.
- * - No more than `maxOpenFiles` descriptors, but for files that were removed or renamed away and not read to their end.
- * - With nothing to read, nothing runs but the look loop.
+ * Invariant: with nothing to read, nothing runs but the look loop.
  */
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf } from '@sluice/base/error';
 import type { CheckpointChange } from '../checkpoint-change.ts';
-import type { LineConsumers } from '../line-consumer.ts';
+import type { Source, SourceHost } from '../source.ts';
+import type { SourceStates } from '../source-states.ts';
 import { DirectoryWatch } from './directory-watch.ts';
-import { type FileCheckpoint, fileKey, sameBirth } from './file-checkpoint.ts';
-import { directoryIdentities, ownOutputFiles, pathsByInode } from './file-system-facts.ts';
-import { type FollowedFile, type OpenFile, openForReading, READ_BYTES } from './followed-file.ts';
+import { FileAttention } from './file-attention.ts';
+import { FILE_KIND, FileBook } from './file-book.ts';
+import { FileLooker } from './file-looker.ts';
+import { FilePoller } from './file-poller.ts';
+import { FileReader } from './file-reader.ts';
+import { directoryIdentities } from './file-system-facts.ts';
+import { type FollowedFile, type OpenFile, openForReading } from './followed-file.ts';
 import { FollowedFiles } from './followed-files.ts';
-import { type FoundFile, GlobWalker } from './glob-walk.ts';
-import { SourceBook, type SourceStates } from './source-states.ts';
+import { GlobWalker } from './glob-walk.ts';
 
 /** How often the patterns are walked: a new file is noticed within this, without any hint. */
 const LOOK_INTERVAL_MS = 1000;
-/** A walk that takes long is repeated less often: walking costs at most a twentieth of the time. */
-const LOOK_REST_FACTOR = 20;
 /** How often files with recent activity are looked at between walks. */
 const POLL_INTERVAL_MS = 200;
-/** How long a file without news is polled. */
-const ACTIVE_MS = 10_000;
-/** Polled files: beyond this many, the walk alone must do. */
-const MAX_ACTIVE_FILES = 256;
 /** A last line without its end is handed out when nothing came for this long. */
 const DEFAULT_FLUSH_AFTER_MS = 2000;
 /** A removed or renamed file stays open this long after its last bytes: its writer may not know yet. */
@@ -60,109 +50,96 @@ export interface FileSourceOptions {
   readonly openFile?: OpenFile;
 }
 
-/** What a source asks of the pipeline. */
-export interface FileSourceHost {
-  readonly consumers: LineConsumers;
-  /** Read positions as they were committed. */
-  readonly checkpoints: Iterable<{ key: string; value: unknown }>;
-  /** Whether another piece may be read now; {@link FileSource.resume} says that it may again. */
-  mayRead(): boolean;
-  /** After each line of so many bytes: its position is taken, so a cut may be made here. */
-  afterLine(lineBytes: number): void;
-  /** After each piece, and when positions changed without one. */
-  afterTurn(): void;
-  /** A consumer threw at a line of this file: the line became no record, reading goes on behind it. */
-  readonly lineFailed: (path: string, error: unknown) => void;
-}
-
-export class FileSource {
-  readonly #options: Required<Omit<FileSourceOptions, 'include' | 'exclude'>>;
-  readonly #host: FileSourceHost;
-  readonly #afterLine: (lineBytes: number) => void;
-  readonly #walker: GlobWalker;
+export class FileSource implements Source {
+  readonly kind: string = FILE_KIND;
+  readonly canWait: boolean = true;
+  readonly #host: SourceHost;
   readonly #files: FollowedFiles;
-  /** Files with something to read, in the order of their turns. */
-  readonly #ready = new Set<FollowedFile>();
-  readonly #active = new Set<FollowedFile>();
-  /** Files with a descriptor, least recently used first. */
-  readonly #open = new Set<FollowedFile>();
-  readonly #hinted = new Set<FollowedFile>();
-  /** The file whose turn it is. */
-  #current: FollowedFile | undefined;
-  readonly #book = new SourceBook();
-  /** Nothing is read now because the host does not want more. */
-  #paused = false;
+  readonly #book = new FileBook();
+  readonly #attention: FileAttention;
+  readonly #reader: FileReader;
+  readonly #poller: FilePoller;
+  readonly #looker: FileLooker;
   readonly #watch: DirectoryWatch;
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  #walkNumber = 0;
-  #lookTimer: NodeJS.Timeout | undefined;
+  readonly #hinted = new Set<FollowedFile>();
   #hintTimer: NodeJS.Timeout | undefined;
-  #pollTimer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
-  #polling: Promise<void> | undefined;
-  #reading: Promise<void> | undefined;
-  #lookDurationMs = 0;
-  #lookEndedMs = 0;
   #stopped = false;
-  #wake: () => void = () => undefined;
 
-  constructor(options: FileSourceOptions, host: FileSourceHost) {
-    this.#options = {
-      fromStart: options.fromStart ?? false,
-      ownDirectories: options.ownDirectories ?? [],
+  constructor(options: FileSourceOptions, host: SourceHost) {
+    this.#host = host;
+    this.#files = new FollowedFiles(host, Date.now());
+    this.#attention = new FileAttention({
+      onReady: () => this.#reader.wake(),
+      onActive: () => this.#poller.schedule(),
+    });
+    this.#reader = new FileReader({
+      files: this.#files,
+      attention: this.#attention,
       maxOpenFiles: options.maxOpenFiles ?? MAX_OPEN_FILES,
+      openFile: options.openFile ?? openForReading,
+      mayRead: () => host.mayHandOut(),
+      afterLine: (lineBytes) => host.afterRecord(lineBytes),
+      afterTurn: () => host.afterTurn(),
+      onReplaced: () => this.#looker.lookSoon(),
+    });
+    const current = (): FollowedFile | undefined => this.#reader.current;
+    this.#poller = new FilePoller({
+      attention: this.#attention,
+      intervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
       flushAfterMs: options.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS,
       rotationWaitMs: options.rotationWaitMs ?? DEFAULT_ROTATION_WAIT_MS,
-      lookIntervalMs: options.lookIntervalMs ?? LOOK_INTERVAL_MS,
-      pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
-      openFile: options.openFile ?? openForReading,
-    };
-    this.#host = host;
-    this.#afterLine = (lineBytes) => host.afterLine(lineBytes);
-    this.#files = new FollowedFiles(host.consumers, host.checkpoints, Date.now(), host.lineFailed);
-    this.#walker = new GlobWalker(options.include, options.exclude ?? [], () =>
-      directoryIdentities(this.#options.ownDirectories),
-    );
+      current,
+      mayHandOut: () => host.mayHandOut(),
+      onFinished: (file) => this.#changed(file),
+      letGo: (file, links) => this.#letGo(file, links),
+    });
+    const ownDirectories = options.ownDirectories ?? [];
+    this.#looker = new FileLooker({
+      walker: new GlobWalker(options.include, options.exclude ?? [], () =>
+        directoryIdentities(ownDirectories),
+      ),
+      files: this.#files,
+      attention: this.#attention,
+      book: this.#book,
+      fromStart: options.fromStart ?? false,
+      intervalMs: options.lookIntervalMs ?? LOOK_INTERVAL_MS,
+      current,
+      forget: (file) => this.#forget(file),
+      onLooked: (directories) => this.#looked(directories),
+    });
     this.#watch = new DirectoryWatch(
       (file) => this.#hintChanged(file),
-      () => this.#hintRenamed(),
+      () => this.#looker.lookSoon(),
     );
   }
 
   /** Looks once, then reads and follows in the background. Resolves after the first look. */
   async start(): Promise<void> {
-    await this.#look();
-    this.#reading = this.#readLoop();
-    this.#scheduleLook();
+    await this.#looker.start();
+    this.#reader.start();
   }
 
   /** Ends reading after the piece in progress and closes all files. Lines without an end stay unread. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#lookTimer);
-    clearTimeout(this.#pollTimer);
     clearTimeout(this.#hintTimer);
     this.#watch.close();
-    this.#wake();
-    await Promise.all([this.#reading, this.#looking, this.#polling]);
+    await Promise.all([this.#reader.stop(), this.#looker.stop(), this.#poller.stop()]);
     await Promise.all([...this.#files.values()].map((file) => file.close()));
-    this.#open.clear();
   }
 
-  /** Reading may go on. */
   resume(): void {
-    this.#wake();
+    this.#reader.wake();
   }
 
-  /** Whether {@link takeCheckpoints} has something. */
   get hasCheckpoints(): boolean {
     return this.#files.hasChanges;
   }
 
-  /** The positions that changed since the last call. */
   takeCheckpoints(): CheckpointChange[] {
     // A cut in the middle of a turn: the lines before it belong to the cut.
-    if (this.#current !== undefined) this.#files.markChanged(this.#current);
+    const { current } = this.#reader;
+    if (current !== undefined) this.#files.markChanged(current);
     return this.#files.takeChanges(Date.now());
   }
 
@@ -173,12 +150,8 @@ export class FileSource {
     return bytes;
   }
 
-  get fileCount(): number {
-    return this.#files.size;
-  }
-
   get openFileCount(): number {
-    return this.#open.size;
+    return this.#reader.openFileCount;
   }
 
   /** What cannot be read now, one sentence each. */
@@ -186,172 +159,23 @@ export class FileSource {
     return this.#book.problems(this.#files.values());
   }
 
-  /** How the sources are. @param pausedWhy why reading pauses, should it do so now */
   states(pausedWhy: string): SourceStates {
-    const why = this.#paused ? pausedWhy : undefined;
-    return this.#book.states(this.#files.values(), Date.now(), why, this.#current);
+    const why = this.#reader.isPaused ? pausedWhy : undefined;
+    return this.#book.states(this.#files.values(), Date.now(), why, this.#reader.current);
   }
 
-  // --- looking ---
-
-  #scheduleLook(): void {
-    if (this.#stopped) return;
-    clearTimeout(this.#lookTimer);
-    const rest = Math.max(this.#options.lookIntervalMs, this.#lookDurationMs * LOOK_REST_FACTOR);
-    this.#lookTimer = setTimeout(() => this.#lookAgain(), rest);
-  }
-
-  #lookAgain(): void {
-    if (this.#stopped || this.#looking !== undefined) return;
-    clearTimeout(this.#lookTimer);
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined;
-      this.#scheduleLook();
-    });
-  }
-
-  async #look(): Promise<void> {
-    const startedMs = performance.now();
-    this.#walkNumber++;
-    const { files, problems, directories } = await this.#walker.walk();
-    if (this.#stopped) return;
-    this.#book.looked(problems, Date.now());
-    const ownFiles = ownOutputFiles();
-    const firstLook = this.#walkNumber === 1;
-    for (const found of files) {
-      if (!ownFiles.has(fileKey(found.stats.dev, found.stats.ino))) this.#found(found, firstLook);
-    }
-    if (firstLook) await this.#findMovedWhileDown();
-    await this.#noticeGone();
-    this.#watch.update(this.#watchedDirectories(directories));
-    this.#updateFirstStart();
-    this.#lookEndedMs = performance.now();
-    this.#lookDurationMs = this.#lookEndedMs - startedMs;
+  #looked(walked: ReadonlySet<string>): void {
+    const directories = new Set<string>();
+    for (const file of this.#attention.active) directories.add(path.dirname(file.path));
+    for (const file of this.#files.paths()) directories.add(path.dirname(file));
+    for (const directory of walked) directories.add(directory);
+    this.#watch.update(directories);
     if (this.hasCheckpoints) this.#host.afterTurn();
   }
 
-  #found({ path: file, stats }: FoundFile, firstLook: boolean): void {
-    const key = fileKey(stats.dev, stats.ino);
-    const known = this.#files.get(key);
-    if (known !== undefined) {
-      if (known.seenInWalk !== this.#walkNumber) {
-        known.seenInWalk = this.#walkNumber;
-        known.goneMs = undefined;
-        known.foundByInode = false;
-        if (known.path !== file) this.#files.rename(known, file);
-      }
-      if (sameBirth(known, { birthtimeMs: stats.birthtimeMs })) {
-        this.#compare(known, stats.size, stats.mtimeMs);
-        if (known.hasUnfinishedLine) this.#activate(known);
-        return;
-      }
-      // The inode was used again while we had no descriptor on it.
-      if (known === this.#current) return;
-      if (known.unreadBytes > 0) this.#book.vanishedUnread(known, Date.now());
-      this.#forget(known);
-      void known.close();
-    }
-    const followed = this.#follow(file, stats);
-    const resumed = this.#files.resume(followed);
-    if (resumed) this.#book.cameBack(followed);
-    if (!resumed && firstLook && this.#files.isFirstStart && !this.#options.fromStart && stats.size > 0) {
-      followed.startBeforeBytes = stats.size;
-      followed.position.offsetBytes = stats.size;
-      this.#ready.add(followed);
-    }
-    this.#compare(followed, stats.size, stats.mtimeMs);
-  }
-
-  #follow(file: string, stats: { dev: number; ino: number; birthtimeMs: number }): FollowedFile {
-    const followed = this.#files.add(file, stats, Date.now());
-    followed.seenInWalk = this.#walkNumber;
-    return followed;
-  }
-
-  /** Gives a file its turn when its size or time says that there is something to look for. */
-  #compare(file: FollowedFile, sizeBytes: number, modifiedMs: number): void {
-    const news = sizeBytes !== file.endBytes || modifiedMs !== file.modifiedMs;
-    file.sizeBytes = sizeBytes;
-    file.modifiedMs = modifiedMs;
-    file.noteProgress(Date.now());
-    if (news && (sizeBytes > 0 || file.endBytes > 0)) this.#makeReady(file);
-  }
-
-  #makeReady(file: FollowedFile): void {
-    this.#ready.add(file);
-    this.#activate(file);
-    this.#wake();
-  }
-
-  #activate(file: FollowedFile): void {
-    if (this.#active.size < MAX_ACTIVE_FILES || file.goneMs !== undefined) this.#active.add(file);
-    this.#schedulePoll();
-  }
-
-  /** Files that no path led to in this walk: rotated away or removed. They are read to their end, then let go. */
-  async #noticeGone(): Promise<void> {
-    for (const file of this.#files.values()) {
-      if (file.seenInWalk === this.#walkNumber) continue;
-      if (file.goneMs === undefined) {
-        file.goneMs = Date.now();
-        if (file.handle === undefined) await this.#seekSibling(file);
-        this.#makeReady(file);
-      }
-      this.#activate(file);
-    }
-  }
-
-  /** Positions of files that were rotated while nobody looked: the rest is next to where they were. */
-  async #findMovedWhileDown(): Promise<void> {
-    const directories = new Map<string, Map<number, string>>();
-    const nowMs = Date.now();
-    for (const [key, checkpoint] of [...this.#files.index.entries()]) {
-      if (this.#files.get(key) !== undefined || checkpoint.fingerprint.bytes === 0) continue;
-      const directory = path.dirname(checkpoint.path);
-      let siblings = directories.get(directory);
-      if (siblings === undefined) {
-        siblings = await pathsByInode(directory);
-        directories.set(directory, siblings);
-      }
-      const moved = siblings.get(checkpoint.inode);
-      if (moved !== undefined) await this.#followMoved(key, checkpoint, moved, nowMs);
-    }
-  }
-
-  async #followMoved(key: string, checkpoint: FileCheckpoint, moved: string, nowMs: number): Promise<void> {
-    const stats = await stat(moved).catch(() => undefined);
-    if (
-      stats === undefined ||
-      !sameBirth(checkpoint, stats) ||
-      this.#files.get(fileKey(stats.dev, stats.ino)) !== undefined
-    )
-      return;
-    if (stats.size <= checkpoint.offsetBytes) return;
-    const file = this.#follow(moved, stats);
-    this.#files.resumeFrom(file, key, checkpoint);
-    file.foundByInode = true;
-    file.goneMs = nowMs;
-    file.seenInWalk = 0;
-    this.#makeReady(file);
-  }
-
-  async #seekSibling(file: FollowedFile): Promise<void> {
-    const moved = (await pathsByInode(path.dirname(file.path))).get(file.inode);
-    if (moved === undefined || moved === file.path) return;
-    file.foundByInode = true;
-    this.#files.rename(file, moved);
-  }
-
-  #watchedDirectories(walked: ReadonlySet<string>): Set<string> {
-    const directories = new Set<string>();
-    for (const file of this.#active) directories.add(path.dirname(file.path));
-    for (const file of this.#files.paths()) directories.add(path.dirname(file));
-    for (const directory of walked) directories.add(directory);
-    return directories;
-  }
-
-  #updateFirstStart(): void {
-    this.#files.updateFirstStart((file) => file.progress.failure !== '');
+  #changed(file: FollowedFile): void {
+    this.#files.markChanged(file);
+    this.#host.afterTurn();
   }
 
   #hintChanged(file: string): void {
@@ -360,57 +184,10 @@ export class FileSource {
     this.#hinted.add(followed);
     this.#hintTimer ??= setTimeout(() => {
       this.#hintTimer = undefined;
-      for (const hinted of this.#hinted) if (this.#files.get(hinted.key) === hinted) this.#makeReady(hinted);
+      for (const hinted of this.#hinted)
+        if (this.#files.get(hinted.key) === hinted) this.#attention.makeReady(hinted);
       this.#hinted.clear();
     }, HINT_DELAY_MS);
-  }
-
-  #hintRenamed(): void {
-    if (this.#stopped || this.#looking !== undefined) return;
-    const rest = Math.max(POLL_INTERVAL_MS / 2, this.#lookDurationMs * LOOK_REST_FACTOR);
-    const waitMs = Math.max(0, this.#lookEndedMs + rest - performance.now());
-    clearTimeout(this.#lookTimer);
-    this.#lookTimer = setTimeout(() => this.#lookAgain(), waitMs);
-  }
-
-  // --- polling ---
-
-  #schedulePoll(): void {
-    if (this.#stopped || this.#pollTimer !== undefined || this.#active.size === 0) return;
-    this.#pollTimer = setTimeout(() => {
-      this.#polling = this.#poll().finally(() => {
-        this.#polling = undefined;
-        this.#pollTimer = undefined;
-        this.#schedulePoll();
-      });
-    }, this.#options.pollIntervalMs);
-  }
-
-  async #poll(): Promise<void> {
-    const nowMs = Date.now();
-    for (const file of [...this.#active]) {
-      if (this.#stopped) return;
-      if (this.#ready.has(file) || file === this.#current) continue;
-      await this.#pollFile(file, nowMs);
-    }
-  }
-
-  async #pollFile(file: FollowedFile, nowMs: number): Promise<void> {
-    const handle = file.handle;
-    const stats = await (handle === undefined ? stat(file.path) : handle.stat()).catch(() => undefined);
-    if (stats !== undefined && stats.ino === file.inode) this.#compare(file, stats.size, stats.mtimeMs);
-    if (this.#ready.has(file) || file === this.#current) return;
-    const quietMs = nowMs - Math.max(file.grownMs, file.goneMs ?? 0);
-    if (stats === undefined && file.goneMs !== undefined) {
-      // Neither a descriptor nor a path: nothing can be read. Its position stays for the case that it comes back.
-      if (quietMs >= this.#options.rotationWaitMs) await this.#letGo(file, 1);
-    } else if (file.hasUnfinishedLine) {
-      if (nowMs - file.grownMs < this.#options.flushAfterMs) return;
-      file.flushWanted = true;
-      this.#makeReady(file);
-    } else if (file.goneMs !== undefined) {
-      if (quietMs >= this.#options.rotationWaitMs) await this.#letGo(file, stats?.nlink ?? 0);
-    } else if (quietMs >= ACTIVE_MS) this.#active.delete(file);
   }
 
   /** A gone file was read to its end: frees its descriptor. Its position is kept while the file exists somewhere. */
@@ -424,82 +201,14 @@ export class FileSource {
   }
 
   #forget(file: FollowedFile): void {
+    if (file.consumer.heldFromBytes !== undefined) {
+      file.consumer.finish();
+      // Else the position that is kept would stay before what was finished.
+      this.#files.markChanged(file);
+    }
     this.#book.letGo(file);
     this.#files.remove(file, Date.now());
-    this.#ready.delete(file);
-    this.#active.delete(file);
-    this.#open.delete(file);
-  }
-
-  // --- reading ---
-
-  async #readLoop(): Promise<void> {
-    while (!this.#stopped) {
-      this.#paused = !this.#host.mayRead();
-      const file = this.#paused ? undefined : this.#nextReady();
-      if (file === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
-      }
-      await this.#turn(file);
-      this.#host.afterTurn();
-    }
-  }
-
-  #nextReady(): FollowedFile | undefined {
-    for (const file of this.#ready) {
-      this.#ready.delete(file);
-      return file;
-    }
-    return undefined;
-  }
-
-  async #turn(file: FollowedFile): Promise<void> {
-    const before = file.position.offsetBytes;
-    const fingerprint = file.fingerprint;
-    this.#current = file;
-    try {
-      if (file.handle === undefined) await this.#makeRoomForDescriptor();
-      const outcome = await file.turn(this.#buffer, this.#options.openFile, Date.now(), this.#afterLine);
-      if (file.handle !== undefined) {
-        this.#open.delete(file);
-        this.#open.add(file);
-      }
-      if (outcome === 'more') this.#ready.add(file);
-      if (outcome === 'replaced') this.#hintRenamed();
-      else file.progress.succeeded();
-    } catch (error) {
-      await this.#turnFailed(file, error);
-    } finally {
-      this.#current = undefined;
-    }
-    file.noteProgress(Date.now());
-    if (file.position.offsetBytes !== before || file.fingerprint !== fingerprint)
-      this.#files.markChanged(file);
-    this.#updateFirstStart();
-  }
-
-  async #turnFailed(file: FollowedFile, error: unknown): Promise<void> {
-    this.#open.delete(file);
-    await file.close().catch(() => undefined);
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT') return;
-    file.progress.failed(messageOf(error), Date.now());
-    // Tried again at the next look.
-    file.modifiedMs = 0;
-    this.#active.delete(file);
-  }
-
-  async #makeRoomForDescriptor(): Promise<void> {
-    if (this.#open.size < this.#options.maxOpenFiles) return;
-    for (const file of this.#open) {
-      // A file without a path cannot be opened again.
-      if (file.goneMs !== undefined) continue;
-      this.#open.delete(file);
-      await file.close();
-      return;
-    }
+    this.#attention.forget(file);
+    this.#reader.forget(file);
   }
 }

@@ -2,14 +2,15 @@
  * One file that is followed, by its inode, whatever its name becomes: where reading stands and how the next piece is
  * read.
  *
- * Invariants: the position is that of the first byte that no consumer got; before bytes are read after a pause, the
+ * Invariants: the position is that of the first byte that no consumer got, and the one that is kept that of the first byte
+ * that no consumer has consumed; before bytes are read after a pause, the
  * fingerprint is checked, so a file that was truncated and written again is read from its beginning. One turn is
  * in progress at a time over all files (they share the read buffer).
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { LineConsumer } from '../line-consumer.ts';
-import { ContainedLines } from './contained-lines.ts';
+import type { LineConsumer } from '../consumer.ts';
+import { ContainedLines } from '../contained-consumer.ts';
 import type { FileCheckpoint, FileIdentity } from './file-checkpoint.ts';
 import { fileKey } from './file-checkpoint.ts';
 import { FileProgress } from './file-progress.ts';
@@ -76,7 +77,7 @@ export class FollowedFile {
     this.inode = identity.inode;
     this.birthtimeMs = identity.birthtimeMs;
     this.path = identity.path;
-    this.consumer = new ContainedLines(consumer, onLineFailure);
+    this.consumer = new ContainedLines(consumer, onLineFailure, () => this.position.midLine);
   }
 
   /** Continues from a position that was kept. */
@@ -90,6 +91,7 @@ export class FollowedFile {
 
   /** Reads again from the first byte: the content is not what the position was about. */
   restart(): void {
+    this.consumer.finish();
     this.position.offsetBytes = 0;
     this.position.midLine = false;
     this.position.inHole = false;
@@ -101,14 +103,15 @@ export class FollowedFile {
   }
 
   checkpoint(nowMs: number): FileCheckpoint {
+    const { heldFromBytes, heldMidLine } = this.consumer;
     return {
       path: this.path,
       device: this.device,
       inode: this.inode,
       birthtimeMs: this.birthtimeMs,
       fingerprint: this.fingerprint,
-      offsetBytes: this.position.offsetBytes,
-      midLine: this.position.midLine,
+      offsetBytes: heldFromBytes ?? this.position.offsetBytes,
+      midLine: heldFromBytes === undefined ? this.position.midLine : heldMidLine,
       seenMs: nowMs,
     };
   }

@@ -6,14 +6,14 @@
  * back.
  */
 import type { CheckpointChange } from '../checkpoint-change.ts';
-import type { LineConsumers } from '../line-consumer.ts';
+import type { SourceHost } from '../source.ts';
+import { FILE_KIND } from './file-book.ts';
 import { CheckpointIndex, type FileCheckpoint, STARTED_KEY } from './file-checkpoint.ts';
 import { FollowedFile } from './followed-file.ts';
 
 export class FollowedFiles {
   readonly index: CheckpointIndex;
-  readonly #consumers: LineConsumers;
-  readonly #onLineFailure: (path: string, error: unknown) => void;
+  readonly #host: SourceHost;
   readonly #byKey = new Map<string, FollowedFile>();
   readonly #byPath = new Map<string, FollowedFile>();
   readonly #changed = new Set<FollowedFile>();
@@ -21,15 +21,10 @@ export class FollowedFiles {
   /** `waiting`: files that were present at the first start do not all have their positions yet. */
   #startMark: 'written' | 'waiting' | 'due';
 
-  constructor(
-    consumers: LineConsumers,
-    stored: Iterable<{ key: string; value: unknown }>,
-    nowMs: number,
-    onLineFailure: (path: string, error: unknown) => void,
-  ) {
-    this.#consumers = consumers;
-    this.#onLineFailure = onLineFailure;
-    this.index = new CheckpointIndex(stored);
+  /** @param host makes the consumers, and says which positions were kept */
+  constructor(host: SourceHost, nowMs: number) {
+    this.#host = host;
+    this.index = new CheckpointIndex(host.checkpoints);
     this.#startMark = this.index.started ? 'written' : 'waiting';
     for (const key of this.index.unreadableKeys) this.#removedKeys.add(key);
     for (const { key } of this.index.expire(nowMs)) this.#removedKeys.add(key);
@@ -63,8 +58,9 @@ export class FollowedFiles {
   /** Follows a file from its first byte; the caller moves the position before the first turn. */
   add(path: string, stats: { dev: number; ino: number; birthtimeMs: number }, nowMs: number): FollowedFile {
     const identity = { path, device: stats.dev, inode: stats.ino, birthtimeMs: stats.birthtimeMs };
-    const file: FollowedFile = new FollowedFile(identity, this.#consumers.forFile(path), (error) =>
-      this.#onLineFailure(file.path, error),
+    const consumer = this.#host.consumers.forLines({ kind: FILE_KIND, name: path });
+    const file: FollowedFile = new FollowedFile(identity, consumer, (error) =>
+      this.#host.recordFailed({ kind: FILE_KIND, name: file.path }, error),
     );
     file.grownMs = nowMs;
     this.#byKey.set(file.key, file);
@@ -117,15 +113,14 @@ export class FollowedFiles {
   }
 
   /**
-   * The first start is over when each file that was present has its position.
-   *
-   * @param hasProblem whether a file cannot be opened now; what it holds was there before us all the same.
+   * The first start is over when each file that was present has its position. What a file holds that cannot be opened now was
+   * there before us all the same.
    */
-  updateFirstStart(hasProblem: (file: FollowedFile) => boolean): void {
+  updateFirstStart(): void {
     if (this.#startMark !== 'waiting') return;
     for (const file of this.#byKey.values()) {
       if (file.startBeforeBytes === undefined) continue;
-      if (!hasProblem(file)) return;
+      if (file.progress.failure === '') return;
       this.#changed.add(file);
     }
     this.#startMark = 'due';

@@ -11,7 +11,7 @@
  * {@link MAX_LINE_BYTES} (handed out in parts) or one flushed without its end. After such a part the position stands
  * inside a line (`midLine`), and a terminator that comes next ends that line instead of making an empty one.
  */
-import type { LineConsumer } from '../line-consumer.ts';
+import type { LineConsumer } from '../consumer.ts';
 
 /** Longer lines are handed out in parts: bounds what one record can be. Far above what a person would read. */
 export const MAX_LINE_BYTES: number = 256 * 1024;

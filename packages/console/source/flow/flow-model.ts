@@ -64,14 +64,14 @@ export interface FlowAgent {
 }
 
 export interface FlowSource {
-  readonly path: string;
+  readonly name: string;
   readonly condition: 'reading' | 'failing' | 'stuck' | 'vanished' | 'unspecified';
   /** For how long it has failed or been stuck, or how long ago it vanished; 0: it reads on. */
   readonly forMs: number;
   readonly reason: string;
   readonly unreadBytes: bigint;
-  readonly unparsedLines: bigint;
-  readonly failedLines: bigint;
+  readonly unparsedRecords: bigint;
+  readonly failedRecords: bigint;
 }
 
 export interface FlowModel {
@@ -176,7 +176,7 @@ function toAgent(agent: AgentStatus): FlowAgent {
   const { report } = agent;
   const sources = report?.sources?.worst ?? [];
   // The same is in the list of problems, for servers and consoles that know of no sources.
-  const told = new Set(sources.map(({ path, reason }) => `${path}: ${reason}`));
+  const told = new Set(sources.map(({ name, reason }) => `${name}: ${reason}`));
   return {
     id: agent.agentId,
     hostName: report?.hostName ?? '',
@@ -190,13 +190,13 @@ function toAgent(agent: AgentStatus): FlowAgent {
     blocksSetAsideTotal: report?.blocksSetAsideTotal ?? 0n,
     problems: (report?.problems ?? []).filter((problem) => !told.has(problem)),
     sources: sources.map((source) => ({
-      path: source.path,
+      name: source.name,
       condition: CONDITIONS.get(source.condition) ?? 'unspecified',
       forMs: Number(source.forMs),
       reason: source.reason,
       unreadBytes: source.unreadBytes,
-      unparsedLines: source.unparsedLines,
-      failedLines: source.failedLines,
+      unparsedRecords: source.unparsedRecords,
+      failedRecords: source.failedRecords,
     })),
   };
 }

@@ -68,14 +68,14 @@ describe('flow model', () => {
 
   it('tells of the sources that need a look, and not twice of what is wrong with one', () => {
     const agent = model.agents.find(({ id }) => id === 'db-01');
-    expect(agent?.sources.map(({ path, condition }) => [path, condition])).toEqual([
+    expect(agent?.sources.map(({ name, condition }) => [name, condition])).toEqual([
       ['/var/log/postgresql/main.log', 'failing'],
       ['/srv/app/events.jsonl', 'reading'],
     ]);
     expect(agent?.problems).toEqual([]);
     const newer = fromJson(GetStatusResponseSchema, {
       agents: [
-        { agentId: 'n', report: { problems: ['disk'], sources: { worst: [{ path: '/x', condition: 77 }] } } },
+        { agentId: 'n', report: { problems: ['disk'], sources: { worst: [{ name: '/x', condition: 77 }] } } },
       ],
     });
     expect(toFlowModel(newer).agents[0]).toMatchObject({

@@ -17,14 +17,16 @@ export function SourceList({ sources }: SourceListProperties): React.JSX.Element
   return (
     <ul className="sources" aria-label={words.sources}>
       {sources.slice(0, SHOWN_SOURCES).map((source) => (
-        <li key={source.path} data-condition={source.condition}>
-          <code>{source.path}</code>
+        <li key={source.name} data-condition={source.condition}>
+          <code>{source.name}</code>
           {source.forMs > 0 && (
             <b>{words.sourceSince(words.sourceCondition[source.condition], formatDuration(source.forMs))}</b>
           )}
           {source.unreadBytes > 0n && <span>{words.sourceUnread(formatBytes(source.unreadBytes))}</span>}
-          {source.failedLines > 0n && <span>{words.failedLines(formatCount(source.failedLines))}</span>}
-          {source.unparsedLines > 0n && <span>{words.unparsedLines(formatCount(source.unparsedLines))}</span>}
+          {source.failedRecords > 0n && <span>{words.failedRecords(formatCount(source.failedRecords))}</span>}
+          {source.unparsedRecords > 0n && (
+            <span>{words.unparsedRecords(formatCount(source.unparsedRecords))}</span>
+          )}
           <span>{source.reason}</span>
         </li>
       ))}

@@ -1023,9 +1023,11 @@ export declare const QueueStatusSchema: GenMessage<QueueStatus>;
  */
 export declare type SourceStates = Message<"sluice.v1.SourceStates"> & {
   /**
-   * @generated from field: uint64 files = 1;
+   * Files, connections, ... that are followed.
+   *
+   * @generated from field: uint64 streams = 1;
    */
-  files: bigint;
+  streams: bigint;
 
   /**
    * Of these the system refuses to read so many now (and directories that it refuses to list).
@@ -1042,7 +1044,7 @@ export declare type SourceStates = Message<"sluice.v1.SourceStates"> & {
   stuck: bigint;
 
   /**
-   * So many files went away before they were read to their end, with so many bytes unread.
+   * So many streams went away before they were read to their end, with so many bytes unread.
    *
    * @generated from field: uint64 vanished = 4;
    */
@@ -1054,18 +1056,18 @@ export declare type SourceStates = Message<"sluice.v1.SourceStates"> & {
   vanishedBytes: bigint;
 
   /**
-   * Lines that could not be read as what they seem to be and became plain records with a mark.
+   * Records that could not be read as what they seem to be and became plain ones with a mark.
    *
-   * @generated from field: uint64 unparsed_lines = 6;
+   * @generated from field: uint64 unparsed_records = 6;
    */
-  unparsedLines: bigint;
+  unparsedRecords: bigint;
 
   /**
-   * Lines that became no record, by an error of the agent.
+   * Records that are lost by an error of the agent.
    *
-   * @generated from field: uint64 failed_lines = 7;
+   * @generated from field: uint64 failed_records = 7;
    */
-  failedLines: bigint;
+  failedRecords: bigint;
 
   /**
    * Attempts to read that the system refused.
@@ -1087,6 +1089,13 @@ export declare type SourceStates = Message<"sluice.v1.SourceStates"> & {
    * @generated from field: uint64 oldest_unread_ms = 10;
    */
   oldestUnreadMs: bigint;
+
+  /**
+   * Records that came from sources that cannot wait while nobody could take them.
+   *
+   * @generated from field: uint64 dropped_records = 11;
+   */
+  droppedRecords: bigint;
 };
 
 /**
@@ -1100,11 +1109,11 @@ export declare const SourceStatesSchema: GenMessage<SourceStates>;
  */
 export declare type SourceState = Message<"sluice.v1.SourceState"> & {
   /**
-   * The file, or the directory that cannot be looked into.
+   * The stream, or the place where streams are looked for: a path, an address.
    *
-   * @generated from field: string path = 1;
+   * @generated from field: string name = 1;
    */
-  path: string;
+  name: string;
 
   /**
    * @generated from field: sluice.v1.SourceCondition condition = 2;
@@ -1131,19 +1140,26 @@ export declare type SourceState = Message<"sluice.v1.SourceState"> & {
   unreadBytes: bigint;
 
   /**
-   * @generated from field: uint64 unparsed_lines = 6;
+   * @generated from field: uint64 unparsed_records = 6;
    */
-  unparsedLines: bigint;
+  unparsedRecords: bigint;
 
   /**
-   * @generated from field: uint64 failed_lines = 7;
+   * @generated from field: uint64 failed_records = 7;
    */
-  failedLines: bigint;
+  failedRecords: bigint;
 
   /**
    * @generated from field: uint64 read_errors = 8;
    */
   readErrors: bigint;
+
+  /**
+   * Of its source: file, ...
+   *
+   * @generated from field: string kind = 9;
+   */
+  kind: string;
 };
 
 /**
@@ -1452,7 +1468,7 @@ export enum SourceCondition {
   UNSPECIFIED = 0,
 
   /**
-   * Reads on; told of for its undigested lines.
+   * Reads on; told of for its undigested records.
    *
    * @generated from enum value: SOURCE_CONDITION_READING = 1;
    */

@@ -1,14 +1,20 @@
 /**
- * How the sources of an agent are: which stand still although there is something to read, since when and why, and what
- * could not be digested. For people, by way of the agent's report.
+ * What there is to tell of the files of a source: which stand still although there is something to read, since when and why,
+ * which vanished, and what could not be digested.
  *
- * Invariants: every list is bounded; what is left out of a list is in the counts; the counts only grow, also when files
- * are let go.
+ * Invariants: every list is bounded; the counts only grow, also when files are let go.
  */
+import {
+  byBadness,
+  MAX_TOLD_SOURCES,
+  type SourceCondition,
+  type SourceState,
+  type SourceStates,
+} from '../source-states.ts';
 import type { FollowedFile } from './followed-file.ts';
 
-/** Sources told of one by one, the worst first: people mend the first few, and a report stays small. */
-export const MAX_TOLD_SOURCES = 32;
+/** The kind of a source of files, in states and before the names of its positions. */
+export const FILE_KIND = 'file';
 /**
  * A file with something to read from which nothing was read for this long stands still. Far above one round of turns over
  * many files, a cut and a retry; far below what a person notices without being told.
@@ -20,45 +26,6 @@ const VANISHED_TOLD_MS: number = 24 * 3600 * 1000;
 const MAX_VANISHED_REMEMBERED = 1024;
 /** Places that cannot be looked at and are remembered with the time since when; there is no tree with more of interest. */
 const MAX_LOOK_PROBLEMS = 1024;
-
-/**
- * `reading`: told of only for lines that were not what they seem. `failing`: the system refuses it. `stuck`: stands still
- * without a failure. `vanished`: gone before it was read to its end.
- */
-export type SourceCondition = 'reading' | 'failing' | 'stuck' | 'vanished';
-
-export interface SourceState {
-  /** The file, or the directory that cannot be looked into. */
-  readonly path: string;
-  readonly condition: SourceCondition;
-  /** For how long it has failed or been stuck, or how long ago it vanished; 0 for a source that reads on. */
-  readonly forMs: number;
-  /** Why, for people. */
-  readonly reason: string;
-  readonly unreadBytes: number;
-  /** Lines that became plain records, marked. */
-  readonly unparsedLines: number;
-  /** Lines that became no record, by an error of the agent's. */
-  readonly failedLines: number;
-  /** Failed attempts to read. */
-  readonly readErrors: number;
-}
-
-export interface SourceStates {
-  readonly files: number;
-  readonly failing: number;
-  readonly stuck: number;
-  /** Of files that vanished before they were read to their end, since the agent started. */
-  readonly vanished: number;
-  readonly vanishedBytes: number;
-  readonly unparsedLines: number;
-  readonly failedLines: number;
-  readonly readErrors: number;
-  /** How long ago the oldest byte that waits was seen first; 0 when all is read. */
-  readonly oldestUnreadAgeMs: number;
-  /** At most {@link MAX_TOLD_SOURCES}, the worst first. */
-  readonly worst: readonly SourceState[];
-}
 
 /** What cannot be looked at, and since when. */
 interface LookProblem {
@@ -72,14 +39,14 @@ interface VanishedFile {
   readonly atMs: number;
 }
 
-export class SourceBook {
+export class FileBook {
   #lookProblems = new Map<string, LookProblem>();
   /** By file, the latest last. */
   readonly #vanishedFiles = new Map<string, VanishedFile>();
   #vanished = 0;
   #vanishedBytes = 0;
   /** Of files that are followed no longer. */
-  #past = { unparsedLines: 0, failedLines: 0, readErrors: 0 };
+  #past = { unparsedRecords: 0, failedRecords: 0, readErrors: 0 };
 
   /** What the latest walk could not look at, by path. */
   looked(problems: ReadonlyMap<string, string>, nowMs: number): void {
@@ -93,8 +60,8 @@ export class SourceBook {
 
   /** A file is followed no longer; its counts stay. */
   letGo(file: FollowedFile): void {
-    this.#past.unparsedLines += file.consumer.unparsedLines;
-    this.#past.failedLines += file.consumer.failedLines;
+    this.#past.unparsedRecords += file.consumer.unparsedRecords;
+    this.#past.failedRecords += file.consumer.failedRecords;
     this.#past.readErrors += file.progress.readErrors;
   }
 
@@ -140,16 +107,16 @@ export class SourceBook {
     pausedWhy: string | undefined,
     current: FollowedFile | undefined,
   ): SourceStates {
-    const totals = { files: 0, failing: 0, stuck: 0, ...this.#past };
+    const totals = { streams: 0, failing: 0, stuck: 0, ...this.#past };
     let oldestUnreadSinceMs = nowMs;
     const told: SourceState[] = [];
     const followed = new Set<string>();
     for (const file of files) {
       const { consumer, progress, path } = file;
       followed.add(path);
-      totals.files += 1;
-      totals.unparsedLines += consumer.unparsedLines;
-      totals.failedLines += consumer.failedLines;
+      totals.streams += 1;
+      totals.unparsedRecords += consumer.unparsedRecords;
+      totals.failedRecords += consumer.failedRecords;
       totals.readErrors += progress.readErrors;
       oldestUnreadSinceMs = Math.min(oldestUnreadSinceMs, progress.behindSinceMs ?? nowMs);
       const { failingSinceMs, waitingSinceMs } = progress;
@@ -160,19 +127,21 @@ export class SourceBook {
         totals.stuck += 1;
         const why = file === current ? 'a read of it does not return' : (pausedWhy ?? 'waits for its turn');
         told.push(stateOf(file, 'stuck', nowMs - waitingSinceMs, why));
-      } else if (consumer.unparsedLines + consumer.failedLines > 0) {
+      } else if (consumer.unparsedRecords + consumer.failedRecords > 0) {
         told.push(stateOf(file, 'reading', 0, consumer.lastFailure));
       }
     }
     for (const [path, { why, sinceMs }] of this.#lookProblems) {
       if (followed.has(path)) continue;
       totals.failing += 1;
-      told.push({ ...NOTHING_READ, path, condition: 'failing', forMs: nowMs - sinceMs, reason: why });
+      told.push({ ...NOTHING_READ, name: path, condition: 'failing', forMs: nowMs - sinceMs, reason: why });
     }
     for (const { state, atMs } of this.#vanishedFiles.values())
       if (nowMs - atMs < VANISHED_TOLD_MS) told.push({ ...state, forMs: nowMs - atMs });
     return {
       ...totals,
+      // Files wait.
+      droppedRecords: 0,
       vanished: this.#vanished,
       vanishedBytes: this.#vanishedBytes,
       oldestUnreadAgeMs: nowMs - oldestUnreadSinceMs,
@@ -182,33 +151,25 @@ export class SourceBook {
 }
 
 /** Of what could not even be looked at. */
-const NOTHING_READ = { unreadBytes: 0, unparsedLines: 0, failedLines: 0, readErrors: 0 } as const;
+const NOTHING_READ = {
+  kind: FILE_KIND,
+  unreadBytes: 0,
+  unparsedRecords: 0,
+  failedRecords: 0,
+  readErrors: 0,
+} as const;
 
 function stateOf(file: FollowedFile, condition: SourceCondition, forMs: number, reason: string): SourceState {
   const { consumer, progress } = file;
   return {
-    path: file.path,
+    kind: FILE_KIND,
+    name: file.path,
     condition,
     forMs: Math.max(0, forMs),
     reason,
     unreadBytes: file.unreadBytes,
-    unparsedLines: consumer.unparsedLines,
-    failedLines: consumer.failedLines,
+    unparsedRecords: consumer.unparsedRecords,
+    failedRecords: consumer.failedRecords,
     readErrors: progress.readErrors,
   };
-}
-
-const RANKS: Readonly<Record<SourceCondition, number>> = { stuck: 0, failing: 1, vanished: 2, reading: 3 };
-
-/**
- * Those that stand still without a word of the system first, then those that fail, the longest first; then the latest
- * that vanished; then those with the most lines undigested.
- */
-function byBadness(one: SourceState, other: SourceState): number {
-  const rank = RANKS[one.condition] - RANKS[other.condition];
-  if (rank !== 0) return rank;
-  if (one.condition === 'vanished') return one.forMs - other.forMs;
-  return (
-    other.forMs - one.forMs || other.failedLines - one.failedLines || other.unparsedLines - one.unparsedLines
-  );
 }
