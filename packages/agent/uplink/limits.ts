@@ -48,8 +48,6 @@ export const REPORT_REFRESH_MS = 10_000;
 export const SESSION_MEMORY_MB = 256;
 /** How long a closing connection may take to say goodbye before its socket is destroyed. */
 export const GOODBYE_TIMEOUT_MS = 1000;
-/** Longest timer that Node keeps (2^31 - 1); later wishes are asked again when it rings. */
-export const MAX_TIMER_MS = 2_147_483_647;
 /** Problems with this agent's identity that one server tells: there are four kinds, and a server may know of more. */
 export const MAX_IDENTITY_PROBLEMS = 8;
 /** Problems in a report: people read the first few. */

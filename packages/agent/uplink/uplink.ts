@@ -11,6 +11,7 @@ import { SluiceError } from '@sluice/base/error';
 import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
+import { WakeTimer } from '@sluice/host/wake-timer';
 import type { AgentEffect, UntimedAgentEvent } from '@sluice/protocol/agent-events';
 import type { AgentMachine, AgentMachineOptions } from '@sluice/protocol/agent-machine';
 import { createAgentMachine } from '@sluice/protocol/agent-machine';
@@ -23,7 +24,7 @@ import type { BlockQueue } from './block-queue.ts';
 import { ServerConnection } from './connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { PingTimes } from './http2-link.ts';
-import { MAX_PROBLEMS, MAX_SERVERS, MAX_TIMER_MS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
+import { MAX_PROBLEMS, MAX_SERVERS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
 import type { ReportExtras } from './report.ts';
 import { buildReport } from './report.ts';
 import { checkServers, type ServerAddress } from './server-address.ts';
@@ -87,7 +88,7 @@ class UplinkRuntime implements ConnectionHost {
   readonly #runner: MachineRunner<UntimedAgentEvent, AgentEffect>;
   readonly #connections: ServerConnection[];
   readonly #byServerId = new Map<ServerId, ServerConnection>();
-  #wakeTimer: NodeJS.Timeout | undefined;
+  readonly #wakeTimer = new WakeTimer(now, () => this.dispatch({ type: 'woken' }));
   readonly #reportTimer: NodeJS.Timeout;
   #changed = true;
   #reportedAtMs = 0;
@@ -147,7 +148,7 @@ class UplinkRuntime implements ConnectionHost {
     clearInterval(this.#reportTimer);
     await Promise.all(this.#connections.map((connection) => connection.stop('the agent stops')));
     this.#runner.stop();
-    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer.cancel();
     await this.#flushRemovals();
   }
 
@@ -222,11 +223,7 @@ class UplinkRuntime implements ConnectionHost {
         this.#removing = this.#afterRemoving(() => this.queue.setAside(effect.blockId, effect.reason));
         return;
       case 'wake_at':
-        clearTimeout(this.#wakeTimer);
-        this.#wakeTimer = setTimeout(
-          () => this.dispatch({ type: 'woken' }),
-          Math.min(Math.max(0, effect.atMs - now()), MAX_TIMER_MS),
-        );
+        this.#wakeTimer.set(effect.atMs);
         return;
       default:
         effect satisfies never;

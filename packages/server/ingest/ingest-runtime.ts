@@ -13,6 +13,7 @@ import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
+import { WakeTimer } from '@sluice/host/wake-timer';
 import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type {
   AgentId,
@@ -36,7 +37,7 @@ import type { HandlerHost, OpenedChannel } from './handlers.ts';
 import { IdentityDesk } from './identity-desk.ts';
 import type { IngestOptions } from './ingest-options.ts';
 import { IntakeGate } from './intake-gate.ts';
-import { MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT, MAX_TIMER_MS } from './limits.ts';
+import { MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT } from './limits.ts';
 import { NoticeLog } from './notice-log.ts';
 import { ReportBook } from './report-book.ts';
 import { agentIdOf, SessionRegistry } from './session-registry.ts';
@@ -70,7 +71,7 @@ export class IngestRuntime implements HandlerHost {
   readonly #appending = new Map<string, Promise<void>>();
   readonly #settledBelow = new Map<AgentSession, number>();
   readonly #stopRoom: () => void;
-  #wakeTimer: NodeJS.Timeout | undefined;
+  readonly #wakeTimer = new WakeTimer(now, () => this.#dispatch({ type: 'woken' }));
   #idleWaiters: (() => void)[] = [];
   #stopped = false;
 
@@ -226,7 +227,7 @@ export class IngestRuntime implements HandlerHost {
   stop(): void {
     this.#stopped = true;
     this.#runner.stop();
-    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer.cancel();
     this.#stopRoom();
     this.desk.stop();
     for (const session of this.#sessions.all()) session.leave('the server stops');
@@ -323,11 +324,7 @@ export class IngestRuntime implements HandlerHost {
         this.#recordNotice(agentIdOf(effect.agentId), effect.notice);
         return;
       case 'wake_at':
-        clearTimeout(this.#wakeTimer);
-        this.#wakeTimer = setTimeout(
-          () => this.#dispatch({ type: 'woken' }),
-          Math.min(Math.max(0, effect.atMs - now()), MAX_TIMER_MS),
-        );
+        this.#wakeTimer.set(effect.atMs);
         return;
       default:
         effect satisfies never;

@@ -51,5 +51,3 @@ export const MAX_REPORT_ROWS = 256;
 export const GOODBYE_TIMEOUT_MS = 1000;
 /** Draining waits this long for what is in flight, unless told otherwise. */
 export const DRAIN_TIMEOUT_MS = 10_000;
-/** Longest timer that Node keeps (2^31 - 1); later wishes are asked again when it rings. */
-export const MAX_TIMER_MS = 2_147_483_647;
