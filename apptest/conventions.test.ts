@@ -22,3 +22,34 @@ test('chance in tests comes from a seed that is told', () => {
   expect(testFiles.length).toBeGreaterThan(100);
   expect('const pause = Math.random() * 12;').toMatch(UNSEEDED);
 });
+
+const files: string[] = globSync(
+  ['packages/**/*', 'apptest/**/*', 'bench/**/*', 'proto/**/*', 'docs/**/*', '*'],
+  {
+    cwd: ROOT,
+    exclude: ['**/node_modules/**', '**/dist/**', '**/gen/**'],
+  },
+);
+
+/** The names that stand in these files, of which no file has one. */
+function missingNames(among: RegExp, texts: (source: string) => string, name: RegExp): string[] {
+  const chosen = files.filter((file) => among.test(file) && file !== 'CHANGELOG.md');
+  expect(chosen.length).toBeGreaterThan(10);
+  return chosen.flatMap((file) =>
+    [...texts(readFileSync(path.join(ROOT, file), 'utf8')).matchAll(name)]
+      .map(([, found = '']) => found)
+      .filter((found) => !files.some((other) => other === found || other.endsWith(`/${found}`)))
+      .map((found) => `${file}: ${found}`),
+  );
+}
+
+test('documents name files that exist', () => {
+  expect(missingNames(/\.md$/, (text) => text, /`([\w./-]+\.(?:ts|tsx|md|proto|txt|json))`/g)).toEqual([]);
+});
+
+test('comments name files that exist', () => {
+  const comments = (source: string): string =>
+    (source.match(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm) ?? []).join('\n');
+  const name = /(?<![\w/*.-])((?:[\w-]+\/)*[\w-]+(?:\.\w+)?\.(?:ts|tsx|md|proto))\b/g;
+  expect(missingNames(/(?<!fixture)\.(?:ts|tsx)$/, comments, name)).toEqual([]);
+});

@@ -1,5 +1,5 @@
 /**
- * Collects records of one urgency class column by column and seals them as the payload of a block (block-format.md).
+ * Collects records of one urgency class column by column and seals them as the payload of a block (format.md).
  *
  * Invariants:
  * - `append` makes no object per record; a body is copied once into its column and once into the sealed payload.

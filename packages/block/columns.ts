@@ -1,8 +1,8 @@
 /**
- * The columns of blocks (block-format.md) and the constants of their encoding. The builder writes by this table and the
+ * The columns of blocks (format.md) and the constants of their encoding. The builder writes by this table and the
  * validator reads by it, so they cannot disagree on a name, a type or an order.
  *
- * A column is added with a row here, a format that has it (block-formats.ts), a writer in the builder and a migration of the
+ * A column is added with a row here, a format that has it (formats.ts), a writer in the builder and a migration of the
  * log table.
  */
 

@@ -1,6 +1,6 @@
 /**
  * What a server adds to a block before the store gets it: the columns that only it knows, and the numbers of columns and
- * records before them all (block-format.md). The payload is not touched, but for the first format: it counts the columns of
+ * records before them all (format.md). The payload is not touched, but for the first format: it counts the columns of
  * the servers of its time, and is compressed again with today's number.
  */
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';

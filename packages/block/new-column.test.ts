@@ -1,5 +1,5 @@
 /**
- * What a new column takes (block-format.md): a format that only this test has, with one more number for each record,
+ * What a new column takes (format.md): a format that only this test has, with one more number for each record,
  * goes through builder, validator and the real engine, in one insert with blocks of the earlier formats.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

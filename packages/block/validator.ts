@@ -1,5 +1,5 @@
 /**
- * Opens a payload that came from elsewhere and checks all of it (block-format.md) before anything else sees it.
+ * Opens a payload that came from elsewhere and checks all of it (format.md) before anything else sees it.
  *
  * Invariants:
  * - Total: whatever the bytes are, the result is an opened block or SluiceError `block_malformed`.

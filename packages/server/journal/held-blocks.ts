@@ -93,7 +93,7 @@ export class HeldBlocks {
     this.#count(block, 1);
   }
 
-  /** Puts back what was read from disk. A batch may have lost blocks to damage (journal-judge.ts). */
+  /** Puts back what was read from disk. A batch may have lost blocks to damage (journal-databases.ts). */
   restore(blocks: Iterable<JournaledBlock>, batches: Iterable<StoredBatch>): void {
     const byNumber = new Map<number, JournaledBlock>();
     for (const block of blocks) {
