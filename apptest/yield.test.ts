@@ -15,8 +15,8 @@ const PATIENCE = { timeout: 120_000, interval: 200 };
 /** Some 30 MiB of blocks: more than one server's channels may take at once. */
 const BURST_LINES = 100_000;
 const FEW_LINES = 100;
-/** Longer than a burst takes, and short enough to wait for its end. */
-const YIELD_MEMORY = '30s';
+/** Longer than a burst takes, also on a busy machine (30 s were not), and short enough to wait for its end. */
+const YIELD_MEMORY = '60s';
 
 let directory: string;
 const running: RunningProgram[] = [];
