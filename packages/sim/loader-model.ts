@@ -159,11 +159,14 @@ export class LoaderLane {
         next();
         return;
       }
-      const keys = second.map(({ key }) => key);
-      this.#retrying.untilDone<true>(
-        (done) => this.#store.deleteCopies(serverId, keys, (isConfirmed) => done(isConfirmed || undefined)),
-        next,
-      );
+      // The other copy may still be hidden; then the reconciler sees to it.
+      this.#moved.withoutRows(second, (unhidden) => {
+        const keys = unhidden.map(({ key }) => key);
+        this.#retrying.untilDone<true>(
+          (done) => this.#store.deleteCopies(serverId, keys, (isConfirmed) => done(isConfirmed || undefined)),
+          next,
+        );
+      });
     });
   }
 

@@ -93,6 +93,14 @@ export class MovedBlocks {
     );
   }
 
+  /** Goes on with the blocks of which no copy is hidden or shown by the table. */
+  withoutRows(blocks: readonly JournaledBlock[], next: (blocks: readonly JournaledBlock[]) => void): void {
+    this.#live((rows) => {
+      const keys = new Set(rows.map(({ id }) => blockKey(id)));
+      next(blocks.filter(({ key }) => !keys.has(key)));
+    });
+  }
+
   mark(blocks: readonly JournaledBlock[], state: CopyState, next: () => void): void {
     const ids = blocks.map(({ header }) => header.id);
     if (ids.length === 0) next();

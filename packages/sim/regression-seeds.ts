@@ -59,4 +59,8 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
     reason:
       'U25: another content at a position of which digests were forgotten made the first one a conflict when it came again',
   },
+  {
+    seed: 900_008_807,
+    reason: 'U14: a copy that came late was deleted while the copy of the other server was still hidden',
+  },
 ];

@@ -318,8 +318,14 @@ export class LaneLoader {
       const servers = stored.get(blockKey(block.header.id)) ?? [];
       return servers.length > 1 && servers.includes(batch.serverId);
     });
-    if (second.length === 0) return;
-    await this.#untilDone(async () => await others?.moved.deleteCopies(copiesOf(second, batch.serverId)));
+    if (second.length === 0 || others === undefined) return;
+    // Read after the copies were looked for: what is there and may still be hidden has a row. The reconciler sees to it once it
+    // is shown; deleted now, ours would leave nothing to be seen for a while.
+    const live = await this.#untilDone(() => others.moved.read());
+    const withRow = new Set(live.map(({ id }) => blockKey(id)));
+    const unhidden = second.filter(({ header: { id } }) => !withRow.has(blockKey(id)));
+    if (unhidden.length === 0) return;
+    await this.#untilDone(() => others.moved.deleteCopies(copiesOf(unhidden, batch.serverId)));
   }
 
   #untilDone<T>(action: () => Promise<T>): Promise<T> {

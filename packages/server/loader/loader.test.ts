@@ -320,6 +320,34 @@ it('U25: asks the store for a block that may have been forgotten: there it is le
   await journal.close();
 });
 
+it('U14: a copy that came late stays as long as the copy of the other server is hidden', async () => {
+  using directory = temporaryDirectory();
+  const journal = await Journal.open({ directory: directory.path });
+  const store = new FakeStore();
+  const moved = new FakeMoved(store);
+  await appendAll(journal, [1, 2]);
+  const { id, recordCount, oldestObservedMs } = acceptedBlock({ sequence: 1 }).header;
+  store.fate = () => {
+    if (store.attempts.length === 1) {
+      // The other server brings the first block in, and has not shown it yet.
+      void moved.write([{ id, serverId: 's2', recordCount, oldestObservedMs }], 'held');
+      store.put('agent/1', 's2');
+      return 'fail';
+    }
+    // What the first attempt sent is applied after all.
+    if (store.attempts.length === 2) store.put('agent/1', 's1');
+    return 'apply';
+  };
+  const loader = start({ journal, store, asks: true, moved });
+  await drained(journal);
+  expect(store.attempts.length).toBeGreaterThan(1);
+  expect(moved.shown(id)).toBe(1);
+  await moved.write([{ id, serverId: 's2', recordCount, oldestObservedMs }], 'kept');
+  expect(moved.shown(id)).toBe(1);
+  await loader.stop();
+  await journal.close();
+});
+
 it('U14: loads what comes while a moved block is found in the store and forgotten', async () => {
   using directory = temporaryDirectory();
   const journal = await Journal.open({ directory: directory.path });
