@@ -18,7 +18,8 @@ import type { CheckpointChange } from '@sluice/source/checkpoint-change';
 import type { Consumers, Stream } from '@sluice/source/consumer';
 import type { CreateSource, Source } from '@sluice/source/source';
 import { mergeStates, type SourceStates } from '@sluice/source/source-states';
-import type { DurableQueue, NewBlock } from './queue/queue.ts';
+import type { DurableQueue } from './queue/queue.ts';
+import type { NewBlock } from './queue/queued-block.ts';
 
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
 export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defined } from '@sluice/base/defined';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DurableQueue, type NewBlock } from './queue.ts';
+import { DurableQueue } from './queue.ts';
 import { openQueueFileDirectly, queueBlock } from './queue-fixture.ts';
+import type { NewBlock } from './queued-block.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 let directory: string;

@@ -7,9 +7,10 @@ import { type DurableSubject, payloadOf } from '@sluice/durable/testing/durable-
 import { PRIVATE_DIRECTORY_MODE } from '@sluice/host/private-directory';
 import type { AgentId, BlockHeader, TimeMs } from '@sluice/protocol/model';
 import { open } from 'lmdb';
-import { DurableQueue, type NewBlock } from './queue.ts';
+import { DurableQueue } from './queue.ts';
 import { openQueueDatabases, QUEUE_DATABASES, type QueueDatabases } from './queue-databases.ts';
 import { QUEUE_FILE_NAME, QUEUE_LEDGER_NAME } from './queue-file.ts';
+import type { NewBlock } from './queued-block.ts';
 import { QUEUE_FORMAT } from './stored.ts';
 
 const AGENT_ID = 'web-1';

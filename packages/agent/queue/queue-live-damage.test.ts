@@ -3,8 +3,9 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { DurableQueue, type NewBlock } from './queue.ts';
+import { DurableQueue } from './queue.ts';
 import { openQueueFileDirectly, queueBlock } from './queue-fixture.ts';
+import type { NewBlock } from './queued-block.ts';
 
 const PAGE_BYTES = 4096;
 const HEADER_PAGES = 2;

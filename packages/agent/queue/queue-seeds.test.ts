@@ -9,7 +9,8 @@ import { type DraftHeader, digestProblem, withDigest } from '@sluice/block/diges
 import { DAMAGE_SEEDS, damageFile } from '@sluice/durable/damage-fixture';
 import type { ServerId, TimeMs } from '@sluice/protocol/model';
 import { expect, it } from 'vitest';
-import { DurableQueue, type NewBlock } from './queue.ts';
+import { DurableQueue } from './queue.ts';
+import type { NewBlock } from './queued-block.ts';
 
 const CUTS = 60;
 const PAYLOAD_BYTES = [300, 9000];

@@ -7,8 +7,9 @@ import { SluiceError } from '@sluice/base/error';
 import { MAX_SET_ASIDE_BYTES } from '@sluice/durable/set-aside-shelf';
 import type { ServerId } from '@sluice/protocol/model';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DurableQueue, type NewBlock } from './queue.ts';
+import { DurableQueue } from './queue.ts';
 import { queueBlock, upgradedHeader, writeOlderQueue } from './queue-fixture.ts';
+import type { NewBlock } from './queued-block.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

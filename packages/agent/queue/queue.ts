@@ -21,15 +21,17 @@ import type { FoundDamage } from '@sluice/durable/lmdb/damage-latch';
 import type { Transaction } from '@sluice/durable/lmdb/environment';
 import type { Loss, LossTotals } from '@sluice/durable/loss';
 import type { OpenedDurable, Origin } from '@sluice/durable/open-durable';
-import type { AgentId, BlockHeader, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
+import type { AgentId, BlockId, BlockPosition, ServerId } from '@sluice/protocol/model';
 import type { CheckpointChange } from '@sluice/source/checkpoint-change';
+import { HeldSequences } from './held-sequences.ts';
 import type { QueueIdentity } from './identity.ts';
 import { openQueueDatabases, type QueueDatabases } from './queue-databases.ts';
 import { openQueueFile, QUEUE_FILE_NAME } from './queue-file.ts';
 import { EmptyPositions, type QueueLedgerState } from './queue-ledger.ts';
 import { QueueShelf, type SetAsideBlock } from './queue-shelf.ts';
-import type { QueuedBlock } from './queued-block.ts';
-import { loadHeader, parseServerId, parseStoredHeader, storeHeader } from './stored.ts';
+import { putCut, removeBlock } from './queue-writes.ts';
+import type { NewBlock, QueuedBlock } from './queued-block.ts';
+import { loadHeader, parseServerId, parseStoredHeader } from './stored.ts';
 
 /** Payload bytes on disk before reading pauses: hours of a busy machine, and affordable on any disk. */
 const DEFAULT_MAX_QUEUE_BYTES: number = 1024 * 1024 * 1024;
@@ -45,13 +47,6 @@ export interface DurableQueueOptions {
   readonly maxBytes?: number;
   /** Name of this agent; drawn from the host name when the queue is created without it. */
   readonly agentId?: string;
-}
-
-/** A sealed, compressed block on its way into the queue. */
-export interface NewBlock {
-  readonly header: BlockHeader;
-  /** The block's zstd frame. */
-  readonly payload: Uint8Array;
 }
 
 /** What of the queue a person should know. */
@@ -79,11 +74,8 @@ export class DurableQueue {
   readonly #space: DiskSpace;
   readonly #ballast: Ballast;
   readonly #shelf: QueueShelf;
-  /** Payload size by sequence, in ascending sequence. */
-  readonly #payloadBytes = new Map<number, number>();
-  readonly #roomWaiters = new Set<() => void>();
+  readonly #held: HeldSequences;
   #blockFormat: BlockFormat;
-  #usedBytes = 0;
   #nextSequence: number;
   #committedSequence: number;
   #droppedSetAside: number;
@@ -102,17 +94,18 @@ export class DurableQueue {
     this.agentId = identity.agentId;
     this.epoch = identity.epoch;
     this.maxBytes = maxBytes;
+    this.#held = new HeldSequences(maxBytes);
     this.#nextSequence = identity.nextSequence;
     this.#committedSequence = identity.nextSequence - 1;
     this.#blockFormat = readBlockFormat(environment.meta.get(BLOCK_FORMAT_KEY));
     for (const [key, value] of this.#databases.headers.entries())
-      this.#hold(key, parseStoredHeader(value, environment.name).payloadBytes);
+      this.#held.add(key, parseStoredHeader(value, environment.name).payloadBytes);
     this.#shelf = new QueueShelf(this.#databases, this.agentId);
     this.#space = new DiskSpace({
       what: 'the queue',
       reserveBytes: DISK_RESERVE_BYTES,
       file: environment.file,
-      heldBytes: () => this.#usedBytes + this.#shelf.payloadBytes,
+      heldBytes: () => this.#held.usedBytes + this.#shelf.payloadBytes,
       onChanged: () => undefined,
     });
     this.#droppedSetAside = ledger.state?.droppedSetAside ?? 0;
@@ -172,30 +165,16 @@ export class DurableQueue {
     // LMDB itself would be told only afterwards, print what the system said, and not survive it many times.
     this.#space.reserve(bytes);
     try {
-      await this.#commitCut(blocks, checkpoints);
+      await this.#databases.environment.commitAgain((write) =>
+        putCut(write, this.#databases, blocks, checkpoints),
+      );
     } finally {
       this.#space.written(bytes);
     }
     this.#committedSequence = last;
-    for (const { header, payload } of blocks) this.#hold(header.id.sequence, payload.length);
+    for (const { header, payload } of blocks) this.#held.add(header.id.sequence, payload.length);
     this.#ballast.restore();
     this.#changed();
-  }
-
-  async #commitCut(blocks: readonly NewBlock[], checkpoints: readonly CheckpointChange[]): Promise<void> {
-    const { environment, headers, payloads, checkpoints: positions } = this.#databases;
-    const last = blocks.at(-1)?.header.id.sequence;
-    await environment.commitAgain((write) => {
-      for (const { header, payload } of blocks) {
-        write.put(payloads, header.id.sequence, asBuffer(payload));
-        write.put(headers, header.id.sequence, storeHeader(header, payload.length));
-      }
-      for (const { key, value } of checkpoints) {
-        if (value === undefined) write.remove(positions, key);
-        else write.put(positions, key, value);
-      }
-      if (last !== undefined) write.put(environment.meta, 'nextSequence', last + 1);
-    });
   }
 
   /** All blocks in the queue, in ascending sequence: what the uplink is told at start. Read on demand, so removing
@@ -203,7 +182,7 @@ export class DurableQueue {
   *blocks(): IterableIterator<QueuedBlock> {
     const { headers, inDoubt, environment } = this.#databases;
     const { name } = environment;
-    for (const sequence of this.#payloadBytes.keys()) {
+    for (const sequence of this.#held.sequences()) {
       const header = loadHeader(this.agentId, sequence, parseStoredHeader(headers.get(sequence), name));
       const server = inDoubt.get(sequence);
       yield server === undefined ? { header } : { header, inDoubtAt: parseServerId(server, name) };
@@ -243,7 +222,7 @@ export class DurableQueue {
     const sequences = ids.filter((id) => this.#holds(id)).map((id) => id.sequence);
     if (sequences.length === 0) return;
     await this.#ballast.commit((write) => {
-      for (const sequence of sequences) this.#removeStored(write, sequence);
+      for (const sequence of sequences) removeBlock(write, this.#databases, sequence);
     });
     this.#forget(sequences);
   }
@@ -263,14 +242,14 @@ export class DurableQueue {
     this.#droppedSetAside += await this.#shelf.put(
       this.#commitShrinking,
       { sequence, header, payload, reason },
-      (write) => this.#removeStored(write, sequence),
+      (write) => removeBlock(write, this.#databases, sequence),
     );
     this.#forget([sequence]);
   }
 
   /** There is nothing left of a block but its header. */
   async #lose(sequence: number): Promise<void> {
-    await this.#ballast.commit((write) => this.#removeStored(write, sequence));
+    await this.#ballast.commit((write) => removeBlock(write, this.#databases, sequence));
     const { what } = this.#databases.environment.name;
     this.#ledger.lost({
       ...{ atMs: Date.now(), kind: 'damaged', blocks: 1 },
@@ -298,7 +277,7 @@ export class DurableQueue {
       write.put(payloads, sequence, payload);
       write.put(headers, sequence, header);
     });
-    if (isTaken) this.#hold(sequence, payload.length);
+    if (isTaken) this.#held.add(sequence, payload.length);
     return isTaken;
   }
 
@@ -350,38 +329,34 @@ export class DurableQueue {
 
   /** Payload bytes in the queue. */
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#held.usedBytes;
   }
 
   /** Blocks in the queue. */
   get blockCount(): number {
-    return this.#payloadBytes.size;
+    return this.#held.count;
   }
 
   /** Whether reading has to pause. */
   get isFull(): boolean {
-    return this.#usedBytes >= this.maxBytes;
+    return this.#held.isFull;
   }
 
   /** Every block with a lower sequence was removed or set aside and never comes again. */
   get settledBelowSequence(): number {
-    for (const sequence of this.#payloadBytes.keys()) return sequence;
-    return this.#committedSequence + 1;
+    return this.#held.first ?? this.nextSequence;
   }
 
   /** Resolves when the queue is not full, at once if it is not, or when it is closed. */
   async waitForRoom(): Promise<void> {
-    if (!this.isFull || this.#closed) return;
-    await new Promise<void>((resolve) => {
-      this.#roomWaiters.add(resolve);
-    });
+    if (!this.#closed) await this.#held.waitForRoom();
   }
 
   /** Waits for writes under way and lets go of the directory. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#wakeRoomWaiters();
+    this.#held.wake();
     this.#space.stop();
     this.#ledger.stop();
     await this.#databases.environment.close();
@@ -391,7 +366,7 @@ export class DurableQueue {
 
   /** Sequences count on over all runs, so one of them is enough to find a block of this queue. */
   #holds(id: BlockId): boolean {
-    return id.agentId === this.agentId && this.#payloadBytes.has(id.sequence);
+    return id.agentId === this.agentId && this.#held.has(id.sequence);
   }
 
   readonly #commitShrinking = (action: (write: Transaction) => void): Promise<void> =>
@@ -412,38 +387,13 @@ export class DurableQueue {
     this.#ledger.changed();
   }
 
-  #hold(sequence: number, payloadBytes: number): void {
-    this.#payloadBytes.set(sequence, payloadBytes);
-    this.#usedBytes += payloadBytes;
-  }
-
-  #removeStored(write: Transaction, sequence: number): void {
-    write.remove(this.#databases.payloads, sequence);
-    write.remove(this.#databases.headers, sequence);
-    write.remove(this.#databases.inDoubt, sequence);
-  }
-
   #forget(sequences: readonly number[]): void {
-    for (const sequence of sequences) {
-      this.#usedBytes -= this.#payloadBytes.get(sequence) ?? 0;
-      this.#payloadBytes.delete(sequence);
-    }
+    this.#held.remove(sequences);
     this.#changed();
-    if (!this.isFull) this.#wakeRoomWaiters();
-  }
-
-  #wakeRoomWaiters(): void {
-    const waiters = [...this.#roomWaiters];
-    this.#roomWaiters.clear();
-    for (const wake of waiters) wake();
   }
 }
 
 /** What was noted, if it is a format that this program writes. */
 function readBlockFormat(noted: unknown): BlockFormat {
   return (typeof noted === 'number' ? BLOCK_FORMATS.get(noted) : undefined) ?? FIRST_BLOCK_FORMAT;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
