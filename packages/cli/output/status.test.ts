@@ -136,7 +136,7 @@ test('an agent that does not tell of its sources, and classes and conditions of 
         agentId: 'a',
         report: fromJson(AgentReportSchema, {
           backlog: [{ urgency: 9 }],
-          sources: { worst: [{ path: '/x', condition: 9 }] },
+          sources: { worst: [{ name: '/x', condition: 9 }] },
         }),
       },
     ],

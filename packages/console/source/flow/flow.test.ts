@@ -80,7 +80,7 @@ describe('flow model', () => {
     });
     expect(toFlowModel(newer).agents[0]).toMatchObject({
       problems: ['disk'],
-      sources: [{ path: '/x', condition: 'unspecified' }],
+      sources: [{ name: '/x', condition: 'unspecified' }],
     });
   });
 
