@@ -43,8 +43,11 @@ afterEach(async ({ task }) => {
 
 /** Lines that do not get small, so that disks fill. */
 function writeNoise(file: string, mebibytes: number): void {
-  const noise = noiseBytes(drawSeed(), mebibytes * 1024 * 1024).toString('base64');
-  writeFileSync(file, `${noise.match(/.{1,1368}/g)?.join('\n')}\n`);
+  const noise = noiseBytes(drawSeed(), mebibytes * 1024 * 1024);
+  const lines = Array.from({ length: mebibytes * 1024 }, (_, line) =>
+    noise.subarray(1024 * line, 1024 * (line + 1)).toString('base64'),
+  );
+  writeFileSync(file, `${lines.join('\n')}\n`);
 }
 
 const codesOf = (health: Health): string[] => health.problems.map(({ code }) => code);
