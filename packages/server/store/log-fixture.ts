@@ -42,38 +42,40 @@ export async function startTestStore(kind: 'closed' | 'open' = 'closed'): Promis
 }
 
 /** One expression for each column of an insert, over `number`. */
-const COLUMN_EXPRESSIONS: Readonly<Record<string, string>> = {
-  Timestamp: "toDateTime64('2026-03-01 00:00:00', 9, 'UTC') + number / 1000",
-  ObservedTimestamp: "toDateTime64('2026-03-02 00:00:00', 9, 'UTC') + number / 1000",
-  SeverityNumber: 'toUInt8(if(number % 10 = 0, 17, 9))',
-  SeverityText: "toLowCardinality(if(number % 10 = 0, 'ERROR', 'INFO'))",
-  ServiceName: "toLowCardinality(concat('service-', toString(number % 5)))",
-  Body: "concat('Request ', toString({first:UInt64} + number), ' from 10.0.0.', toString(number % 256), ' Handled by User', toString(number % 97))",
-  TraceId: "''",
-  SpanId: "''",
-  TraceFlags: 'toUInt8(0)',
-  EventName: "toLowCardinality('')",
-  ResourceAttributes:
-    "map('host.name', concat('host-', toString(number % 3)))::Map(LowCardinality(String), String)",
-  LogAttributes:
-    "map('log.file.path', '/var/log/x.log', 'request', toString({first:UInt64} + number))::Map(LowCardinality(String), String)",
-  UrgencyClass: 'toUInt8(3)',
-  AgentId: "toLowCardinality('agent-1')",
-  BlockEpoch: 'toUInt64(1)',
-  BlockSequence: '{first:UInt64}',
-  RecordNumber: 'toUInt32(number)',
-  ServerId: "toLowCardinality('s1')",
-  ChannelPriority: 'toUInt32(1)',
-  BlockDigest: "toLowCardinality('')",
-  RecordOffset: 'toUInt64(120 * number)',
-  TimestampOrigin: 'toUInt8(1)',
-  Tenant: "toLowCardinality('default')",
-};
+const COLUMN_EXPRESSIONS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    Timestamp: "toDateTime64('2026-03-01 00:00:00', 9, 'UTC') + number / 1000",
+    ObservedTimestamp: "toDateTime64('2026-03-02 00:00:00', 9, 'UTC') + number / 1000",
+    SeverityNumber: 'toUInt8(if(number % 10 = 0, 17, 9))',
+    SeverityText: "toLowCardinality(if(number % 10 = 0, 'ERROR', 'INFO'))",
+    ServiceName: "toLowCardinality(concat('service-', toString(number % 5)))",
+    Body: "concat('Request ', toString({first:UInt64} + number), ' from 10.0.0.', toString(number % 256), ' Handled by User', toString(number % 97))",
+    TraceId: "''",
+    SpanId: "''",
+    TraceFlags: 'toUInt8(0)',
+    EventName: "toLowCardinality('')",
+    ResourceAttributes:
+      "map('host.name', concat('host-', toString(number % 3)))::Map(LowCardinality(String), String)",
+    LogAttributes:
+      "map('log.file.path', '/var/log/x.log', 'request', toString({first:UInt64} + number))::Map(LowCardinality(String), String)",
+    UrgencyClass: 'toUInt8(3)',
+    AgentId: "toLowCardinality('agent-1')",
+    BlockEpoch: 'toUInt64(1)',
+    BlockSequence: '{first:UInt64}',
+    RecordNumber: 'toUInt32(number)',
+    ServerId: "toLowCardinality('s1')",
+    ChannelPriority: 'toUInt32(1)',
+    BlockDigest: "toLowCardinality('')",
+    RecordOffset: 'toUInt64(120 * number)',
+    TimestampOrigin: 'toUInt8(1)',
+    Tenant: "toLowCardinality('default')",
+  }),
+);
 
 /** @returns `count` records from number `from` on, in the form in which insertBlocks() takes them */
 export async function makeBatch(directory: string, from: number, count: number): Promise<Buffer> {
   const columns = BATCH_COLUMNS.map((name) => {
-    const expression = COLUMN_EXPRESSIONS[name];
+    const expression = COLUMN_EXPRESSIONS.get(name);
     if (expression === undefined) throw new Error(`no expression for the column ${name}`);
     return `${expression} AS ${name}`;
   });
