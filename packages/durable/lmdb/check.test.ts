@@ -10,6 +10,12 @@ import { lmdbDamage } from './check.ts';
 /** More turns than a tree needs to grow branches over branches, and to shrink again. */
 const ROUNDS = Number(process.env.SLUICE_CHECK_ROUNDS ?? 60);
 const NODE_HEADER_BYTES = 8;
+const NODE_KEY_SIZE_OFFSET = 6;
+const PAGE_BYTES = 4096;
+const PAGE_HEADER_BYTES = 24;
+/** In a header page: where the root of the free pages' tree is, and the transaction (page-reader.ts). */
+const META_FREE_ROOT_OFFSET = 88;
+const META_TRANSACTION_OFFSET = 152;
 
 function openFile(file: string): RootDatabase {
   return open({ path: file, noSubdir: true, maxDbs: 3, overlappingSync: false, eventTurnBatching: false });
@@ -74,5 +80,27 @@ it.each([2, 64])('finds an entry whose length says %i bytes more than its place'
     }
     writeFileSync(file, bytes);
     expect(lmdbDamage(file)).toMatch(/is not as long as its place/);
+  });
+});
+
+// The list of free pages is the only tree that the walk reads numbers of, and another page may stand in its place.
+it('finds a list of free pages whose first key is no number', async () => {
+  await withFile(async (file) => {
+    const root = openFile(file);
+    const database = root.openDB<Buffer, string>({ name: 'one', encoding: 'binary' });
+    for (let index = 0; index < 10; index += 1) await database.put(`key-${index}`, Buffer.alloc(500));
+    await root.close();
+    const bytes = readFileSync(file);
+    const [even = 0n, odd = 0n] = [0, PAGE_BYTES].map((at) =>
+      bytes.readBigUInt64LE(at + META_TRANSACTION_OFFSET),
+    );
+    const meta = odd > even ? PAGE_BYTES : 0;
+    const page = Number(bytes.readBigUInt64LE(meta + META_FREE_ROOT_OFFSET)) * PAGE_BYTES;
+    const node = page + PAGE_HEADER_BYTES + bytes.readUInt16LE(page + PAGE_HEADER_BYTES);
+    expect(bytes.readUInt16LE(node + NODE_KEY_SIZE_OFFSET)).toBe(8);
+    bytes.writeUInt16LE(6, node + NODE_KEY_SIZE_OFFSET);
+    bytes.writeUInt32LE(bytes.readUInt32LE(node) + 2, node);
+    writeFileSync(file, bytes);
+    expect(lmdbDamage(file)).toMatch(/free pages/);
   });
 });

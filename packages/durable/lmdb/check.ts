@@ -80,6 +80,8 @@ function checkFile(reader: LmdbPageReader, judge: EntryJudge | undefined): void 
     { ...freeTree, flags: 0 },
     'the list of free pages',
     ({ key, value }) => {
+      // Another page may stand in its place: order is looked at only from the second entry on.
+      if (key.length !== PAGE_NUMBER_BYTES) throw new Damage('the list of free pages is damaged');
       if (key.readBigUInt64LE(0) > transaction)
         throw new Damage('pages were freed by a transaction that was not made');
       readFreePages(value, lastPage, free);
@@ -147,7 +149,11 @@ const WORDS: Readonly<Record<keyof TreeCounts, string>> = {
 
 function ascends(one: Buffer, other: Buffer, hasNumberKeys: boolean): boolean {
   if (!hasNumberKeys) return one.compare(other) < 0;
-  return one.length === 8 && other.length === 8 && one.readBigUInt64LE(0) < other.readBigUInt64LE(0);
+  return (
+    one.length === PAGE_NUMBER_BYTES &&
+    other.length === PAGE_NUMBER_BYTES &&
+    one.readBigUInt64LE(0) < other.readBigUInt64LE(0)
+  );
 }
 
 interface FreeRange {
