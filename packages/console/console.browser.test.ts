@@ -389,9 +389,37 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     );
     expect(sources).toMatch(/main\.log ?cannot be read for 5.*3\.0 MiB not read ?EACCES: permission denied/);
     expect(sources).toMatch(/events\.jsonl ?lines kept as plain text: 3 ?JSON nested deeper than 100/);
+    expect(await textOf(page.locator('.urgent-figure'))).toMatch(/Oldest urgent record.*\d+(\.\d)? m?s/s);
+    const servers = (await textOf(page.locator('.server-card').first())).replace(/\s+/g, ' ');
+    expect(servers).toMatch(
+      /granted, unused ?31\.0 MiB.*leaves the journal ?18\.0 MiB\/s.*requests waiting ?1/,
+    );
+    expect(await textOf(page.locator('.card[data-shown="true"]'))).toMatch(
+      /request waits[\s\S]*ranked lower by/,
+    );
     await page.getByRole('button', { name: 'db-01' }).click();
     await page.waitForURL(/agent=db-01/);
     await page.getByText('No live channels', { exact: false }).first().waitFor();
+    await page.context().close();
+  });
+
+  it('shows what happened between an agent and its servers, with why, one kind alone or all', async () => {
+    const page = await open('?view=flow');
+    const events = page.getByRole('list', { name: 'What happened' }).locator('li');
+    await events.first().waitFor();
+    const texts = (await events.allInnerTexts()).map((text) => text.replace(/\s+/g, ' '));
+    expect(texts).toHaveLength(12);
+    // The newest is what the server alone knows; the last is the oldest.
+    expect(texts[0]).toMatch(/yield S1 a notice named priority 3 Priority 4, 6$/);
+    expect(texts.at(-1)).toMatch(/request S1 connected/);
+    // Text of a peer is shown, and neither obeyed nor hidden.
+    expect(texts.join('\n')).toContain('<img src=x onerror=alert(1)><U+202E> answered no request');
+    await page.getByRole('button', { name: /^hedge/ }).click();
+    expect((await events.allInnerTexts()).map((text) => text.replace(/\s+/g, ' '))).toEqual([
+      expect.stringMatching(/hedge S1 no answer from S2 for 0\.4 s 102 KiB$/),
+    ]);
+    await page.getByRole('button', { name: /^hedge/ }).click();
+    expect(await events.count()).toBe(12);
     await page.context().close();
   });
 

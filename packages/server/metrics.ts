@@ -1,9 +1,9 @@
 /**
  * What the server counts about itself, for Prometheus: one registry per server, served by the API at /metrics.
  *
- * Invariants: every metric of the server is declared here, with its unit last: what it counts as `sluice_server_*`, how it
- * stands with the logs as `sluice_*`; labels have few values (class, priority, kind, code), never an agent or a block;
- * gauges are read when they are scraped.
+ * Invariants: every metric of the server is declared here or, of the uplink, in uplink-metrics.ts, with its unit last: what it
+ * counts as `sluice_server_*`, how it stands with the logs as `sluice_*`; labels have few values (class, priority, kind, code),
+ * here never an agent or a block; gauges are read when they are scraped.
  */
 import type { DiskFacts } from '@sluice/durable/disk-watch';
 import type { AgentId, BlockHeader, BlockRefusal, UrgencyClass } from '@sluice/protocol/model';

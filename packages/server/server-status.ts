@@ -2,6 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { writeNotice } from '@sluice/wire/convert/notice';
 import type { GetStatusResponseSchema, IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
+import { admissionStatus, agentAdmissions } from './admission-status.ts';
 import { mergeStatus } from './api/status.ts';
 import type { HealthWatch } from './health/health-watch.ts';
 import { agentIdentity } from './identity/agent-service.ts';
@@ -28,6 +29,7 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
   const view = ingest.view();
   const health = sources.health.view();
   const { disk } = sources.health;
+  const admissions = agentAdmissions(view);
   // What violates is decided at the agent; a notice names the channel.
   const violating = new Set(ingest.notices().map(({ notice }) => `${notice.grantId}/${notice.channel}`));
   const { lanes, heldRawBytes, roomBytes, setAsideBlocks, setAsideDroppedTotal, lossTotals, losses } =
@@ -55,6 +57,9 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
         agentId,
         notice: writeNotice(notice),
       })),
+      admission: admissionStatus(view),
+      history: [],
+      historyTotals: [],
     },
     agents: ingest.reports().map((agent) => ({
       agentId: agent.agentId,
@@ -62,6 +67,7 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
       lastSeenMs: agent.lastSeenMs,
       report: agent.report,
       identity: agentIdentity(agent),
+      admission: agent.connected ? admissions.get(agent.agentId) : undefined,
     })),
     identityProblems: sources.identityProblems,
     journal: {

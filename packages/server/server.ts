@@ -39,6 +39,7 @@ import { createAgentTables } from './store/agent-tables.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
 import { createStoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
+import { showUplink } from './uplink-metrics.ts';
 
 /** What lies in a data directory that a server used before. */
 const DATA_MARKS: readonly string[] = ['journal', 'store'];
@@ -156,6 +157,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   parts.defer(() => health.stop());
   metrics.showHealth(health);
+  showUplink(metrics.registry, { health, ingest });
 
   const api = await startApi({
     host: options.api.host,

@@ -41,6 +41,7 @@ import {
 } from './limits.ts';
 import type { ServerAddress } from './server-address.ts';
 import { ServerIntake } from './server-intake.ts';
+import { ToldHistory } from './told-history.ts';
 import { connectionError, isTypedRefusal, streamErrorText } from './uplink-errors.ts';
 import { uplinkTransport } from './uplink-transport.ts';
 import type { ConnectionView } from './uplink-view.ts';
@@ -54,6 +55,7 @@ interface Live {
   readonly link: Http2Link;
   /** Why the machine is not told of the connection: a block waits that the server does not take. It only gets reports. */
   readonly parkedBecause: string | undefined;
+  readonly told: ToldHistory;
 }
 
 export class ServerConnection {
@@ -135,7 +137,9 @@ export class ServerConnection {
   /** Puts a report on the control stream, unless the server is behind with reading: the next one says it all. */
   sendReport(report: AgentReport): void {
     if (this.#live === undefined || this.#live.control.length > 0) return;
-    this.#push(create(ControlRequestSchema, { message: { case: 'agentReport', value: report } }));
+    this.#push(
+      create(ControlRequestSchema, { message: { case: 'agentReport', value: this.#live.told.news(report) } }),
+    );
   }
 
   /** Hands a block to its channel's stream, opening it at its first block. */
@@ -304,7 +308,15 @@ export class ServerConnection {
     const taken = this.#host.claim(serverId, address);
     if (taken !== undefined) throw taken;
     const parkedBecause = problem === undefined ? undefined : this.#notTaken(problem).message;
-    const live: Live = { serverId, sessionId, control, channels: new Map(), link, parkedBecause };
+    const live: Live = {
+      serverId,
+      sessionId,
+      control,
+      channels: new Map(),
+      link,
+      parkedBecause,
+      told: new ToldHistory(),
+    };
     this.#live = live;
     this.#serverId = serverId;
     this.#error = parkedBecause;

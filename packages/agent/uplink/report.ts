@@ -100,11 +100,17 @@ export function buildReport(
       .slice(0, MAX_PROBLEMS)
       .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
     sentAtMs: count(nowMs),
+    urgentLagMs: count(urgentLagMs(machine)),
     ...defined({
       queue: extras.queue && queueStatus(extras.queue),
       sources: extras.sources && sourceStates(extras.sources),
     }),
   });
+}
+
+/** What waits unacknowledged of the most urgent class. */
+function urgentLagMs({ backlog }: UplinkView['machine']): number {
+  return backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
 }
 
 function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSchema> {

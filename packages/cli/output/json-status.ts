@@ -3,6 +3,7 @@
  */
 import { isoTime } from '@sluice/host/iso-time';
 import type {
+  AdmissionStatus,
   AgentStatus,
   GetStatusResponse,
   ReceivedNotice,
@@ -20,6 +21,7 @@ import {
 import { type JsonIdentity, type JsonIdentityProblem, jsonIdentity, jsonIdentityProblem } from './agents.ts';
 import { type JsonHealth, jsonHealth } from './health.ts';
 import { type JsonSources, jsonSources } from './source-status.ts';
+import { type JsonUplinkEvent, jsonHistoryTotals, jsonUplinkEvent } from './uplink-history.ts';
 
 const URGENCY_NAMES: ReadonlyMap<UrgencyClass, string> = new Map([
   [UrgencyClass.URGENT, 'urgent'],
@@ -63,9 +65,21 @@ interface JsonQueue {
   setAsideDropped: number;
 }
 
+interface JsonAdmission {
+  draining: boolean;
+  loaded: boolean;
+  outstandingBytes: number;
+  writingBytes: number;
+  drainBytesPerSecond: number;
+  waitingAgents: number;
+  loweredAgents: number;
+}
+
 /** The stable shape of `sluice status --json`. */
 export interface JsonStatus {
   health: JsonHealth;
+  /** Of the oldest urgent record that no server has acknowledged; null when the server does not tell. */
+  urgentLag: { oldestMs: number; agent: string } | null;
   servers: {
     id: string;
     answering: boolean;
@@ -90,6 +104,12 @@ export interface JsonStatus {
       timedOut: number;
       cancelled: number;
     } | null;
+    /** What it gives and takes; null when it is not the answering server. */
+    admission: JsonAdmission | null;
+    /** What happened between it and its agents lately, oldest first; empty when it is not the answering server. */
+    history: (JsonUplinkEvent & { agent: string })[];
+    /** By kind, since its start. */
+    historyTotals: Record<string, number>;
   }[];
   agents: {
     id: string;
@@ -100,6 +120,10 @@ export interface JsonStatus {
     unreadBytes: number;
     /** Age of the oldest record that no search finds yet. */
     lagMs: number;
+    /** Age of its oldest urgent record that no server has acknowledged; null when it has not told. */
+    urgentLagMs: number | null;
+    /** What the answering server gives it; null when it is not connected there. */
+    admission: { outstandingBytes: number; requestWaits: boolean; loweredBy: number } | null;
     /** Null for an agent that does not tell of its queue. */
     queue: JsonQueue | null;
     recordsAcknowledged: number;
@@ -126,6 +150,10 @@ export interface JsonStatus {
     }[];
     notices: (JsonNotice & { server: string })[];
     violations: number;
+    /** What happened between it and its servers lately, oldest first. */
+    history: (JsonUplinkEvent & { server: string })[];
+    /** By kind, since its start. */
+    historyTotals: Record<string, number>;
     problems: string[];
     /** How its sources are; null when it does not tell. */
     sources: JsonSources | null;
@@ -142,6 +170,10 @@ export interface JsonStatus {
 export function jsonStatus(status: GetStatusResponse): JsonStatus {
   return {
     health: jsonHealth(status.health),
+    urgentLag:
+      status.urgentLag === undefined
+        ? null
+        : { oldestMs: Number(status.urgentLag.oldestMs), agent: status.urgentLag.agentId },
     servers: status.servers.map(jsonServer),
     agents: status.agents.map(jsonAgent),
     violations: Number(status.violationsTotal),
@@ -181,6 +213,19 @@ function jsonServer(server: ServerStatus): JsonStatus['servers'][number] {
             diskSizeBytes: Number(journal.diskSizeBytes),
           },
     searches: server.searches === undefined ? null : jsonSearches(server.searches),
+    admission: server.admission === undefined ? null : jsonAdmission(server.admission),
+    history: server.history.map((event) => ({ agent: event.peerId, ...jsonUplinkEvent(event) })),
+    historyTotals: jsonHistoryTotals(server.historyTotals),
+  };
+}
+
+function jsonAdmission(admission: AdmissionStatus): JsonAdmission {
+  const { draining, loaded, waitingAgents, loweredAgents } = admission;
+  return {
+    ...{ draining, loaded, waitingAgents, loweredAgents },
+    outstandingBytes: Number(admission.outstandingBytes),
+    writingBytes: Number(admission.writingBytes),
+    drainBytesPerSecond: Number(admission.drainBytesPerSecond),
   };
 }
 
@@ -214,6 +259,15 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
     ),
     unreadBytes: Number(report?.unreadBytes ?? 0n),
     lagMs: lagMs(agent),
+    urgentLagMs: agent.urgentLagMs === undefined ? null : Number(agent.urgentLagMs),
+    admission:
+      agent.admission === undefined
+        ? null
+        : {
+            outstandingBytes: Number(agent.admission.outstandingBytes),
+            requestWaits: agent.admission.requestWaits,
+            loweredBy: agent.admission.loweredBy,
+          },
     queue: report?.queue === undefined ? null : jsonQueue(report.queue),
     recordsAcknowledged: Number(report?.recordsAcknowledgedTotal ?? 0n),
     blocksSetAside: Number(report?.blocksSetAsideTotal ?? 0n),
@@ -241,6 +295,8 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
       ...jsonNotice(notice.atMs, notice.notice),
     })),
     violations: Number(report?.noticesTotal ?? 0n),
+    history: (report?.history ?? []).map((event) => ({ server: event.peerId, ...jsonUplinkEvent(event) })),
+    historyTotals: jsonHistoryTotals(report?.historyTotals ?? []),
     problems: report?.problems ?? [],
     sources: jsonSources(report?.sources),
     identity: agent.identity === undefined ? null : jsonIdentity(agent.identity),

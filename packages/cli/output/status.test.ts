@@ -1,6 +1,11 @@
 import { create, fromJson, type MessageInitShape } from '@bufbuild/protobuf';
 import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
-import { AgentReportSchema, SourceCondition } from '@sluice/wire/gen/uplink_pb';
+import {
+  AgentReportSchema,
+  SourceCondition,
+  UplinkEventKind,
+  UplinkEventSchema,
+} from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
 import { jsonStatus } from './json-status.ts';
 import { statusLines } from './status.ts';
@@ -147,6 +152,110 @@ test('an agent that does not tell of its sources, and classes and conditions of 
   });
   expect(statusLines(newer).join('\n')).toContain('/x');
 });
+test('the oldest urgent record that no server has acknowledged stands in the second line', () => {
+  const of = (urgentLag: { oldestMs?: bigint; agentId?: string }) =>
+    create(GetStatusResponseSchema, { urgentLag });
+  const late = of({ oldestMs: 2300n, agentId: 'web\u001b[2J' });
+  expect(statusLines(late)[1]).toBe(
+    'urgent   the oldest record that no server has acknowledged is 2 s old (web\\x1b[2J)',
+  );
+  expect(jsonStatus(late).urgentLag).toEqual({ oldestMs: 2300, agent: 'web\u001b[2J' });
+  expect(statusLines(of({}))[1]).toBe('urgent   every urgent record is acknowledged');
+  // A server of before it was told.
+  expect(statusLines(create(GetStatusResponseSchema, {})).join('\n')).not.toContain('urgent');
+  expect(jsonStatus(create(GetStatusResponseSchema, {})).urgentLag).toBeNull();
+});
+
+test('what a server gives and takes, and what keeps an agent from sending', () => {
+  const status = create(GetStatusResponseSchema, {
+    servers: [
+      {
+        ...{ serverId: 's1', state: 'connected', answering: true },
+        admission: {
+          ...{ draining: true, loaded: true, waitingAgents: 2, loweredAgents: 1 },
+          outstandingBytes: 3n * 1024n * 1024n,
+          drainBytesPerSecond: 1024n,
+        },
+      },
+    ],
+    agents: [
+      {
+        ...{ agentId: 'a', connected: true, urgentLagMs: 350n },
+        admission: { outstandingBytes: 4096n, requestWaits: true, loweredBy: 3 },
+      },
+      { agentId: 'old', connected: true },
+    ],
+  });
+  const shown = statusLines(status);
+  expect(shown).toContain('server   s1  connected, answering, draining');
+  expect(shown).toContain(
+    '  admission 3.0 MiB granted and not used, 1.0 KiB/s leave the journal, 2 requests wait for room, ' +
+      'ranked lower for 1 agent, the journal is mostly full',
+  );
+  expect(shown).toContain('agent    a  connected, urgent lag 350 ms, lag 0 s, 0 B not read yet');
+  expect(shown).toContain('  its request waits for room at the answering server');
+  expect(shown).toContain('  its channels there are ranked 3 lower');
+  expect(shown).toContain('agent    old  connected, lag 0 s, 0 B not read yet');
+  const json = jsonStatus(status);
+  expect(json.servers[0]?.admission).toEqual({
+    ...{ draining: true, loaded: true, waitingAgents: 2, loweredAgents: 1 },
+    ...{ outstandingBytes: 3 * 1024 * 1024, writingBytes: 0, drainBytesPerSecond: 1024 },
+  });
+  expect(json.agents.map(({ urgentLagMs, admission }) => [urgentLagMs, admission])).toEqual([
+    [350, { outstandingBytes: 4096, requestWaits: true, loweredBy: 3 }],
+    [null, null],
+  ]);
+});
+
+test('what happened in the uplink: the totals, and the latest that is more than routine', () => {
+  const refusals = Array.from({ length: 8 }, (_, index) => ({
+    number: BigInt(index + 1),
+    ...{
+      atMs: BigInt(index * 1000),
+      kind: UplinkEventKind.REFUSAL,
+      peerId: 's1',
+      reason: `no room ${index}`,
+    },
+  }));
+  const status = withReport({
+    history: [
+      ...refusals,
+      { kind: UplinkEventKind.GRANT, peerId: 's1', rawBytes: 5n, priorities: [1, 3] },
+      {
+        ...{
+          atMs: 9000n,
+          kind: UplinkEventKind.HEDGE,
+          peerId: 's2\u001b[2J',
+          reason: 's1 is \u202esilent\n',
+        },
+        ...{ rawBytes: 2048n, priorities: [2] },
+      },
+      fromJson(UplinkEventSchema, { kind: 77, peerId: 's9', reason: 'of a newer agent' }),
+    ],
+    historyTotals: [
+      { kind: UplinkEventKind.REFUSAL, total: 8n },
+      { kind: UplinkEventKind.HEDGE, total: 1n },
+    ],
+  });
+  const shown = statusLines(status);
+  const start = shown.indexOf('  uplink 8 refusals, 1 hedge');
+  expect(shown.slice(start + 1)).toEqual([
+    ...[4, 5, 6, 7].map((index) => `    1970-01-01T00:00:0${index}.000Z refusal s1: no room ${index}`),
+    '    1970-01-01T00:00:09.000Z hedge s2\\x1b[2J: s1 is \\u202esilent\\n; priority 2; 2.0 KiB',
+    '    1970-01-01T00:00:00.000Z unspecified s9: of a newer agent',
+    'notices  0 priority violations told',
+  ]);
+  const [agent] = jsonStatus(status).agents;
+  expect(agent?.history).toHaveLength(11);
+  expect(agent?.history[8]).toEqual({
+    ...{ server: 's1', at: '1970-01-01T00:00:00.000Z', kind: 'grant', reason: '' },
+    ...{ rawBytes: 5, priorities: [1, 3] },
+  });
+  expect(agent?.historyTotals).toMatchObject({ request: 0, refusal: 8, hedge: 1, problem: 0 });
+  // An agent of an earlier version tells nothing of it.
+  expect(jsonStatus(withReport({})).agents[0]).toMatchObject({ history: [], historyTotals: { grant: 0 } });
+});
+
 test('searches are told: how many run, wait, and were sent away', () => {
   const searches = { running: 1, waiting: 4, answeredTotal: 20n, busyTotal: 3n };
   const status = create(GetStatusResponseSchema, { servers: [{ serverId: 's1', searches }] });

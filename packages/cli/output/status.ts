@@ -1,11 +1,19 @@
 /** The state of servers, channels and agents as lines for people. */
 import { formatBytes, formatDuration } from '@sluice/host/quantity-text';
-import type { AgentStatus, GetStatusResponse, SearchStatus, ServerStatus } from '@sluice/wire/gen/query_pb';
+import type {
+  AdmissionStatus,
+  AgentStatus,
+  GetStatusResponse,
+  SearchStatus,
+  ServerStatus,
+  UrgentLag,
+} from '@sluice/wire/gen/query_pb';
 import { identityLine } from './agents.ts';
 import { healthLines } from './health.ts';
 import { lagMs, urgencyName } from './json-status.ts';
 import { sourceLines } from './source-status.ts';
 import { printable, styled } from './terminal.ts';
+import { historyLines } from './uplink-history.ts';
 
 /** Uses of channels that the text shows; `--json` has all that are kept. */
 const SHOWN_USES = 12;
@@ -18,12 +26,39 @@ export function statusLines(status: GetStatusResponse): string[] {
     status.store?.available === true ? 'available' : `not available: ${status.store?.error ?? 'unknown'}`;
   return [
     ...healthLines(status.health),
+    ...urgentLines(status.urgentLag),
     `store    ${printable(store)}`,
     ...status.identityProblems.map(({ text }) => styled('yellow', `identity ${printable(text)}`)),
     ...status.servers.flatMap(serverLines),
     ...status.agents.flatMap(agentLines),
     `notices  ${status.violationsTotal} priority violation${status.violationsTotal === 1n ? '' : 's'} told`,
   ];
+}
+
+/** The figure that Sluice stands for. */
+function urgentLines(urgentLag: UrgentLag | undefined): string[] {
+  // A server of before it was told.
+  if (urgentLag === undefined) return [];
+  const { oldestMs, agentId } = urgentLag;
+  if (oldestMs === 0n) return ['urgent   every urgent record is acknowledged'];
+  const age = styled('bold', formatDuration(Number(oldestMs)));
+  return [`urgent   the oldest record that no server has acknowledged is ${age} old (${printable(agentId)})`];
+}
+
+function admissionLine(admission: AdmissionStatus): string {
+  const { loaded, outstandingBytes, drainBytesPerSecond, waitingAgents, loweredAgents } = admission;
+  const told = [
+    `${formatBytes(Number(outstandingBytes))} granted and not used`,
+    ...(drainBytesPerSecond > 0n ? [`${formatBytes(Number(drainBytesPerSecond))}/s leave the journal`] : []),
+    ...(waitingAgents > 0 ? [styled('yellow', `${counted(waitingAgents, 'request')} wait for room`)] : []),
+    ...(loweredAgents > 0 ? [`ranked lower for ${counted(loweredAgents, 'agent')}`] : []),
+    ...(loaded ? [styled('yellow', 'the journal is mostly full')] : []),
+  ];
+  return `  admission ${told.join(', ')}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function searchLine(searches: SearchStatus): string {
@@ -38,7 +73,8 @@ function searchLine(searches: SearchStatus): string {
 
 function serverLines(server: ServerStatus): string[] {
   const id = styled('bold', printable(server.serverId));
-  const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}`];
+  const leaves = server.admission?.draining === true ? ', draining' : '';
+  const lines = [`server   ${id}  ${server.state}${server.answering ? ', answering' : ''}${leaves}`];
   const channels = channelsOf(server);
   for (const { agentId, priority, quotaBytes, usedBytes, grants, marks } of channels.slice(
     0,
@@ -70,6 +106,8 @@ function serverLines(server: ServerStatus): string[] {
         `${server.journal.recordsLoadedTotal} records loaded`,
     );
   }
+  if (server.admission !== undefined) lines.push(admissionLine(server.admission));
+  lines.push(...historyLines(server.history, server.historyTotals));
   if (server.searches !== undefined) lines.push(searchLine(server.searches));
   return lines;
 }
@@ -107,10 +145,11 @@ function agentLines(agent: AgentStatus): string[] {
   const report = agent.report;
   const state = agent.connected ? 'connected' : 'disconnected';
   const lines = [
-    `agent    ${styled('bold', printable(agent.agentId))}  ${state}, lag ${formatDuration(lagMs(agent))}, ` +
+    `agent    ${styled('bold', printable(agent.agentId))}  ${state}, ${urgentText(agent)}lag ${formatDuration(lagMs(agent))}, ` +
       `${formatBytes(Number(report?.unreadBytes ?? 0n))} not read yet`,
   ];
   if (agent.identity !== undefined && agent.connected) lines.push(`  ${identityLine(agent.identity)}`);
+  lines.push(...admittedLines(agent));
   for (const entry of report?.backlog ?? []) {
     lines.push(
       `  ${urgencyName(entry.urgency).padEnd(8)} ${entry.recordCount} records, ${formatBytes(Number(entry.rawBytes))} wait, ` +
@@ -122,10 +161,26 @@ function agentLines(agent: AgentStatus): string[] {
     const order = uses.map((use) => `${printable(use.serverId)}/${use.priority}${use.violating ? '!' : ''}`);
     lines.push(`  order of use: ${order.join(' ')}`);
   }
+  lines.push(...historyLines(report?.history ?? [], report?.historyTotals ?? []));
   lines.push(...sourceLines(report?.sources));
   // What is told of a source need not be said again.
   const told = new Set(report?.sources?.worst.map(({ name, reason }) => `${name}: ${reason}`));
   for (const problem of report?.problems ?? [])
     if (!told.has(problem)) lines.push(styled('yellow', `  ${printable(problem)}`));
   return lines;
+}
+
+/** Empty for an agent that has not told. */
+function urgentText({ urgentLagMs }: AgentStatus): string {
+  return urgentLagMs === undefined ? '' : `urgent lag ${formatDuration(Number(urgentLagMs))}, `;
+}
+
+/** What keeps the agent from sending as it would; nothing when nothing does. */
+function admittedLines({ admission }: AgentStatus): string[] {
+  if (admission === undefined) return [];
+  const { requestWaits, loweredBy } = admission;
+  return [
+    ...(requestWaits ? [styled('yellow', '  its request waits for room at the answering server')] : []),
+    ...(loweredBy > 0 ? [`  its channels there are ranked ${loweredBy} lower`] : []),
+  ];
 }

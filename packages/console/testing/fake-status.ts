@@ -9,7 +9,8 @@ import {
   type HealthSchema,
   ProblemSeverity,
 } from '@sluice/wire/gen/query_pb';
-import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { SourceCondition, UplinkEventKind, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { fakeEvents, fakeEventTotals } from './fake-uplink.ts';
 
 const MIB = 1024 * 1024;
 
@@ -97,6 +98,10 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
   return create(GetStatusResponseSchema, {
     health: makeHealth(nowMs, options),
     violationsTotal: 3n,
+    urgentLag:
+      phase < 2 || options.unwell === true
+        ? { oldestMs: options.unwell === true ? 6_400n : 180n, agentId: 'web-01' }
+        : {},
     store: options.storeAvailable
       ? { available: true, version: '26.7' }
       : { available: false, error: 'connection refused: 127.0.0.1:8123' },
@@ -106,6 +111,24 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
         answering: true,
         state: 'connected',
         channels: webServers[0]?.channels.map((state) => ({ agentId: 'web-01', channel: state })) ?? [],
+        admission: {
+          outstandingBytes: BigInt(31 * MIB),
+          writingBytes: BigInt(2 * MIB),
+          drainBytesPerSecond: BigInt(18 * MIB),
+          waitingAgents: 1,
+          loweredAgents: 1,
+          loaded: options.unwell === true,
+        },
+        history: [
+          {
+            number: 4n,
+            atMs: BigInt(Math.floor(startedMs - 9_000)),
+            kind: UplinkEventKind.YIELD,
+            peerId: 'web-01',
+            reason: 'a notice named priority 3',
+            priorities: [4, 6],
+          },
+        ],
         journal: {
           blocks: 14n,
           rawBytes: BigInt(22 * MIB),
@@ -125,6 +148,8 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
         agentId: 'web-01',
         connected: true,
         lastSeenMs: BigInt(Math.floor(nowMs - 300)),
+        urgentLagMs: phase < 2 ? 180n : 0n,
+        admission: { outstandingBytes: BigInt(24 * MIB), requestWaits: true, loweredBy: 3 },
         report: {
           hostName: 'web-01.example',
           backlog: backlog(phase < 2 ? 12 : 0, 240, 9200, 182_000),
@@ -144,6 +169,8 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
           })),
           recentNotices: [{ atMs: BigInt(Math.floor(startedMs + 3 * 1800)), serverId: 'S2', notice }],
           noticesTotal: 2n,
+          history: fakeEvents(startedMs),
+          historyTotals: fakeEventTotals,
           recordsAcknowledgedTotal: 1_842_113n,
           problems: ['http://10.0.0.9:4620: connection refused; trying again'],
         },

@@ -3,15 +3,19 @@ import { GetStatusResponseSchema } from '@sluice/wire/gen/query_pb';
 import { AgentReportSchema } from '@sluice/wire/gen/uplink_pb';
 import { expect, test } from 'vitest';
 import type { HealthView } from '../health/health.ts';
-import { MAX_SHOWN_NOTICES, mergeStatus, type ReportingAgent } from './status.ts';
+import { MAX_SHOWN_EVENTS, MAX_SHOWN_NOTICES, mergeStatus, type ReportingAgent } from './status.ts';
 
-const own = { serverId: 's1', channels: [], violationsTotal: 4n, recentNotices: [] };
+const own = {
+  ...{ serverId: 's1', channels: [], violationsTotal: 4n, recentNotices: [] },
+  ...{ admission: {}, history: [], historyTotals: [] },
+};
 const store = { available: true };
 const health: HealthView = {
   atMs: 0,
   problems: [],
   counts: new Map(),
   unsearchable: { oldestMs: 0, classes: [], oldestMsByAgent: new Map() },
+  urgentLag: { oldestMs: 0, agentId: undefined, msByAgent: new Map() },
   stillForMs: new Map(),
 };
 
@@ -95,12 +99,42 @@ test('what agents tell fits the message, however much it is', () => {
         classes: [{ urgency: 'urgent', records: far, oldestMs: far }],
         oldestMsByAgent: new Map([['a', far]]),
       },
+      urgentLag: { oldestMs: far, agentId: 'a', msByAgent: new Map([['a', far]]) },
     },
   });
   const bytes = toBinary(GetStatusResponseSchema, create(GetStatusResponseSchema, merged));
   const read = fromBinary(GetStatusResponseSchema, bytes);
   const most = BigInt(Number.MAX_SAFE_INTEGER);
-  expect(read.agents[0]?.oldestUnsearchableMs).toBe(most);
+  expect(read.agents[0]).toMatchObject({ oldestUnsearchableMs: most, urgentLagMs: most });
+  expect(read.urgentLag).toMatchObject({ oldestMs: most, agentId: 'a' });
   expect(read.health).toMatchObject({ oldestUnsearchableMs: most });
   expect(read.health?.unsearchable).toMatchObject([{ recordCount: most, oldestAgeMs: most }]);
+});
+
+test('of very many agents each shows the latest events alone, and none is changed by it', () => {
+  const history = Array.from({ length: 20 }, (_, index) => ({ number: BigInt(index) }));
+  const agents = Array.from({ length: 1000 }, (_, index) => agent(`a${index}`, { history }));
+  const shown = mergeStatus({ own, store, health, agents }).agents?.map(
+    ({ report }) => report?.history ?? [],
+  );
+  expect(shown?.reduce((sum, events) => sum + events.length, 0)).toBeLessThanOrEqual(MAX_SHOWN_EVENTS);
+  expect(shown?.[0]?.at(-1)?.number).toBe(19n);
+  expect(shown?.[0]).toHaveLength(4);
+  expect(agents[0]?.report?.history).toHaveLength(20);
+  expect(
+    mergeStatus({ own, store, health, agents: agents.slice(0, 2) }).agents?.[0]?.report?.history,
+  ).toHaveLength(20);
+});
+
+test('what this server gives an agent stands at the agent', () => {
+  const admission = { outstandingBytes: 5n, requestWaits: true, loweredBy: 2 };
+  const merged = mergeStatus({
+    own,
+    store,
+    health,
+    agents: [{ ...agent('a', {}), admission }, agent('b', {})],
+  });
+  expect(merged.agents?.map((each) => each.admission)).toEqual([admission, undefined]);
+  // None of the two has told how long an urgent record waits.
+  expect(merged.agents?.map((each) => each.urgentLagMs)).toEqual([undefined, undefined]);
 });

@@ -6,10 +6,12 @@
  * is counted once, at the server that it was sent to.
  */
 
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { defined } from '@sluice/base/defined';
 import { writeUrgency } from '@sluice/wire/convert/fields';
 import type {
+  AdmissionStatusSchema,
+  AgentAdmissionSchema,
   AgentIdentitySchema,
   AgentStatusSchema,
   GetStatusResponseSchema,
@@ -23,7 +25,13 @@ import type {
   StoreStatusSchema,
 } from '@sluice/wire/gen/query_pb';
 import { ProblemSeverity } from '@sluice/wire/gen/query_pb';
-import type { AgentReport, AgentServerView } from '@sluice/wire/gen/uplink_pb';
+import {
+  type AgentReport,
+  AgentReportSchema,
+  type AgentServerView,
+  type UplinkEventCountSchema,
+  type UplinkEventSchema,
+} from '@sluice/wire/gen/uplink_pb';
 import type { HealthView } from '../health/health.ts';
 
 type ServerStatusInit = MessageInitShape<typeof ServerStatusSchema>;
@@ -31,6 +39,13 @@ type ReceivedNoticeInit = MessageInitShape<typeof ReceivedNoticeSchema>;
 
 /** Notices shown of one server: the latest tell what happens now, the count tells the rest. */
 export const MAX_SHOWN_NOTICES = 50;
+
+/**
+ * Events of the uplink that agents told, in one answer: of thousands of agents each shows a few, and the totals tell the rest.
+ */
+export const MAX_SHOWN_EVENTS = 4096;
+/** Of each agent at least, whatever the number of agents. */
+const LEAST_SHOWN_EVENTS = 4;
 
 /** What the answering server knows first-hand. */
 export interface OwnServer {
@@ -40,6 +55,10 @@ export interface OwnServer {
   readonly violationsTotal: bigint;
   /** In any order. */
   readonly recentNotices: readonly ReceivedNoticeInit[];
+  readonly admission: MessageInitShape<typeof AdmissionStatusSchema>;
+  /** Oldest first. */
+  readonly history: readonly MessageInitShape<typeof UplinkEventSchema>[];
+  readonly historyTotals: readonly MessageInitShape<typeof UplinkEventCountSchema>[];
 }
 
 export interface ReportingAgent {
@@ -50,6 +69,8 @@ export interface ReportingAgent {
   readonly report: AgentReport | undefined;
   /** Who it is, as far as it has proven it. */
   readonly identity?: MessageInitShape<typeof AgentIdentitySchema>;
+  /** What this server gives it; undefined when it is not connected. */
+  readonly admission?: MessageInitShape<typeof AgentAdmissionSchema> | undefined;
 }
 
 export interface StatusParts {
@@ -64,14 +85,16 @@ export interface StatusParts {
 
 export function mergeStatus(parts: StatusParts): MessageInitShape<typeof GetStatusResponseSchema> {
   const { own, agents, store, health, identityProblems = [] } = parts;
+  const shownEvents = Math.max(LEAST_SHOWN_EVENTS, Math.floor(MAX_SHOWN_EVENTS / Math.max(1, agents.length)));
   const servers = [ownStatus(parts), ...seenServers(own.serverId, agents)];
   return {
     servers,
-    agents: agents.map((agent) => agentStatus(agent, health)),
+    agents: agents.map((agent) => agentStatus(agent, health, shownEvents)),
     violationsTotal: servers.reduce((sum, server) => sum + (server.violationsTotal ?? 0n), 0n),
     store,
     health: healthMessage(health),
     identityProblems: [...identityProblems],
+    urgentLag: { oldestMs: told(health.urgentLag.oldestMs), agentId: health.urgentLag.agentId ?? '' },
   };
 }
 
@@ -83,6 +106,9 @@ function ownStatus({ own, journal, searches }: StatusParts): ServerStatusInit {
     channels: [...own.channels],
     violationsTotal: own.violationsTotal,
     recentNotices: latest(own.recentNotices),
+    admission: own.admission,
+    history: [...own.history],
+    historyTotals: [...own.historyTotals],
     ...defined({ journal, searches }),
   };
 }
@@ -161,14 +187,25 @@ function healthMessage({
   };
 }
 
-function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShape<typeof AgentStatusSchema> {
+/** @param shownEvents as many of the uplink's latest events are told */
+function agentStatus(
+  agent: ReportingAgent,
+  health: HealthView,
+  shownEvents: number,
+): MessageInitShape<typeof AgentStatusSchema> {
   const oldestMs = health.unsearchable.oldestMsByAgent.get(agent.agentId) ?? 0;
+  const urgentLagMs = health.urgentLag.msByAgent.get(agent.agentId);
   return {
     oldestUnsearchableMs: told(oldestMs),
     agentId: agent.agentId,
     connected: agent.connected,
     lastSeenMs: BigInt(agent.lastSeenMs),
-    ...defined({ report: agent.report, identity: agent.identity }),
+    ...defined({
+      report: agent.report && withLatestEvents(agent.report, shownEvents),
+      identity: agent.identity,
+      urgentLagMs: urgentLagMs === undefined ? undefined : told(urgentLagMs),
+      admission: agent.admission,
+    }),
   };
 }
 
@@ -178,6 +215,12 @@ function agentStatus(agent: ReportingAgent, health: HealthView): MessageInitShap
  */
 function told(value: number): bigint {
   return BigInt(Math.min(Math.max(0, Math.round(value)), Number.MAX_SAFE_INTEGER));
+}
+
+/** The report itself when it tells no more than that. */
+function withLatestEvents(report: AgentReport, most: number): AgentReport {
+  if (report.history.length <= most) return report;
+  return create(AgentReportSchema, { ...report, history: report.history.slice(-most) });
 }
 
 /** The latest notices, newest first. */

@@ -11,6 +11,7 @@ import { searchTroubles } from './search-troubles.ts';
 import { storeTroubles } from './store-troubles.ts';
 import type { TroubleCode } from './troubles.ts';
 import { type Unsearchable, unsearchable } from './unsearchable.ts';
+import { type UrgentLag, urgentLag } from './urgent-lag.ts';
 
 /** Problems of one code that are told one by one; a common cause at thousands of agents is one thing to read. */
 export const MAX_TOLD_PER_CODE = 10;
@@ -25,6 +26,7 @@ export interface HealthView {
   /** All problems by code, those that are not told one by one too. */
   readonly counts: ReadonlyMap<TroubleCode, number>;
   readonly unsearchable: Unsearchable;
+  readonly urgentLag: UrgentLag;
   /** For each class of which something waits in the journal, how long nothing was loaded. */
   readonly stillForMs: ReadonlyMap<UrgencyClass, number>;
 }
@@ -59,6 +61,7 @@ export class Health {
       ...{ atMs: nowMs, problems: told, counts },
       stillForMs: stillForMs(facts, nowMs),
       unsearchable: unsearchable(facts.waiting, facts.agents, nowMs),
+      urgentLag: urgentLag(facts.agents, nowMs),
     };
   }
 }

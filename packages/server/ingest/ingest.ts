@@ -4,7 +4,7 @@
 import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
-import { UplinkService } from '@sluice/wire/gen/uplink_pb';
+import { type UplinkEventKind, UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { Doorkeeper } from '../access/doorkeeper.ts';
 import { checkExposure } from '../access/exposure.ts';
 import type { LiveRun } from '../identity/identity-sync.ts';
@@ -33,6 +33,8 @@ export interface Ingest {
   /** The latest notices, oldest first, bounded. */
   notices(): readonly KeptNotice[];
   readonly noticesTotal: number;
+  /** What agents tell that happened in their uplink since this server started, over all of them. */
+  readonly agentEventTotals: ReadonlyMap<UplinkEventKind, number>;
   readonly connectionCount: number;
   /** The connected agents, for other servers to know. */
   runs(): LiveRun[];
@@ -79,6 +81,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     notices: () => runtime.notices.latest,
     get noticesTotal() {
       return runtime.notices.total;
+    },
+    get agentEventTotals() {
+      return runtime.reports.eventTotals.all;
     },
     get connectionCount() {
       return listener.connectionCount;

@@ -9,7 +9,9 @@ import type { AgentId, TimeMs } from '@sluice/protocol/model';
 import type { AgentReport } from '@sluice/wire/gen/uplink_pb';
 import { identityText, isTrusted, type Standing } from '../identity/agent-identity.ts';
 import type { AgentSession } from './agent-session.ts';
+import { EventTotals } from './event-totals.ts';
 import { MAX_REPORT_ROWS } from './limits.ts';
+import { mergeHistory } from './reported-history.ts';
 
 export interface KnownAgent {
   readonly agentId: AgentId;
@@ -40,6 +42,8 @@ export class ReportBook {
   readonly #sessions = new Map<AgentId, Set<string>>();
   /** Agents that are not connected, longest unseen first. */
   readonly #gone = new Map<AgentId, KnownAgent>();
+  /** What agents tell that happened in their uplink, over all of them. */
+  readonly eventTotals: EventTotals = new EventTotals();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -90,6 +94,10 @@ export class ReportBook {
     cut(report.recentNotices);
     cut(report.problems);
     if (report.sources !== undefined) cut(report.sources.worst);
+    cut(report.historyTotals);
+    // What a stranger says under an agent's name is not counted.
+    if (isTrusted(session.standing)) this.eventTotals.told(known.report?.historyTotals, report.historyTotals);
+    report.history = mergeHistory(known.report?.history ?? [], report.history);
     this.#live.set(session.sessionId, { ...known, lastSeenMs: atMs, reportedMs: atMs, report });
   }
 

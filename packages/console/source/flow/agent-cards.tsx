@@ -22,6 +22,11 @@ export function AgentCards({ agents, shownId, nowMs, onAgent }: AgentCardsProper
             <button type="button" aria-pressed={agent.id === shownId} onClick={() => onAgent(agent.id)}>
               {agent.id}
             </button>
+            {agent.admission?.requestWaits === true && (
+              <span className="mark-waiting" title={words.requestWaitsHint}>
+                {words.requestWaits}
+              </span>
+            )}
             <span className="state" data-state={agent.connected ? 'up' : 'down'}>
               <span className="dot" aria-hidden="true" />
               {agent.connected
@@ -33,9 +38,18 @@ export function AgentCards({ agents, shownId, nowMs, onAgent }: AgentCardsProper
           {agent.reported && <Backlog backlog={agent.backlog} />}
           {agent.reported && (
             <dl className="facts">
+              {agent.urgentLagMs !== undefined && (
+                <Fact name={words.urgentLag} value={formatDuration(agent.urgentLagMs)} />
+              )}
               <Fact name={words.lag} value={formatDuration(agent.lagMs)} />
               <Fact name={words.unread} value={formatBytes(agent.unreadBytes)} />
               <Fact name={words.acknowledged} value={formatCount(agent.recordsAcknowledgedTotal)} />
+              {agent.admission !== undefined && (
+                <Fact name={words.outstanding} value={formatBytes(agent.admission.outstandingBytes)} />
+              )}
+              {agent.admission !== undefined && agent.admission.loweredBy > 0 && (
+                <Fact name={words.lowered} value={formatCount(agent.admission.loweredBy)} />
+              )}
               {agent.blocksSetAsideTotal > 0n && (
                 <Fact name={words.setAside} value={formatCount(agent.blocksSetAsideTotal)} />
               )}

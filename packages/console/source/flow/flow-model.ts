@@ -5,7 +5,14 @@
  * says of itself is added. Invariants: channels come in the order of use (priority, then server, then grant and
  * channel, as the agent breaks ties); servers have a place of their own in `servers`, which is also their colour.
  */
-import type { AgentStatus, GetStatusResponse, JournalStatus, ServerStatus } from '@sluice/wire/gen/query_pb';
+import type {
+  AdmissionStatus,
+  AgentAdmission,
+  AgentStatus,
+  GetStatusResponse,
+  JournalStatus,
+  ServerStatus,
+} from '@sluice/wire/gen/query_pb';
 import type { ChannelState, ClassBacklog } from '@sluice/wire/gen/uplink_pb';
 import { SourceCondition, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 
@@ -20,6 +27,8 @@ export interface FlowServer {
   readonly blocksInFlight: number;
   readonly noticesTotal: bigint;
   readonly journal: JournalStatus | undefined;
+  /** Only of the server that answers. */
+  readonly admission: AdmissionStatus | undefined;
 }
 
 export interface FlowChannel {
@@ -55,6 +64,10 @@ export interface FlowAgent {
   readonly backlog: readonly FlowBacklog[];
   readonly unreadBytes: bigint;
   readonly lagMs: bigint;
+  /** Age of its oldest urgent record that no server has acknowledged; undefined when it has not told. */
+  readonly urgentLagMs: bigint | undefined;
+  /** What the answering server gives it. */
+  readonly admission: AgentAdmission | undefined;
   readonly recordsAcknowledgedTotal: bigint;
   readonly blocksSetAsideTotal: bigint;
   /** What is not told of a source. */
@@ -168,6 +181,7 @@ function collectServers(status: GetStatusResponse, channels: readonly FlowChanne
       blocksInFlight: seen.reduce((sum, view) => sum + view.blocksInFlight, 0),
       noticesTotal: server?.violationsTotal ?? 0n,
       journal: server?.journal,
+      admission: server?.admission,
     };
   });
 }
@@ -186,6 +200,8 @@ function toAgent(agent: AgentStatus): FlowAgent {
     backlog: URGENCIES.map(([urgency, number]) => toBacklog(urgency, number, report?.backlog ?? [])),
     unreadBytes: report?.unreadBytes ?? 0n,
     lagMs: report?.lagMs ?? 0n,
+    urgentLagMs: agent.urgentLagMs,
+    admission: agent.admission,
     recordsAcknowledgedTotal: report?.recordsAcknowledgedTotal ?? 0n,
     blocksSetAsideTotal: report?.blocksSetAsideTotal ?? 0n,
     problems: (report?.problems ?? []).filter((problem) => !told.has(problem)),

@@ -10,6 +10,9 @@ import { toFlowModel } from './flow-model.ts';
 import { FlowPicture } from './flow-picture.tsx';
 import { NoticeLog } from './notice-log.tsx';
 import { ServerCards } from './server-cards.tsx';
+import { collectEvents } from './uplink-events.ts';
+import { UplinkLog } from './uplink-log.tsx';
+import { UrgentFigure } from './urgent-figure.tsx';
 import type { StatusResult } from './use-status.ts';
 import { UseStrip } from './use-strip.tsx';
 
@@ -45,6 +48,7 @@ export function FlowView({ status, agentId, onAgent }: FlowViewProperties): Reac
           {failure !== undefined && <b>{words.stale(formatDuration(Date.now() - status.answeredAtMs))}</b>}
         </p>
       </div>
+      {response.urgentLag !== undefined && <UrgentFigure urgentLag={response.urgentLag} />}
       <section className="card flow-picture-card">
         <FlowPicture agent={agent} channels={channels} servers={model.servers} />
         <p className="caption">{words.flowPictureCaption}</p>
@@ -66,6 +70,11 @@ export function FlowView({ status, agentId, onAgent }: FlowViewProperties): Reac
           <NoticeLog notices={collectNotices(response)} colors={colors} />
         </section>
       </div>
+      <section className="card">
+        <h2>{words.events}</h2>
+        <p className="caption">{words.eventsCaption}</p>
+        <UplinkLog events={agent === undefined ? [] : collectEvents(response, agent.id)} colors={colors} />
+      </section>
       <section>
         <h2>{words.agents}</h2>
         <p className="caption">{words.backlogCaption}</p>

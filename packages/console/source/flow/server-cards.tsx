@@ -1,4 +1,5 @@
 /** One card a server: whether it is connected, how many channels it granted, what it was told. */
+import type { AdmissionStatus } from '@sluice/wire/gen/query_pb';
 import { formatBytes, formatCount } from '../format/format.ts';
 import { useWords } from '../i18n/language.ts';
 import type { FlowServer } from './flow-model.ts';
@@ -13,6 +14,12 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
           <div className="card-head">
             <b>{server.id}</b>
             {server.answering && <span className="tag">{words.answering}</span>}
+            {server.admission?.draining === true && <span className="mark-waiting">{words.draining}</span>}
+            {server.admission?.loaded === true && (
+              <span className="mark-waiting" title={words.loadedHint}>
+                {words.journalFull}
+              </span>
+            )}
             <span className="state" data-state={server.connected ? 'up' : 'down'}>
               <span className="dot" aria-hidden="true" />
               {server.connected ? words.connected : words.disconnected}
@@ -37,6 +44,7 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
                 <dt>{words.noticesReceived}</dt>
                 <dd>{formatCount(server.noticesTotal)}</dd>
               </div>
+              {server.admission !== undefined && <Admission admission={server.admission} />}
               {server.journal !== undefined && (
                 <>
                   <div>
@@ -65,5 +73,29 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
         </article>
       ))}
     </div>
+  );
+}
+
+/** What the server gives and takes now. */
+function Admission({ admission }: { readonly admission: AdmissionStatus }): React.JSX.Element {
+  const words = useWords();
+  const { outstandingBytes, drainBytesPerSecond, waitingAgents, loweredAgents } = admission;
+  const facts: readonly (readonly [name: string, value: string])[] = [
+    [words.outstanding, formatBytes(outstandingBytes)],
+    ...(drainBytesPerSecond === 0n
+      ? []
+      : [[words.drains, words.perSecond(formatBytes(drainBytesPerSecond))] as const]),
+    [words.requestsWaiting, formatCount(waitingAgents)],
+    [words.loweredAgents, formatCount(loweredAgents)],
+  ];
+  return (
+    <>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </>
   );
 }

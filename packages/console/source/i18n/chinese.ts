@@ -1,5 +1,6 @@
 /** 简体中文. */
 import { inChinese } from './chinese-problems.ts';
+import { inChineseReason } from './chinese-reasons.ts';
 import type { Dictionary } from './language.ts';
 
 const UNITS: ReadonlyMap<string, string> = new Map([
@@ -195,6 +196,22 @@ export const chinese: Dictionary = {
   },
   oldest: (text) => `最早 ${text}`,
   lag: '延迟',
+  urgentLag: '紧急延迟',
+  urgentLagTitle: '尚未确认的最早紧急记录',
+  urgentLagOf: (agent) => `${agent} 上有一条错误记录在等待，尚无服务器确认。`,
+  urgentLagNone: '各代理持有的错误与致命记录均已由服务器确认。',
+  urgentInHeader: (age) => `紧急 ${age}`,
+  outstanding: '已授予未用',
+  requestWaits: '请求等待中',
+  requestWaitsHint: '服务器暂无余量；有余量时答复，过一段时间则拒绝',
+  lowered: '优先级降低',
+  draining: '正在退出',
+  journalFull: '日志缓存将满',
+  loadedHint: '服务器会降低之后授予的信道的优先级',
+  drains: '缓存流出',
+  perSecond: (size) => `${size}/秒`,
+  requestsWaiting: '等待中的请求',
+  loweredAgents: '被降低优先级的代理',
   unread: '未读',
   acknowledged: '已确认',
   lastSeen: (text) => `${text}前出现`,
@@ -214,6 +231,22 @@ export const chinese: Dictionary = {
   unparsedRecords: (count) => `按纯文本保留的行：${count}`,
   failedRecords: (count) => `未成为记录的行：${count}`,
   moreSources: (count) => `另有 ${count} 个`,
+  events: '事件',
+  eventsCaption: '此代理请求了什么、被授予或拒绝了什么，以及原因。最新在上；按钮只显示一种。',
+  eventsEmpty: '没有事件：刚刚连接，或版本较早。',
+  eventKind: {
+    request: '请求',
+    grant: '授予',
+    refusal: '拒绝',
+    recall: '收回',
+    notice: '通知',
+    yield: '让步',
+    hedge: '双发',
+    stall: '停滞',
+    problem: '问题',
+    unspecified: '其他',
+  },
+  eventReason: inChineseReason,
   uses: '使用顺序',
   usesCaption: '每批日志使用的信道，从旧到新，最右为最新。',
   usesEmpty: '最近没有发送。',

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chinese } from './chinese.ts';
 import { chineseProblems, inChinese } from './chinese-problems.ts';
+import { inChineseReason } from './chinese-reasons.ts';
 import { english } from './english.ts';
 import { languageTag, preferredLanguage } from './language.ts';
 
@@ -60,6 +61,13 @@ describe('languages', () => {
     for (const [code, { summary, action }] of chineseProblems) {
       expect(valuesOf(`${summary} ${action}`), code).toEqual(valuesOf(told.get(code) ?? ''));
     }
+  });
+
+  it('says why things happen, and leaves what it does not know as it was said', () => {
+    expect(inChineseReason('answers request 12')).toBe('答复请求 12');
+    expect(inChineseReason('s1 did not answer in time')).toBe('s1 未及时应答');
+    for (const foreign of ['', 'constructor', 'answers request <b>', 'a\nconnected'])
+      expect(inChineseReason(foreign)).toBe(foreign);
   });
 
   it('fills in what the server says, and leaves what it does not know in the words of the server', () => {

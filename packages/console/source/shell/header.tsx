@@ -1,5 +1,7 @@
 /** The bar at the top: name, views, health, language, theme, help. */
+import { isLate } from '../flow/urgent-figure.tsx';
 import type { StatusResult } from '../flow/use-status.ts';
+import { formatDuration } from '../format/format.ts';
 import { type Language, useWords } from '../i18n/language.ts';
 import type { Navigate } from '../url/use-view-state.ts';
 import { formatViewState, type ViewName, type ViewState } from '../url/view-state.ts';
@@ -36,6 +38,7 @@ export function Header(properties: HeaderProperties): React.JSX.Element {
         <ViewLink name="flow" label={words.flow} view={view} navigate={navigate} />
       </nav>
       <span className="spacer" />
+      <UrgentLink view={view} navigate={navigate} status={status} />
       <HealthButton status={status} isOpen={properties.healthOpen} onOpen={properties.onHealth} />
       <button
         type="button"
@@ -51,6 +54,27 @@ export function Header(properties: HeaderProperties): React.JSX.Element {
         <IconButton label={words.signOut} icon="signOut" onClick={properties.onSignOut} />
       )}
     </header>
+  );
+}
+
+type UrgentLinkProperties = Pick<HeaderProperties, 'view' | 'navigate' | 'status'>;
+
+/** How old the oldest urgent record is that no server has acknowledged; leads to where it is shown in full. */
+function UrgentLink({ view, navigate, status }: UrgentLinkProperties): React.JSX.Element | null {
+  const words = useWords();
+  const urgentLag = status.response?.urgentLag;
+  // A server of before it was told, or none that answers.
+  if (urgentLag === undefined || status.failure !== undefined) return null;
+  return (
+    <a
+      className="urgent-link"
+      data-late={isLate(urgentLag)}
+      title={words.urgentLagTitle}
+      href={formatViewState({ ...view, view: 'flow', record: '' })}
+      onClick={(event) => follow(event, () => navigate({ view: 'flow', record: '' }))}
+    >
+      {words.urgentInHeader(formatDuration(urgentLag.oldestMs))}
+    </a>
   );
 }
 
@@ -81,15 +105,18 @@ function ViewLink({ name, label, view, navigate }: ViewLinkProperties): React.JS
     <a
       href={formatViewState({ ...view, view: name, record: '' }) || '/'}
       aria-current={view.view === name ? 'page' : undefined}
-      onClick={(event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-        event.preventDefault();
-        navigate({ view: name, record: '' });
-      }}
+      onClick={(event) => follow(event, () => navigate({ view: name, record: '' }))}
     >
       {label}
     </a>
   );
+}
+
+/** Within the page; what asks for a new tab or window is the browser's. */
+function follow(event: React.MouseEvent, go: () => void): void {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go();
 }
 
 function Mark(): React.JSX.Element {

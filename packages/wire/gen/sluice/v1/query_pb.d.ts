@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AgentReport, ChannelState, IdentityProblemKind, PriorityViolationNotice, UrgencyClass } from "./uplink_pb.js";
+import type { AgentReport, ChannelState, IdentityProblemKind, PriorityViolationNotice, UplinkEvent, UplinkEventCount, UrgencyClass } from "./uplink_pb.js";
 
 /**
  * Describes the file sluice/v1/query.proto.
@@ -445,6 +445,11 @@ export declare type GetStatusResponse = Message<"sluice.v1.GetStatusResponse"> &
    * @generated from field: repeated sluice.v1.IdentityProblem identity_problems = 20;
    */
   identityProblems: IdentityProblem[];
+
+  /**
+   * @generated from field: sluice.v1.UrgentLag urgent_lag = 21;
+   */
+  urgentLag?: UrgentLag | undefined;
 };
 
 /**
@@ -452,6 +457,34 @@ export declare type GetStatusResponse = Message<"sluice.v1.GetStatusResponse"> &
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export declare const GetStatusResponseSchema: GenMessage<GetStatusResponse>;
+
+/**
+ * The figure that Sluice stands for: how old the oldest urgent record is that a connected agent holds and no server has
+ * acknowledged, as far as the answering server knows.
+ *
+ * @generated from message sluice.v1.UrgentLag
+ */
+export declare type UrgentLag = Message<"sluice.v1.UrgentLag"> & {
+  /**
+   * 0: there is none.
+   *
+   * @generated from field: uint64 oldest_ms = 1;
+   */
+  oldestMs: bigint;
+
+  /**
+   * Whose it is; empty: nobody's.
+   *
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message sluice.v1.UrgentLag.
+ * Use `create(UrgentLagSchema)` to create a new message.
+ */
+export declare const UrgentLagSchema: GenMessage<UrgentLag>;
 
 /**
  * What is wrong, as the answering server knows it: of itself, of its store, and of the agents that report to it.
@@ -638,6 +671,27 @@ export declare type ServerStatus = Message<"sluice.v1.ServerStatus"> & {
    * @generated from field: optional sluice.v1.SearchStatus searches = 8;
    */
   searches?: SearchStatus | undefined;
+
+  /**
+   * Only of the answering server.
+   *
+   * @generated from field: optional sluice.v1.AdmissionStatus admission = 9;
+   */
+  admission?: AdmissionStatus | undefined;
+
+  /**
+   * What happened between the server and its agents lately, oldest first. Bounded. Only of the answering server.
+   *
+   * @generated from field: repeated sluice.v1.UplinkEvent history = 10;
+   */
+  history: UplinkEvent[];
+
+  /**
+   * How much of it happened since its start; a kind that never did is missing.
+   *
+   * @generated from field: repeated sluice.v1.UplinkEventCount history_totals = 11;
+   */
+  historyTotals: UplinkEventCount[];
 };
 
 /**
@@ -645,6 +699,68 @@ export declare type ServerStatus = Message<"sluice.v1.ServerStatus"> & {
  * Use `create(ServerStatusSchema)` to create a new message.
  */
 export declare const ServerStatusSchema: GenMessage<ServerStatus>;
+
+/**
+ * What a server gives and takes, in raw bytes.
+ *
+ * @generated from message sluice.v1.AdmissionStatus
+ */
+export declare type AdmissionStatus = Message<"sluice.v1.AdmissionStatus"> & {
+  /**
+   * It takes what is on its way, and grants nothing more.
+   *
+   * @generated from field: bool draining = 1;
+   */
+  draining: boolean;
+
+  /**
+   * Its journal is mostly full: it ranks what it grants next lower.
+   *
+   * @generated from field: bool loaded = 2;
+   */
+  loaded: boolean;
+
+  /**
+   * Granted and not used, over all agents.
+   *
+   * @generated from field: uint64 outstanding_bytes = 3;
+   */
+  outstandingBytes: bigint;
+
+  /**
+   * Taken and not durable yet.
+   *
+   * @generated from field: uint64 writing_bytes = 4;
+   */
+  writingBytes: bigint;
+
+  /**
+   * What leaves its journal in a second, as measured; 0: not known.
+   *
+   * @generated from field: uint64 drain_bytes_per_second = 5;
+   */
+  drainBytesPerSecond: bigint;
+
+  /**
+   * Agents of which a request waits for room.
+   *
+   * @generated from field: uint32 waiting_agents = 6;
+   */
+  waitingAgents: number;
+
+  /**
+   * Agents for which it ranks its channels lower than it is configured to.
+   *
+   * @generated from field: uint32 lowered_agents = 7;
+   */
+  loweredAgents: number;
+};
+
+/**
+ * Describes the message sluice.v1.AdmissionStatus.
+ * Use `create(AdmissionStatusSchema)` to create a new message.
+ */
+export declare const AdmissionStatusSchema: GenMessage<AdmissionStatus>;
 
 /**
  * Searches at one server; the totals are since its start.
@@ -852,6 +968,21 @@ export declare type AgentStatus = Message<"sluice.v1.AgentStatus"> & {
    * @generated from field: sluice.v1.AgentIdentity identity = 20;
    */
   identity?: AgentIdentity | undefined;
+
+  /**
+   * Age of its oldest urgent record that no server has acknowledged; of an agent that is gone, as it was when it was last
+   * heard. Absent: it has not told.
+   *
+   * @generated from field: optional uint64 urgent_lag_ms = 21;
+   */
+  urgentLagMs?: bigint | undefined;
+
+  /**
+   * What the answering server gives it. Absent: it is not connected there.
+   *
+   * @generated from field: optional sluice.v1.AgentAdmission admission = 22;
+   */
+  admission?: AgentAdmission | undefined;
 };
 
 /**
@@ -859,6 +990,41 @@ export declare type AgentStatus = Message<"sluice.v1.AgentStatus"> & {
  * Use `create(AgentStatusSchema)` to create a new message.
  */
 export declare const AgentStatusSchema: GenMessage<AgentStatus>;
+
+/**
+ * What the answering server gives to an agent.
+ *
+ * @generated from message sluice.v1.AgentAdmission
+ */
+export declare type AgentAdmission = Message<"sluice.v1.AgentAdmission"> & {
+  /**
+   * Granted and not used, in raw bytes.
+   *
+   * @generated from field: uint64 outstanding_bytes = 1;
+   */
+  outstandingBytes: bigint;
+
+  /**
+   * Its request waits for room.
+   *
+   * @generated from field: bool request_waits = 2;
+   */
+  requestWaits: boolean;
+
+  /**
+   * How far its channels are ranked below the configured priorities now: for a notice, for load, as a standby, or because it
+   * is of another region; 0: not at all.
+   *
+   * @generated from field: uint32 lowered_by = 3;
+   */
+  loweredBy: number;
+};
+
+/**
+ * Describes the message sluice.v1.AgentAdmission.
+ * Use `create(AgentAdmissionSchema)` to create a new message.
+ */
+export declare const AgentAdmissionSchema: GenMessage<AgentAdmission>;
 
 /**
  * @generated from message sluice.v1.StoreStatus

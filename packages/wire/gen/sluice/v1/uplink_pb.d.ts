@@ -917,6 +917,29 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
    * @generated from field: sluice.v1.SourceStates sources = 24;
    */
   sources?: SourceStates | undefined;
+
+  /**
+   * Age of the oldest record of the class urgent that no server has acknowledged; 0: there is none. Absent: the agent tells
+   * no more of it than `backlog` does.
+   *
+   * @generated from field: optional uint64 urgent_lag_ms = 25;
+   */
+  urgentLagMs?: bigint | undefined;
+
+  /**
+   * What happened between the agent and its servers since the report before on this stream, oldest first; in the first one,
+   * the latest of it. Bounded.
+   *
+   * @generated from field: repeated sluice.v1.UplinkEvent history = 26;
+   */
+  history: UplinkEvent[];
+
+  /**
+   * How much of it happened since the agent started; a kind that never did is missing.
+   *
+   * @generated from field: repeated sluice.v1.UplinkEventCount history_totals = 27;
+   */
+  historyTotals: UplinkEventCount[];
 };
 
 /**
@@ -924,6 +947,87 @@ export declare type AgentReport = Message<"sluice.v1.AgentReport"> & {
  * Use `create(AgentReportSchema)` to create a new message.
  */
 export declare const AgentReportSchema: GenMessage<AgentReport>;
+
+/**
+ * Something that happened between an agent and a server, for people to look at; told by one of the two.
+ *
+ * @generated from message sluice.v1.UplinkEvent
+ */
+export declare type UplinkEvent = Message<"sluice.v1.UplinkEvent"> & {
+  /**
+   * Counts up over all events of who tells.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * By the clock of who tells.
+   *
+   * @generated from field: uint64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * @generated from field: sluice.v1.UplinkEventKind kind = 3;
+   */
+  kind: UplinkEventKind;
+
+  /**
+   * The other side: a server's id when an agent tells, an agent's when a server does.
+   *
+   * @generated from field: string peer_id = 4;
+   */
+  peerId: string;
+
+  /**
+   * Why, in a few English words.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * Raw bytes that wait, are granted, taken back or sent; 0 says nothing.
+   *
+   * @generated from field: uint64 raw_bytes = 6;
+   */
+  rawBytes: bigint;
+
+  /**
+   * Of the channels that it is about.
+   *
+   * @generated from field: repeated uint32 priorities = 7;
+   */
+  priorities: number[];
+};
+
+/**
+ * Describes the message sluice.v1.UplinkEvent.
+ * Use `create(UplinkEventSchema)` to create a new message.
+ */
+export declare const UplinkEventSchema: GenMessage<UplinkEvent>;
+
+/**
+ * @generated from message sluice.v1.UplinkEventCount
+ */
+export declare type UplinkEventCount = Message<"sluice.v1.UplinkEventCount"> & {
+  /**
+   * @generated from field: sluice.v1.UplinkEventKind kind = 1;
+   */
+  kind: UplinkEventKind;
+
+  /**
+   * @generated from field: uint64 total = 2;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.UplinkEventCount.
+ * Use `create(UplinkEventCountSchema)` to create a new message.
+ */
+export declare const UplinkEventCountSchema: GenMessage<UplinkEventCount>;
 
 /**
  * The agent's durable queue. Times are ages at the time of the report, so that no clock is compared with another.
@@ -1209,6 +1313,27 @@ export declare type AgentServerView = Message<"sluice.v1.AgentServerView"> & {
    * @generated from field: uint32 blocks_in_flight = 6;
    */
   blocksInFlight: number;
+
+  /**
+   * It owes an answer for too long, and is passed over until it answers.
+   *
+   * @generated from field: bool stalled = 7;
+   */
+  stalled: boolean;
+
+  /**
+   * Raw bytes that it acknowledges in a second, as measured; 0: not known.
+   *
+   * @generated from field: uint64 acknowledged_bytes_per_second = 8;
+   */
+  acknowledgedBytesPerSecond: bigint;
+
+  /**
+   * From the sending of a block to its answer, as usual; 0: not known.
+   *
+   * @generated from field: uint64 usual_answer_ms = 9;
+   */
+  usualAnswerMs: bigint;
 };
 
 /**
@@ -1457,6 +1582,84 @@ export enum RefusalReason {
  * Describes the enum sluice.v1.RefusalReason.
  */
 export declare const RefusalReasonSchema: GenEnum<RefusalReason>;
+
+/**
+ * @generated from enum sluice.v1.UplinkEventKind
+ */
+export enum UplinkEventKind {
+  /**
+   * @generated from enum value: UPLINK_EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The agent asked for permission to send.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_REQUEST = 1;
+   */
+  REQUEST = 1,
+
+  /**
+   * The server granted channels.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_GRANT = 2;
+   */
+  GRANT = 2,
+
+  /**
+   * The server granted none.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_REFUSAL = 3;
+   */
+  REFUSAL = 3,
+
+  /**
+   * The server took quota back that is not used.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_RECALL = 4;
+   */
+  RECALL = 4,
+
+  /**
+   * The agent told the server that a channel was used out of turn.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_NOTICE = 5;
+   */
+  NOTICE = 5,
+
+  /**
+   * The server ranks what it grants to this agent next lower.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_YIELD = 6;
+   */
+  YIELD = 6,
+
+  /**
+   * An urgent block that a server was slow to acknowledge went to another one as well.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_HEDGE = 7;
+   */
+  HEDGE = 7,
+
+  /**
+   * The server owes an answer for too long: it is passed over until it answers.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_STALL = 8;
+   */
+  STALL = 8,
+
+  /**
+   * The other side said something that is wrong and was not used, or did not do what it owes.
+   *
+   * @generated from enum value: UPLINK_EVENT_KIND_PROBLEM = 9;
+   */
+  PROBLEM = 9,
+}
+
+/**
+ * Describes the enum sluice.v1.UplinkEventKind.
+ */
+export declare const UplinkEventKindSchema: GenEnum<UplinkEventKind>;
 
 /**
  * @generated from enum sluice.v1.SourceCondition
