@@ -4,7 +4,7 @@
  *
  * Invariant: a disk too full for the ballast is left alone, and stops nothing.
  */
-import { closeSync, fsyncSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '@sluice/base/error';
 import { openPrivateFile } from '@sluice/host/private-directory';
@@ -56,12 +56,13 @@ export class Ballast {
       const descriptor = openPrivateFile(this.#file);
       try {
         // Real bytes: a sparse file would hold no space.
-        writeSync(descriptor, Buffer.alloc(BALLAST_BYTES, 0xa5));
+        writeFileSync(descriptor, Buffer.alloc(BALLAST_BYTES, 0xa5));
         fsyncSync(descriptor);
       } finally {
         closeSync(descriptor);
       }
     } catch {
+      // A part of the ballast would only take the room of what is to be kept.
       rmSync(this.#file, { force: true });
     }
   }

@@ -1,7 +1,7 @@
 /**
  * Small files that are whole or not there, whatever ends the program or the computer while they are written.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '@sluice/host/file-problem';
 import { openPrivateFile } from '@sluice/host/private-directory';
@@ -11,7 +11,8 @@ export function writeDurableFile(file: string, content: string): void {
   const next = `${file}.new`;
   const descriptor = openPrivateFile(next);
   try {
-    writeSync(descriptor, content);
+    // Not writeSync: on a disk that is nearly full it may write a part and call that a success.
+    writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

@@ -15,7 +15,7 @@ import {
   readdirSync,
   type Stats,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '@sluice/base/error';
@@ -103,7 +103,7 @@ export function openPrivateFile(file: string): number {
 export function writePrivateFile(file: string, text: string): void {
   const descriptor = openPrivateFile(file);
   try {
-    writeSync(descriptor, text);
+    writeFileSync(descriptor, text);
   } finally {
     closeSync(descriptor);
   }
