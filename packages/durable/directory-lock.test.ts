@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { lockDirectory } from './directory-lock.ts';
+import { LOCK_FILE_NAME, lockDirectory } from './directory-lock.ts';
 
 const moduleUrl = new URL('./directory-lock.ts', import.meta.url).href;
 
@@ -44,7 +44,33 @@ describe('lockDirectory', () => {
     }
     lockDirectory(directory.path).release();
   });
+
+  it('closes its file to others, so that nobody else can hold it', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, LOCK_FILE_NAME);
+    writeFileSync(file, '');
+    chmodSync(file, 0o644);
+    chmodSync(directory.path, 0o755);
+    lockDirectory(directory.path).release();
+    expect([modeOf(directory.path), modeOf(file)]).toEqual(['700', '600']);
+    rmSync(file);
+    lockDirectory(directory.path).release();
+    expect(modeOf(file)).toBe('600');
+  });
+
+  it('follows no link in the place of the file that names its holder', () => {
+    using directory = temporaryDirectory();
+    const victim = join(directory.path, 'victim');
+    writeFileSync(victim, 'x');
+    symlinkSync(victim, join(directory.path, 'lock.pid'));
+    expect(() => lockDirectory(directory.path)).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    expect(readFileSync(victim, 'utf8')).toBe('x');
+  });
 });
+
+function modeOf(file: string): string {
+  return (statSync(file).mode & 0o777).toString(8);
+}
 
 function temporaryDirectory(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'sluice-lock-'));

@@ -15,13 +15,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { lockDirectory } from '@sluice/durable/directory-lock';
-import { writeDurableFile } from '@sluice/durable/durable-file';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makePrivateDirectory } from './private-directory.ts';
+import { makePrivateDirectory, writePrivateFile } from './private-directory.ts';
 
 /** Any that is not ours. */
 const FOREIGN_USER = 65_534;
+
+/** Of a directory that was used before. */
+const MARKED = { marks: ['lock'] };
 
 let base: string;
 beforeEach(() => {
@@ -62,7 +63,7 @@ describe('a private directory', () => {
     chmodSync(other, 0o644);
     const directory = openDirectory('data', ['queue.mdb', 'lock']);
     symlinkSync(other, path.join(directory, 'link'));
-    makePrivateDirectory(directory, { marks: ['lock'] });
+    makePrivateDirectory(directory, MARKED);
     expect(modeOf(directory)).toBe('700');
     expect([modeOf(path.join(directory, 'queue.mdb')), modeOf(path.join(directory, 'lock'))]).toEqual([
       '600',
@@ -73,7 +74,7 @@ describe('a private directory', () => {
 
   test.each([0o777, 0o775])('that others could write into (%o) is closed when all in it is ours', (mode) => {
     const directory = openDirectory('data', ['queue.mdb', 'lock'], mode);
-    makePrivateDirectory(directory, { marks: ['lock'] });
+    makePrivateDirectory(directory, MARKED);
     expect(modeOf(directory)).toBe('700');
   });
 
@@ -85,7 +86,7 @@ describe('a private directory', () => {
     if (kind === 'link') symlinkSync(victim, planted);
     else linkSync(victim, planted);
     for (const _start of [1, 2])
-      expect(() => lockDirectory(directory)).toThrow(
+      expect(() => makePrivateDirectory(directory, MARKED)).toThrow(
         expect.objectContaining({
           code: 'config_invalid',
           message: expect.stringMatching(/lock\.pid in it is a link/),
@@ -97,47 +98,47 @@ describe('a private directory', () => {
   test.runIf(process.getuid?.() === 0)('of another user is refused, also as root and behind a link', () => {
     const directory = openDirectory('data', [], 0o700);
     chownSync(directory, FOREIGN_USER, FOREIGN_USER);
-    expect(() => lockDirectory(directory)).toThrow(/belongs to another user/);
+    expect(() => makePrivateDirectory(directory, MARKED)).toThrow(/belongs to another user/);
     const ours = openDirectory('ours', [], 0o700);
     const link = path.join(base, 'link');
     symlinkSync(ours, link);
-    lockDirectory(link).release();
+    makePrivateDirectory(link, MARKED);
     lchownSync(link, FOREIGN_USER, FOREIGN_USER);
-    expect(() => lockDirectory(link)).toThrow(/is a link of another user/);
+    expect(() => makePrivateDirectory(link, MARKED)).toThrow(/is a link of another user/);
     const foreignFile = openDirectory('mixed', ['lock', 'identity.key'], 0o777);
     chownSync(path.join(foreignFile, 'identity.key'), FOREIGN_USER, FOREIGN_USER);
-    expect(() => lockDirectory(foreignFile)).toThrow(/identity\.key in it belongs to another user/);
+    expect(() => makePrivateDirectory(foreignFile, MARKED)).toThrow(
+      /identity\.key in it belongs to another user/,
+    );
   });
 
   test('a link in the place of a file that is written is not followed', () => {
     const directory = openDirectory('data', ['lock'], 0o700);
     const victim = path.join(base, 'victim');
     writeFileSync(victim, 'x');
-    symlinkSync(victim, path.join(directory, 'lock.pid'));
-    symlinkSync(victim, path.join(directory, 'mark.new'));
-    expect(() => lockDirectory(directory)).toThrow(expect.objectContaining({ code: 'config_invalid' }));
-    expect(() => writeDurableFile(path.join(directory, 'mark'), 'ours')).toThrow(/ELOOP/);
+    symlinkSync(victim, path.join(directory, 'mark'));
+    expect(() => writePrivateFile(path.join(directory, 'mark'), 'ours')).toThrow(/ELOOP/);
     expect(readFileSync(victim, 'utf8')).toBe('x');
   });
 
   test('that is open and has things of others in it is refused and left as it is', () => {
     const directory = openDirectory('home', ['letter.txt']);
-    expect(() => makePrivateDirectory(directory, { marks: ['lock'] })).toThrow(/letter.txt/);
+    expect(() => makePrivateDirectory(directory, MARKED)).toThrow(/letter.txt/);
     expect([modeOf(directory), modeOf(path.join(directory, 'letter.txt'))]).toEqual(['755', '644']);
     // Closed by hand it may be used.
     chmodSync(directory, 0o700);
-    makePrivateDirectory(directory, { marks: ['lock'] });
+    makePrivateDirectory(directory, MARKED);
   });
 
   test.each(['lost+found', ''])('that is open and empty but for %j is closed', (name) => {
     const directory = openDirectory('mount', name === '' ? [] : [name]);
-    makePrivateDirectory(directory, { marks: ['lock'] });
+    makePrivateDirectory(directory, MARKED);
     expect(modeOf(directory)).toBe('700');
   });
 
   test('that users share is refused, also as root', () => {
     const directory = openDirectory('tmp', ['lock'], 0o1777);
-    expect(() => makePrivateDirectory(directory, { marks: ['lock'] })).toThrow(/users share/);
+    expect(() => makePrivateDirectory(directory, MARKED)).toThrow(/users share/);
     expect(modeOf(directory)).toBe('1777');
     expect(() => makePrivateDirectory('/')).toThrow(expect.objectContaining({ code: 'config_invalid' }));
   });
@@ -146,19 +147,9 @@ describe('a private directory', () => {
     const file = path.join(base, 'file');
     writeFileSync(file, '');
     for (const directory of [file, path.join(file, 'below')])
-      expect(() => makePrivateDirectory(directory)).toThrow(
+      expect(() => makePrivateDirectory(directory, MARKED)).toThrow(
         expect.objectContaining({ code: 'config_invalid', hint: expect.stringContaining('data directory') }),
       );
     expect(existsSync(file)).toBe(true);
   });
-});
-
-test('a lock file is closed to others, so that nobody else can hold it', () => {
-  const directory = openDirectory('data', ['lock']);
-  writeFileSync(path.join(directory, 'lock'), '');
-  lockDirectory(directory).release();
-  expect([modeOf(directory), modeOf(path.join(directory, 'lock'))]).toEqual(['700', '600']);
-  rmSync(directory, { recursive: true });
-  lockDirectory(directory).release();
-  expect(modeOf(path.join(directory, 'lock'))).toBe('600');
 });
