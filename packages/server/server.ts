@@ -20,10 +20,10 @@ import { startApi } from './api/api.ts';
 import { healthFacts, REFUSED_WINDOW_MS, searchFacts } from './health/gather-facts.ts';
 import { HealthWatch, LOOK_INTERVAL_MS } from './health/health-watch.ts';
 import { RecentIncrease } from './health/recent-increase.ts';
-import { createAgentService } from './identity/agent-service.ts';
-import { openIdentities } from './identity/identity-file.ts';
+import { type AgentService, createAgentService } from './identity/agent-service.ts';
+import { openIdentities, type StoredIdentities } from './identity/identity-file.ts';
 import { startIdentitySync } from './identity/identity-sync.ts';
-import { startIngest } from './ingest/ingest.ts';
+import { type Ingest, startIngest } from './ingest/ingest.ts';
 import type { ServerTls } from './ingest/listener.ts';
 import { Journal } from './journal/journal.ts';
 import { startLoadingWhenReady } from './loading.ts';
@@ -37,7 +37,7 @@ import { machineOptions, type ServerOptions, type StoreChoice } from './server-o
 import { serverStatus } from './server-status.ts';
 import { createAgentTables } from './store/agent-tables.ts';
 import { createMovedCopies } from './store/moved-copies.ts';
-import { createStoreClient } from './store/store-client.ts';
+import { createStoreClient, type StoreClient } from './store/store-client.ts';
 import { type StoreMonitor, startStoreMonitor } from './store/store-monitor.ts';
 import { showUplink } from './uplink-metrics.ts';
 
@@ -58,95 +58,44 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** What each part of a server is started with. */
+interface Building {
+  readonly options: ServerOptions;
+  readonly directory: string;
+  /** What was started, to be stopped in reverse order. */
+  readonly parts: AsyncDisposableStack;
+}
+
 /**
  * Starts a server. The store may be away: the journal takes logs until it comes.
  *
  * @throws SluiceError `already_running`, `address_in_use`, `config_invalid`, `state_newer`, `state_corrupt`
  */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: it joins the parts in their order, and decides nothing else
 export async function startServer(options: ServerOptions): Promise<Server> {
   // Before anything starts that would have to be stopped again.
-  checkExposure('uplink', options.uplink.host, options.tls !== undefined, options.token);
-  checkExposure('API', options.api.host, options.tls !== undefined, options.token);
-  if (options.store.kind === 'embedded' && options.store.listen !== undefined)
-    checkStoreExposure(options.store.listen.host, false, options.store.password);
+  checkExposures(options);
   await using parts = new AsyncDisposableStack();
-  const { logger } = options;
+  const { logger, serverId } = options;
   const directory = path.resolve(options.directory);
   makePrivateDirectory(directory, { marks: DATA_MARKS });
-  const journalDirectory = path.join(directory, 'journal');
-  const journal = await Journal.open({
-    directory: journalDirectory,
-    ...defined({ maxRawBytes: options.journalBytes }),
-  });
-  parts.defer(() => journal.close());
-  for (const { atMs, message } of journal.statistics.losses)
-    logger.error({ at: isoTime(atMs) }, `${message} (known? sluice set-aside acknowledge)`);
+  const building: Building = { options, directory, parts };
+  const journal = await openJournal(building);
   const searches = new SearchTurns(searchTurnsLimits());
-  const identities = await openIdentities(directory, options.serverId, logger);
+  const identities = await openIdentities(directory, serverId, logger);
   parts.defer(() => identities.close());
-  const metrics = new ServerMetrics({ serverId: options.serverId, journal, searches });
-
-  const embedded = await startEmbeddedStore(options, directory);
-  if (embedded !== undefined) parts.defer(() => embedded.stop());
-  const client = createStoreClient({
-    place:
-      options.store.kind === 'embedded'
-        ? { kind: 'directory', directory: path.join(directory, STORE_DIRECTORY) }
-        : options.store,
-    ...defined({ user: options.store.user, password: options.store.password }),
-  });
-  parts.defer(() => client.close());
-  const monitor = startStoreMonitor(client, logger);
-  parts.defer(() => monitor.stop());
+  const metrics = new ServerMetrics({ serverId, journal, searches });
+  const { client, monitor } = await startStore(building);
   const now = createSteadyClock();
-  await refuseNewerStore(monitor);
   const loading = startLoadingWhenReady(monitor, { journal, client, options, metrics, now });
   parts.defer(() => loading.stop());
-
-  const ingest = await startIngest({
-    host: options.uplink.host,
-    port: options.uplink.port,
-    ...defined({ tls: options.tls, token: options.token }),
-    serverId: options.serverId as ServerId,
-    version: options.version,
-    ...defined({ region: options.region }),
-    journal,
-    validate: checkBlock,
-    machine: machineOptions(options),
-    logger,
-    metrics,
-    identities: identities.book,
-  });
-  parts.defer(() => ingest.stop());
-  const leaving = new AbortController();
-  const sync = startIdentitySync({
-    serverId: options.serverId,
-    book: identities.book,
-    tables: createAgentTables(client, leaving.signal),
-    ready: monitor.ready,
-    runs: () => ingest.runs(),
-    onChanged: (twins) => ingest.identitiesChanged(twins),
-    logger,
-  });
-  parts.defer(() => {
-    leaving.abort();
-    return sync.stop();
-  });
-  const agents = createAgentService({
-    ...{ serverId: options.serverId, book: identities.book, ingest, logger },
-    share: () => sync.look(),
-  });
-
+  const ingest = await startUplink(building, { journal, metrics, identities });
+  const agents = startAgents(building, { identities, client, monitor, ingest });
   const refused = new RecentIncrease(REFUSED_WINDOW_MS, LOOK_INTERVAL_MS);
+  const journalDirectory = journalDirectoryOf(directory);
   const health = new HealthWatch({
     facts: () =>
       healthFacts({
-        serverId: options.serverId,
-        journalDirectory,
-        journal,
-        loading,
-        ingest,
+        ...{ serverId, journalDirectory, journal, loading, ingest },
         store: monitor.state,
         identities: () => agents.problems(),
         identityBook: identities,
@@ -158,11 +107,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   parts.defer(() => health.stop());
   metrics.showHealth(health);
   showUplink(metrics.registry, { health, ingest });
-
   const api = await startApi({
-    host: options.api.host,
-    port: options.api.port,
-    ...defined({ hostNames: options.apiHostNames }),
+    ...{ ...options.api, agents, journal, logger },
+    ...defined({ hostNames: options.apiHostNames, tls: options.tls, token: options.token }),
     consoleDirectory: options.consoleDirectory,
     search: createSearchService({
       store: createSearchStore(client, heavyThreadsFor(options.store)),
@@ -171,25 +118,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     }),
     status: () =>
       serverStatus({
-        serverId: options.serverId,
-        ingest,
-        journal,
+        ...{ serverId, ingest, journal, health },
         recordsLoaded: loading.recordsLoaded,
         searches: searches.statistics,
         store: monitor.state,
-        health,
         identityProblems: agents.problems(),
       }),
-    agents,
-    journal,
     metrics: () => metrics.registry.metrics(),
-    logger,
-    ...defined({ tls: options.tls, token: options.token }),
     notReady: () => (monitor.state.available ? undefined : monitor.state.error),
   });
   parts.defer(() => api.stop());
   parts.defer(() => ingest.drain());
-
   const running = parts.move();
   return {
     url: api.url,
@@ -200,6 +139,101 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     stop: () => running.disposeAsync(),
   };
+}
+
+/** @throws SluiceError `config_invalid` */
+function checkExposures({ uplink, api, store, tls, token }: ServerOptions): void {
+  checkExposure('uplink', uplink.host, tls !== undefined, token);
+  checkExposure('API', api.host, tls !== undefined, token);
+  if (store.kind === 'embedded' && store.listen !== undefined)
+    checkStoreExposure(store.listen.host, false, store.password);
+}
+
+function journalDirectoryOf(directory: string): string {
+  return path.join(directory, 'journal');
+}
+
+async function openJournal({ options, directory, parts }: Building): Promise<Journal> {
+  const journal = await Journal.open({
+    directory: journalDirectoryOf(directory),
+    ...defined({ maxRawBytes: options.journalBytes }),
+  });
+  parts.defer(() => journal.close());
+  for (const { atMs, message } of journal.statistics.losses)
+    options.logger.error({ at: isoTime(atMs) }, `${message} (known? sluice set-aside acknowledge)`);
+  return journal;
+}
+
+/** Starts the embedded store, if there is one, and the client of whichever there is. */
+async function startStore(
+  building: Building,
+): Promise<{ readonly client: StoreClient; readonly monitor: StoreMonitor }> {
+  const { options, directory, parts } = building;
+  const { store, logger } = options;
+  const embedded = await startEmbeddedStore(options, directory);
+  if (embedded !== undefined) parts.defer(() => embedded.stop());
+  const client = createStoreClient({
+    place:
+      store.kind === 'embedded'
+        ? { kind: 'directory', directory: path.join(directory, STORE_DIRECTORY) }
+        : store,
+    ...defined({ user: store.user, password: store.password }),
+  });
+  parts.defer(() => client.close());
+  const monitor = startStoreMonitor(client, logger);
+  parts.defer(() => monitor.stop());
+  await refuseNewerStore(monitor);
+  return { client, monitor };
+}
+
+async function startUplink(
+  { options, parts }: Building,
+  joined: {
+    readonly journal: Journal;
+    readonly metrics: ServerMetrics;
+    readonly identities: StoredIdentities;
+  },
+): Promise<Ingest> {
+  const { journal, metrics, identities } = joined;
+  const { uplink, version, logger } = options;
+  const ingest = await startIngest({
+    ...{ ...uplink, version, journal, logger, metrics },
+    ...defined({ tls: options.tls, token: options.token, region: options.region }),
+    serverId: options.serverId as ServerId,
+    validate: checkBlock,
+    machine: machineOptions(options),
+    identities: identities.book,
+  });
+  parts.defer(() => ingest.stop());
+  return ingest;
+}
+
+/** What is known of agents, shared with the other servers by way of the store. */
+function startAgents(
+  { options, parts }: Building,
+  joined: {
+    readonly identities: StoredIdentities;
+    readonly client: StoreClient;
+    readonly monitor: StoreMonitor;
+    readonly ingest: Ingest;
+  },
+): AgentService {
+  const { identities, client, monitor, ingest } = joined;
+  const { serverId, logger } = options;
+  const { book } = identities;
+  const leaving = new AbortController();
+  const sync = startIdentitySync({
+    ...{ serverId, book, logger },
+    tables: createAgentTables(client, leaving.signal),
+    ready: monitor.ready,
+    runs: () => ingest.runs(),
+    onChanged: (twins) => ingest.identitiesChanged(twins),
+  });
+  parts.defer(() => {
+    leaving.abort();
+    return sync.stop();
+  });
+  return createAgentService({ serverId, book, ingest, logger, share: () => sync.look() });
 }
 
 /**
