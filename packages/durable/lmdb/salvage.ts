@@ -6,9 +6,12 @@
  * judged it (entry-judge.ts).
  */
 import { rmSync } from 'node:fs';
+import path from 'node:path';
 import { SluiceError } from '@sluice/base/error';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { commitErrorOf } from './commit-error.ts';
 import type { EntryJudge, SeenEntry } from './entry-judge.ts';
+import { isDiskFull, writeFailure } from './library-errors.ts';
 import { databaseName, LmdbPageReader, readTree, type Tree, type TreeEntry } from './page-reader.ts';
 
 /** Bytes of one transaction: bounds the memory that a copy takes. */
@@ -55,7 +58,7 @@ export async function salvageLmdb(from: string, to: string, judge: EntryJudge): 
     for (const name of judge.names) {
       const tree = trees.get(name);
       entries.set(name, {
-        found: await copyDatabase(root, name, found.entries(tree), judge),
+        found: await copyDatabase({ root, file: to }, name, found.entries(tree), judge),
         expected: found.expected(tree),
       });
     }
@@ -125,18 +128,28 @@ class Finding {
   }
 }
 
+/** The new file. */
+interface Copy {
+  readonly root: RootDatabase;
+  readonly file: string;
+}
+
 /** Copies what is kept of one database; returns how many entries it has. */
 async function copyDatabase(
-  root: RootDatabase,
+  copy: Copy,
   name: string,
   entries: Iterable<SeenEntry>,
   judge: EntryJudge,
 ): Promise<number> {
-  const database: Database<Buffer, Buffer> = root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
+  const database: Database<Buffer, Buffer> = copy.root.openDB({
+    name,
+    keyEncoding: 'binary',
+    encoding: 'binary',
+  });
   let pending: SeenEntry[] = [];
   let pendingBytes = 0;
   const flush = async (): Promise<void> => {
-    await write(root, database, pending);
+    await write(copy, database, pending);
     pending = [];
     pendingBytes = 0;
   };
@@ -152,25 +165,25 @@ async function copyDatabase(
 }
 
 async function write(
-  root: RootDatabase,
+  { root, file }: Copy,
   database: Database<Buffer, Buffer>,
   entries: readonly SeenEntry[],
 ): Promise<void> {
   if (entries.length === 0) return;
+  let failure: unknown;
   try {
     await root.batch(() => {
       for (const { key, value } of entries) database.put(key, value).catch(reportedByBatch);
     });
+    return;
   } catch (error) {
-    throw new SluiceError(
-      'disk_full',
-      `what can be saved of a damaged file finds no room: ${String(error)}`,
-      {
-        cause: error,
-        hint: 'Free as much space as the file has on the disk of the data directory.',
-      },
-    );
+    failure = await commitErrorOf(error);
   }
+  if (!isDiskFull(failure, path.dirname(file))) throw writeFailure('the copy of a damaged file', failure);
+  throw new SluiceError('disk_full', 'what can be saved of a damaged file finds no room', {
+    cause: failure,
+    hint: 'Free as much space as the file has on the disk of the data directory.',
+  });
 }
 
 function reportedByBatch(): void {
