@@ -112,10 +112,6 @@ export class Recorder implements Consumers {
     return this.#sum((builder) => builder.recordCount);
   }
 
-  get pendingRawBytes(): number {
-    return this.#sum((builder) => builder.rawBytes);
-  }
-
   /** Whether an urgent record waits. */
   get urgentPending(): boolean {
     return (this.#builders[0]?.recordCount ?? 0) > 0 || this.#full.some((full) => full.urgency === 'urgent');

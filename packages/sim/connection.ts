@@ -47,10 +47,6 @@ export class Connection {
     this.#ends = ends;
   }
 
-  get isOver(): boolean {
-    return !this.#open.up && !this.#open.down;
-  }
-
   /** Puts a message on a stream; it may never arrive. */
   send(direction: Direction, stream: string, bytes: number, deliver: () => void): void {
     const sender = direction === 'up' ? 'down' : 'up';

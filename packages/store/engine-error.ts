@@ -1,8 +1,8 @@
-import { messageOf } from '@sluice/base/error';
 /**
  * Errors as ClickHouse tells them over HTTP: a number, a text that begins with it, and an HTTP status that follows
  * from the number (the same table as in ClickHouse's HTTPHandler).
  */
+import { messageOf } from '@sluice/base/error';
 
 export const EXCEPTION_CODES = {
   badArguments: 36,
@@ -12,18 +12,14 @@ export const EXCEPTION_CODES = {
   timeoutExceeded: 159,
   readonly: 164,
   tooManySimultaneousQueries: 202,
-  socketTimeout: 209,
   networkError: 210,
-  memoryLimitExceeded: 241,
   notEnoughSpace: 243,
   aborted: 236,
   queryIsTooLarge: 307,
-  sessionIsLocked: 373,
   queryWasCancelled: 394,
   accessDenied: 497,
   authenticationFailed: 516,
   notImplemented: 48,
-  logicalError: 49,
   stdException: 1001,
 } as const;
 

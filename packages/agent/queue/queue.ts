@@ -263,11 +263,6 @@ export class DurableQueue {
     return this.#shelf.blocks();
   }
 
-  /** The payload of a block set aside; undefined when there is none of that sequence. */
-  readSetAside(sequence: number): Buffer | undefined {
-    return this.#shelf.readPayload(sequence);
-  }
-
   /** Puts a block set aside back into the queue, to be sent at the next start. Returns whether it was there. */
   async retrySetAside(sequence: number): Promise<boolean> {
     const payload = this.#shelf.readPayload(sequence);
