@@ -19,7 +19,7 @@ interface Rules {
 }
 
 const PATIENCE = { timeout: 20_000, interval: 10 };
-/** Nothing comes for so long where nothing may come. */
+/** How long a test watches that nothing comes where nothing may. */
 const QUIET_MS = 300;
 
 /** An agent that keeps records and positions in memory, both in one step, as the queue does. */
@@ -54,12 +54,18 @@ class TestAgent implements SourceHost {
     return this.isWanting;
   }
 
-  afterRecord(): void {
-    // Cuts are made by the tests.
+  /** Records behind which a cut might have been made (the tests make cuts themselves), and the bytes that they were said to have. */
+  readonly ended = { records: 0, bytes: 0 };
+  isMidTurn = false;
+
+  afterRecord(bytes: number): void {
+    this.ended.records += 1;
+    this.ended.bytes += bytes;
+    this.isMidTurn = true;
   }
 
   afterTurn(): void {
-    // As above.
+    this.isMidTurn = false;
   }
 
   recordFailed(_stream: Stream, error: unknown): void {
@@ -148,6 +154,29 @@ export function testSource(name: string, make: () => SourceUnderTest): void {
       await under.write(numbered(0, 500));
       await under.write(numbered(500, 500));
       await reaches(() => agent.consumed, numbered(0, 1000));
+    });
+
+    test('says behind each record that a cut may be made, and when a run of them is over', async () => {
+      const agent = new TestAgent();
+      await start(agent);
+      const records = numbered(0, 50);
+      await under.write(records);
+      await reaches(() => agent.consumed, records);
+      await reaches(() => agent.isMidTurn, false);
+      expect(agent.ended.records).toBe(records.length);
+      expect(agent.ended.bytes).toBeGreaterThanOrEqual(records.join('').length);
+    });
+
+    test('tells each position that changed once', async () => {
+      const agent = new TestAgent();
+      const source = await start(agent);
+      await under.write(numbered(0, 3));
+      await reaches(() => agent.consumed.length, 3);
+      await reaches(() => agent.isMidTurn, false);
+      expect(source.hasCheckpoints).toBe(source.canWait);
+      expect(source.takeCheckpoints().length > 0).toBe(source.canWait);
+      expect(source.hasCheckpoints).toBe(false);
+      expect(source.takeCheckpoints()).toEqual([]);
     });
 
     test('hands out nothing while the host wants no more; what can wait comes later, the rest is counted', async () => {
