@@ -36,7 +36,7 @@ const FAILURE_LOG_INTERVAL_MS = 60_000;
 /** Records between two looks at the builders' sizes; with short ones a look each would cost more than the record. */
 const RECORDS_PER_SIZE_CHECK = 64;
 
-/** And so many bytes: what long lines become may be several times their size, and a block has a hard limit. */
+/** And this many bytes: what long lines become may be several times their size, and a block has a hard limit. */
 const BYTES_PER_SIZE_CHECK: number = 64 * 1024;
 
 /** The part of the recorder that the pipeline uses. */

@@ -57,7 +57,7 @@ export class Random {
     return Math.min(most, Math.max(least, drawn));
   }
 
-  /** Milliseconds to the next event of something that happens so often per minute; Infinity for never. */
+  /** Milliseconds to the next of events that happen `perMinute` times a minute on average; Infinity for never. */
   untilNextMs(perMinute: number): number {
     if (perMinute <= 0) return Number.POSITIVE_INFINITY;
     return Math.max(1, Math.round((-Math.log(1 - this.next()) * 60_000) / perMinute));

@@ -12,11 +12,11 @@ import { MAX_TIMESTAMP_ORIGIN_NUMBER } from '@sluice/protocol/timestamp-origin';
 export type ColumnEncoding =
   /** Int64 nanoseconds since 1970, not later than {@link MAX_TIMESTAMP_SECONDS}. */
   | { readonly kind: 'timestamps' }
-  /** Unsigned integers of so many bytes, none above `most`. */
+  /** Unsigned integers of `bytes` bytes, none above `most`. */
   | { readonly kind: 'integers'; readonly bytes: 1 | 4 | 8; readonly most: number }
   /** Any bytes. */
   | { readonly kind: 'strings' }
-  /** Empty, or so many lower-case hex digits. */
+  /** Empty, or exactly `digits` lower-case hex digits. */
   | { readonly kind: 'hex_strings'; readonly digits: number }
   | { readonly kind: 'dictionary' }
   | { readonly kind: 'map' }
@@ -89,7 +89,7 @@ export const LOW_CARDINALITY_VERSION = 1;
 /** Flag of a LowCardinality column: its keys stand with it, not in a dictionary shared by several blocks. */
 export const HAS_ADDITIONAL_KEYS = 0x200;
 
-/** Width in bytes of dictionary indexes for so many keys. */
+/** Width in bytes of dictionary indexes into `keyCount` keys. */
 export function indexWidthBytes(keyCount: number): 1 | 2 | 4 {
   if (keyCount <= 0x100) return 1;
   return keyCount <= 0x10000 ? 2 : 4;

@@ -15,7 +15,7 @@ export interface BlockFormat {
   /** What the agent writes, in order. */
   readonly columns: readonly AgentColumn[];
   /**
-   * The payload begins with the numbers of columns and of records, and counts so many columns of the server. Undefined:
+   * The payload begins with the numbers of columns and of records, and counts this many columns of the server. Undefined:
    * the server writes these numbers, and may append any columns.
    */
   readonly countedServerColumns?: number;

@@ -7,7 +7,7 @@ export const MAX_PATIENCE_MS = 30_000;
 
 /**
  * @param call a request that may be made again
- * @param wait resolves after so many ms
+ * @param wait resolves after this many ms
  * @returns its answer
  * @throws what the call throws: that the server is busy once more waiting would pass MAX_PATIENCE_MS
  */

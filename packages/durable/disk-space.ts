@@ -56,7 +56,7 @@ export class DiskSpace {
   }
 
   /**
-   * Looks whether so many payload bytes fit, and counts them as being written until `written` is called.
+   * Looks whether this many payload bytes fit, and counts them as being written until `written` is called.
    *
    * @throws SluiceError `disk_full`
    */

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 /** Above the ports of well-known services, of which many stand below 20000. */
 const LOWEST_DRAWN_PORT = 20_000;
 const HIGHEST_DRAWN_PORT = 32_767;
-/** When so many of 12,768 are taken in a row, something else is wrong. */
+/** When this many of 12,768 are taken in a row, something else is wrong. */
 const MAX_ATTEMPTS = 100;
 
 /**

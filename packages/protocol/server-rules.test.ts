@@ -337,7 +337,7 @@ test('U21 a draining server revokes, takes what is on its way, refuses requests'
   expect(server.ask(2)).toMatchObject({ channels: [], refusalReason: 'draining' });
 });
 
-test('U19 a server keeps so many grants of an agent, and ends used up ones first', () => {
+test('U19 a server keeps a bounded number of grants of an agent, and ends used up ones first', () => {
   const server = start();
   const first = server.ask(1);
   const [idle] = first?.channels ?? [];
@@ -358,7 +358,7 @@ test('U19 a server keeps so many grants of an agent, and ends used up ones first
   expect(arrives(11, first)).toBe('refuse_block');
 });
 
-test('U19 so many answers wait for a block that is being written, a further copy is refused', () => {
+test('U19 a bounded number of answers wait for a block that is being written, a further copy is refused', () => {
   const server = start();
   const grant = server.ask(1);
   const arrives = (): ServerEffect[] =>

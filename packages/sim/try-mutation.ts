@@ -14,7 +14,7 @@ import { REGRESSION_SEEDS } from './regression-seeds.ts';
 import { judgeOptions } from './run-seed.ts';
 import type { Outcome } from './simulation.ts';
 
-/** Each must be caught within so many seeds. */
+/** Each must be caught within this many seeds. */
 export const MAX_SEEDS = 1_000;
 
 /** What became of one broken rule. */

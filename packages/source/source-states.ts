@@ -70,7 +70,7 @@ export function byBadness(one: SourceState, other: SourceState): number {
   );
 }
 
-/** Nothing of anything: what an agent without sources has. */
+/** All counts 0: the states of an agent without sources. */
 const NO_SOURCES: SourceStates = {
   ...{ streams: 0, failing: 0, stuck: 0, vanished: 0, vanishedBytes: 0 },
   ...{ unparsedRecords: 0, failedRecords: 0, droppedRecords: 0, readErrors: 0, oldestUnreadAgeMs: 0 },

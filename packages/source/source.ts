@@ -20,12 +20,12 @@ export interface SourceHost {
   readonly consumers: Consumers;
   /**
    * All positions as they were committed, of all sources. An agent has one source of a kind at most; it knows its own positions
-   * by their keys, `KIND:...` (of the keys of files one, which is older, is `file-source-started`).
+   * by their keys, `KIND:...` (one key of the files is older and begins otherwise: `file-source-started`).
    */
   readonly checkpoints: Iterable<{ readonly key: string; readonly value: unknown }>;
   /** Whether more may be handed out now; {@link Source.resume} says that it may again. */
   mayHandOut(): boolean;
-  /** After each record of so many bytes: its position is taken, so a cut may be made here. */
+  /** After each record, of this size in bytes: its position is taken, so a cut may be made here. */
   afterRecord(bytes: number): void;
   /** After a run of records, and when positions changed without one. */
   afterTurn(): void;

@@ -38,7 +38,7 @@ export const MAX_HEADER_BYTES: number = 1024 * 1024;
 export const MAX_INSERT_BODY_BYTES: number = 2 * 1024 * 1024 * 1024;
 /** A request's body must keep coming; a sender that stalls longer gives its turn back. */
 export const REQUEST_TIMEOUT_MS = 300_000;
-/** A connection may lie idle for so long; longer than a server takes between two looks at its store. */
+/** How long a connection may lie idle: longer than a server takes between two looks at its store. */
 export const KEEP_ALIVE_MS = 10_000;
 /** How long running queries may take to end when the store stops, before they are killed in the engine. */
 export const DRAIN_TIMEOUT_MS = 5_000;

@@ -20,11 +20,11 @@ async function orderOf(turns: Turns, priorities: readonly number[]): Promise<num
   return order;
 }
 
-test('who waits with a higher priority goes first, and none at all is the lowest', async () => {
+test('the waiter of the highest priority goes first; no priority is the lowest', async () => {
   expect(await orderOf(new Turns(options), [0, 4, 1])).toEqual([1, 4, 0]);
 });
 
-test('who waits longest gets a turn in between, however many more urgent ones come', async () => {
+test('the longest waiter gets a turn in between, however many more urgent ones come', async () => {
   const order = await orderOf(new Turns(options), [4, 1, 1, 1, 1, 1, 1, 1]);
   expect(order.indexOf(4)).toBeLessThan(4);
 });

@@ -3,11 +3,11 @@
  * higher priority first, those of equal priority in order of arrival.
  *
  * Invariants: between `take` and `release` at most `limit` holders exist, and `express` more of high priority; every turn
- * is given back exactly once; one turn in FAIR_TURN goes to who waits longest, so that nobody waits for ever.
+ * is given back exactly once; one turn in FAIR_TURN goes to the longest waiter, so that nobody waits for ever.
  */
 import { EngineError, EXCEPTION_CODES } from './engine-error.ts';
 
-/** One turn in so many goes to who waits longest, whatever its priority. */
+/** One turn in this many goes to the longest waiter, whatever its priority. */
 const FAIR_TURN = 4;
 /** Up to this priority, 1 being the highest, a request may use the turns that are kept for urgent ones. */
 const EXPRESS_PRIORITY = 2;

@@ -1,5 +1,5 @@
 /**
- * What the queue holds, in memory: a number per block, what they add up to, and who waits until there is room for more.
+ * What the queue holds, in memory: a number per block, what they add up to, and the callers that wait until there is room for more.
  *
  * Invariant: changed only after the commit that changed the disk. No I/O.
  */

@@ -13,7 +13,7 @@ export interface Handle<T> {
 /** Removed handles that a collection keeps beyond as many as are still in: fewer are not worth a sweep. */
 export const MAX_REMOVED_HANDLES = 64;
 
-/** Whether a collection of so many handles, of which so many are still in, sweeps. At least half go: O(1) each. */
+/** Whether a collection of `handleCount` handles, `size` of them still in, sweeps. At least half go: O(1) each. */
 export function needsSweep(handleCount: number, size: number): boolean {
   return handleCount > 2 * size + MAX_REMOVED_HANDLES;
 }

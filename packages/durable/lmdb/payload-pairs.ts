@@ -4,12 +4,12 @@ export class PayloadPairs<K> {
   readonly #headers = new Map<K, number>();
   readonly #payloads = new Map<K, number>();
 
-  /** A header names a payload of so many bytes. */
+  /** A header names a payload of this size. */
   header(key: K, payloadBytes: number): void {
     this.#headers.set(key, payloadBytes);
   }
 
-  /** There is a payload of so many bytes. */
+  /** There is a payload of this size. */
   payload(key: K, payloadBytes: number): void {
     this.#payloads.set(key, payloadBytes);
   }

@@ -26,7 +26,7 @@ import type { RecentIncrease } from './recent-increase.ts';
 
 /** The engine's number for a disk without space (ClickHouse, src/Common/ErrorCodes.cpp). */
 const NOT_ENOUGH_SPACE = 243;
-/** Searches that were sent away are told of for so long. */
+/** How long searches that were sent away are told of. */
 export const REFUSED_WINDOW_MS = 60_000;
 
 export interface FactSources {

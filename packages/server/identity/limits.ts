@@ -11,7 +11,7 @@ export const AGENT_FORGET_MS: number = 180 * 24 * 3600 * 1000;
 export const MAX_OTHERS_PER_AGENT = 8;
 /** Changes of a pin that are remembered. */
 export const MAX_PIN_CHANGES = 8;
-/** A key that was not accepted, and a directory that went back, are shown as problems for so long after they were seen. */
+/** A key that was not accepted, and a directory that went back, are shown as problems for this long after they were seen. */
 export const PROBLEM_SHOWN_MS: number = 24 * 3600 * 1000;
 /** Problems told in one answer: people read the first few, and the count says the rest. */
 export const MAX_PROBLEMS_TOLD = 200;
@@ -34,7 +34,7 @@ export const RUN_WINDOW_MS = 90_000;
  * store's clock lies the time that a statement takes.
  */
 export const RUN_OVERLAP_MS = 1_500;
-/** Rows of runs are kept for so long. */
+/** How long rows of runs are kept. */
 export const RUN_KEEP_HOURS = 2;
 /** Rows of pins in the store, of all servers: beyond, only what operators accept is written. 40 MiB. */
 export const MAX_PIN_ROWS = 200_000;

@@ -76,7 +76,7 @@ export class JournalRoom {
     this.#space.written(payloadBytes);
   }
 
-  /** Blocks came that count so many bytes, or went. */
+  /** Blocks came, or went, that count this many bytes. */
   change(costBytes: number): void {
     const before = this.bytes;
     this.#costBytes += costBytes;

@@ -36,7 +36,7 @@ const REFUSALS_TO_BELIEVE = 2;
 const DOUBTFUL_REFUSALS_TO_BELIEVE = 5;
 
 /**
- * When a batch has been tried for so long, the store is asked whether it has it before each further attempt: it remembers
+ * When a batch has been tried for this long, the store is asked whether it has it before each further attempt: it remembers
  * tokens for a bounded number of inserts, and other servers go on inserting.
  */
 export const RECHECK_AFTER_MS = 60_000;

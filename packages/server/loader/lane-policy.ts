@@ -29,7 +29,7 @@ export interface LanePolicy {
    */
   readonly intervalMs: number;
   /**
-   * To so much the interval grows while inserts take long (INTERVAL_PER_INSERT): a store that is busy is not made busier
+   * The interval grows up to this while inserts take long (INTERVAL_PER_INSERT): a store that is busy is not made busier
    * with small parts, each of which it has to write, sync and merge.
    */
   readonly maxIntervalMs: number;

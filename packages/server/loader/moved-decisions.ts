@@ -15,7 +15,7 @@ import type { Copy, MovedCopy } from '../store/moved-copies.ts';
  * longer than the server itself needs.
  */
 const HELP_AFTER_MS = 60_000;
-/** Second copies stay for so long after the first was kept: a search that still shows the second one has ended by then. */
+/** Second copies stay for this long after the first was kept: a search that still shows the second one has ended by then. */
 const DELETE_AFTER_MS = 45_000;
 /**
  * For so long a second copy that comes late is hidden and deleted. A server that inserts a block that it has had for half of

@@ -16,7 +16,7 @@ import type { OtherServers } from './moved-gate.ts';
 /** Between two looks at the table. */
 const LOOK_INTERVAL_MS = 5_000;
 /**
- * A block that has been kept for so long is looked for in the log table only at each RARE_LOOKSth time: its second copy, if
+ * A block that has been kept for this long is looked for in the log table only at each RARE_LOOKSth time: its second copy, if
  * there is one, came long ago or comes late.
  */
 const YOUNG_MS = 300_000;

@@ -4,8 +4,8 @@
  *
  * Invariants:
  * - While no block is on the move the scope adds nothing, and the table is read at most once in MAX_VIEW_AGE_MS.
- * - All queries of one answer use one view of the table. It is good for HOLD_SETTLE_MS from before it was read: a server
- *   waits for so long between hiding its copy and inserting it. An answer that took longer is only given when no copy has
+ * - All queries of one answer use one view of the table. It is good for HOLD_SETTLE_MS from the start of its reading: a server
+ *   waits that long between hiding its copy and inserting it. An answer that took longer is only given when no copy has
  *   been hidden meanwhile; else it is made again.
  */
 import { blockKey } from '@sluice/protocol/model';
@@ -66,7 +66,7 @@ export function createHiddenCopies(moved: Pick<MovedCopies, 'read'>): HiddenCopi
     }));
     latest = view;
     latestStartedMs = startedMs;
-    // A view that could not be read is nobody's view.
+    // The next search reads again; this one rejects.
     view.catch(() => {
       if (latest === view) latest = undefined;
     });

@@ -10,7 +10,7 @@ export const MAX_PAGE_RECORDS = 10_000;
 /** Text of one page, about: a page ends early rather than pass it (but has one record at least). */
 export const MAX_PAGE_BYTES: number = 16 * 1024 * 1024;
 /**
- * A search that takes longer is ended with a clear word: all of its requests together, from the begin of its turn. With
+ * A search that takes longer is ended with a clear word: all of its requests together, from the beginning of its turn. With
  * the longest wait for the turn still below the 60 s that the console waits.
  */
 const SEARCH_TIMEOUT_MS = 30_000;
@@ -31,7 +31,7 @@ export const MAX_BUCKETS = 500;
 
 /**
  * A search that is expected to take no longer than this is a light one: short enough that those who wait for one another
- * still have the feeling of an answer at once.
+ * still feel that the answer comes at once.
  */
 export const LIGHT_MS = 300;
 /**
@@ -60,14 +60,14 @@ export const ESTIMATE_TIMEOUT_MS = 1_000;
 const MAX_WAIT_MS = 6_000;
 /** When the store itself has no turn for a search, other servers use it: half of the longest wait is worth a new try. */
 export const STORE_BUSY_RETRY_MS = 5_000;
-/** So long a search that has its turn at its server may always wait for the store, or the turn was for nothing. */
+/** A search that has its turn at its server may always wait this long for the store, or the turn was for nothing. */
 export const MIN_PATIENCE_MS = 1_000;
 /** Page, histogram and count of a screen are three; a later page of the same search may come meanwhile. */
 const MAX_REQUESTS_OF_SEARCH = 8;
 /** A search id that a client draws: a UUID has 36 characters. */
 export const MAX_SEARCH_ID_LENGTH = 64;
 
-/** @returns the bounds of one server's searches, on a machine of so many cores */
+/** @returns the bounds of one server's searches, on a machine with `cores` cores */
 export function searchTurnsLimits(cores: number = availableParallelism()): SearchTurnsLimits {
   return {
     lightTurns: LIGHT_TURNS,

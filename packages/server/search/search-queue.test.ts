@@ -23,7 +23,7 @@ describe('order', () => {
     expect(queue.runningCount).toBe(1);
   });
 
-  test('the shortest expected heavy search goes first, and one turn in some goes to who waits longest', () => {
+  test('the shortest expected heavy search goes first, and one turn in some goes to the longest waiter', () => {
     const queue = new SearchQueue({ ...LIMITS, maxWaitingHeavy: 100, maxWaitMs: 60_000 });
     ask(queue, 0, 'heavy');
     ask(queue, 1, 'heavy', 9_999);

@@ -1,5 +1,5 @@
 /**
- * Who may search now, who waits, and who is told to come again. Pure: the time comes with each call.
+ * Which searches may run now, which wait, and which are told to come again. Pure: the time comes with each call.
  *
  * Two kinds of turns: light ones, which only searches that cost little may take, and heavy ones. So a light search never
  * stands behind a heavy one, however many of these there are, and a flood of light ones leaves the heavy their turns. The
@@ -18,7 +18,7 @@
 /** What a search is expected to cost: `light` when it ends within a fraction of a second. */
 export type Weight = 'light' | 'heavy';
 
-/** One heavy turn in so many goes to who waits longest, whatever it costs. */
+/** One heavy turn in this many goes to the longest waiter, whatever it costs. */
 export const FAIR_TURN = 4;
 /** Nobody is told to come again sooner: the answer itself takes its time. */
 export const MIN_RETRY_MS = 1_000;

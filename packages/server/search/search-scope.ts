@@ -7,7 +7,7 @@ import { MAX_QUERY_BYTES, MAX_QUERY_MEMORY_BYTES } from './limits.ts';
 /** Finds the scope of a principal. */
 export type ScopeOf = (principal: Principal) => Scope;
 
-/** With which each statement of each search is run. The embedded store runs all that reads so anyway. */
+/** Settings of every statement of every search. The embedded store enforces read-only by itself as well. */
 const SEARCH_SETTINGS: EngineSettings = {
   readonly: '1',
   max_memory_usage: String(MAX_QUERY_MEMORY_BYTES),

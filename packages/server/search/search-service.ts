@@ -1,8 +1,9 @@
 /**
  * Search, count and histogram over the log table, for somebody.
  *
- * Invariants: each statement has the scope of who asks (search-scope.ts); nothing is asked of the table without a turn (search-turns.ts); every query has its turn's deadline, a memory
- * bound and the caller's signal; pages follow the total order of cursor.ts.
+ * Invariants: each statement has the scope of who asks (search-scope.ts); nothing is asked of the table without a turn
+ * (search-turns.ts); every query has its turn's deadline, a memory bound and the caller's signal; pages follow the total order of
+ * cursor.ts.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';

@@ -19,7 +19,7 @@ import type { StoreClient, StoreRow } from './store-client.ts';
 const MAX_AGENT_ROWS_PER_STATEMENT = 300;
 /** Each statement is small: a store that needs longer is asked again at the next look. */
 const STATEMENT_TIMEOUT_MS = 10_000;
-/** Pins in one answer; who gets so many asks for more. */
+/** Pins in one answer; a server that gets this many asks for more. */
 export const MAX_PINS_READ = 20_000;
 /** Runs of agents with several, read at once: beyond, there is more wrong than a list can show. */
 const MAX_RUNS_READ = 2_000;

@@ -166,7 +166,7 @@ function levelsOf(glob: string): ((name: string) => boolean)[] {
   return levels;
 }
 
-/** Whether files under the directory of this name, so many levels below the base, may match. */
+/** Whether files under the directory of this name, at this depth below the base, may match. */
 function mayLead(pattern: Pattern, level: number, name: string): boolean {
   return pattern.levels[level]?.(name) ?? true;
 }
