@@ -2,11 +2,13 @@
  * One HTTP/2 connection to one server, as ConnectRPC's transport wants it: opened once, proven alive by pings, never
  * opened again by itself (a new connection needs a new handshake, so the reconnect loop decides).
  *
- * Invariants: after `closed` resolved every request fails; a dead peer is noticed within PING_INTERVAL_MS +
- * PING_TIMEOUT_MS; no listener and no timer outlives the connection.
+ * Invariants: after `closed` resolved every request fails; a dead peer is noticed within two looks and PING_TIMEOUT_MS after
+ * its last sign of life (@sluice/host/peer-life says what is one); no listener and no timer outlives the connection.
  */
 import * as http2 from 'node:http2';
 import { SluiceError } from '@sluice/base/error';
+import { PeerLife } from '@sluice/host/peer-life';
+import { socketBytes, unconfirmedBytes } from '@sluice/host/socket-bytes';
 import { tlsProblem } from '@sluice/host/tls-problem';
 import { CONNECT_TIMEOUT_MS, PING_INTERVAL_MS, PING_TIMEOUT_MS, SESSION_MEMORY_MB } from './limits.ts';
 
@@ -17,7 +19,7 @@ export interface ClientTls {
   readonly key?: string;
 }
 
-/** How often and how long to ask whether the peer lives, in milliseconds. */
+/** How often to look whether the peer lives, and how long it may show no sign of it, in milliseconds. */
 export interface PingTimes {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
@@ -29,8 +31,10 @@ export class Http2Link {
   /** Resolves once the connection is gone, with the reason when there is one. */
   readonly closed: Promise<Error | undefined>;
   readonly #session: http2.ClientHttp2Session;
-  readonly #pingTimer: NodeJS.Timeout;
-  #pingTimeout: NodeJS.Timeout | undefined;
+  readonly #times: PingTimes;
+  readonly #life: PeerLife;
+  readonly #lookTimer: NodeJS.Timeout;
+  #isLooking = false;
   #reason: Error | undefined;
 
   private constructor(session: http2.ClientHttp2Session, authority: string, times: PingTimes) {
@@ -38,7 +42,9 @@ export class Http2Link {
     this.#session = session;
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     this.closed = promise;
-    this.#pingTimer = setInterval(() => this.#ping(times.pingTimeoutMs), times.pingIntervalMs);
+    this.#times = times;
+    this.#life = new PeerLife(times.pingTimeoutMs, times.pingIntervalMs, performance.now());
+    this.#lookTimer = setInterval(() => void this.#look(), times.pingIntervalMs);
     session.on('error', (error: Error) => {
       this.#reason ??= error;
     });
@@ -51,8 +57,7 @@ export class Http2Link {
       }
     });
     session.once('close', () => {
-      clearInterval(this.#pingTimer);
-      clearTimeout(this.#pingTimeout);
+      clearInterval(this.#lookTimer);
       resolve(this.#reason);
     });
   }
@@ -116,9 +121,9 @@ export class Http2Link {
     return this.#session.request({ ...headers, ':method': method, ':path': path }, options);
   }
 
-  /** Part of the transport's interface; pings do not need it. */
+  /** Part of the transport's interface. */
   notifyResponseByteRead(): void {
-    // A received byte proves a live peer, but a ping every few seconds costs nothing and keeps one rule.
+    // What the socket received is counted there.
   }
 
   /** Closes at once; streams fail with the reason. */
@@ -127,16 +132,34 @@ export class Http2Link {
     if (!this.#session.destroyed) this.#session.destroy();
   }
 
-  #ping(timeoutMs: number): void {
-    if (this.#pingTimeout !== undefined || this.#session.destroyed) return;
-    this.#pingTimeout = setTimeout(() => {
+  async #look(): Promise<void> {
+    if (this.#isLooking || this.#session.destroyed) return;
+    this.#isLooking = true;
+    const { socket } = this.#session;
+    const before = socketBytes(socket);
+    // What the kernel holds is of interest only when nothing else shows that the peer lives.
+    const isInDoubt = this.#life.isAsked && !this.#life.hasReceived(before.receivedBytes);
+    const unconfirmed = isInDoubt ? await unconfirmedBytes(socket) : 0;
+    this.#isLooking = false;
+    if (this.#session.destroyed) return;
+    // What was handed over while the kernel was asked may be in its figure, or not.
+    const { receivedBytes } = socketBytes(socket);
+    const goneBytes = Math.max(0, before.goneBytes - unconfirmed);
+    if (this.#life.isDead(performance.now(), { receivedBytes, goneBytes })) {
+      const { pingTimeoutMs } = this.#times;
       this.destroy(
-        new SluiceError('not_reachable', `${this.authority} did not answer a ping within ${timeoutMs} ms`),
+        new SluiceError(
+          'not_reachable',
+          `${this.authority} did not answer a ping within ${pingTimeoutMs} ms`,
+        ),
       );
-    }, timeoutMs);
+    } else if (!this.#life.isAsked) this.#ping();
+  }
+
+  #ping(): void {
+    this.#life.asked(socketBytes(this.#session.socket).handedBytes);
     this.#session.ping((error) => {
-      clearTimeout(this.#pingTimeout);
-      this.#pingTimeout = undefined;
+      this.#life.answered();
       if (error !== null) this.destroy(error);
     });
   }

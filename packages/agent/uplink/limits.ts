@@ -17,9 +17,9 @@ export const UNTAKEN_RECHECK_MS = 5000;
 export const QUEUE_FAILED_PAUSE_MS = 1000;
 /** A connection that lived this long was good: the next pause starts from the least again. */
 export const STABLE_CONNECTION_MS = 10_000;
-/** How often a connection is proven alive by a ping. */
+/** How often it is looked whether a peer lives, and it is pinged. */
 export const PING_INTERVAL_MS = 5000;
-/** A peer that does not answer a ping for this long is dead: PING_INTERVAL_MS + this bounds how late it is noticed. */
+/** A peer that shows no sign of life for this long is dead: two PING_INTERVAL_MS more bound how late that is noticed. */
 export const PING_TIMEOUT_MS = 10_000;
 /** Largest message from a server: grants and acknowledgements are small; 1 MiB leaves room for later fields. */
 export const MAX_RECEIVED_MESSAGE_BYTES: number = 1024 * 1024;

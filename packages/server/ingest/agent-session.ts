@@ -20,7 +20,7 @@ import { Outbox } from '@sluice/wire/outbox';
 import type { Standing } from '../identity/agent-identity.ts';
 import type { QueueMarks } from '../identity/agent-record.ts';
 import { MAX_ANSWERS_WAITING, MAX_CONTROL_MESSAGES_WAITING, MAX_GRANTS_REMEMBERED } from './limits.ts';
-import type { PeerConnection } from './listener.ts';
+import type { PeerConnection } from './peer-connection.ts';
 
 /** One open Send stream. */
 export class ChannelInbox {

@@ -44,7 +44,7 @@ import { checkProof, drawChallenge, readIdentityKey } from '../identity/proof.ts
 import type { ChannelInbox } from './agent-session.ts';
 import { AgentSession } from './agent-session.ts';
 import { HANDSHAKE_TIMEOUT_MS, OPEN_CHANNEL_TIMEOUT_MS } from './limits.ts';
-import { PEER_CONNECTION } from './listener.ts';
+import { PEER_CONNECTION } from './peer-connection.ts';
 
 /** One channel of one agent, with its open stream. */
 export interface OpenedChannel {

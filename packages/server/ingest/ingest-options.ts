@@ -35,6 +35,8 @@ export interface IngestOptions {
   readonly metrics?: IngestMetrics;
   readonly maxAgents?: number;
   readonly handshakeTimeoutMs?: number;
+  /** How often it is looked whether the peers live. Default: PING_INTERVAL_MS. */
+  readonly pingIntervalMs?: number;
   /** Who agents are. Default: one that forgets with the process. */
   readonly identities?: IdentityBook;
   /** How long an earlier session of an agent has to answer when another one comes; default TWIN_PING_TIMEOUT_MS. */

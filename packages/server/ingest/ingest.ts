@@ -62,7 +62,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     port: options.port,
     ...defined({ tls: options.tls }),
     maxConnections: options.maxAgents ?? MAX_AGENTS,
-    ...defined({ handshakeTimeoutMs: options.handshakeTimeoutMs }),
+    ...defined({ handshakeTimeoutMs: options.handshakeTimeoutMs, pingIntervalMs: options.pingIntervalMs }),
     logger: options.logger,
     doorkeeper: new Doorkeeper(options.token),
     routes: (router) => {

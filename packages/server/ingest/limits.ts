@@ -29,9 +29,14 @@ export const CONNECTION_WINDOW_BYTES: number = 4 * 1024 * 1024;
 export const MAX_FRAME_BYTES: number = 64 * 1024;
 /** Memory of one HTTP/2 session in MB, for Node: above the connection's window and its answers. */
 export const SESSION_MEMORY_MB = 64;
-/** How often each connection is proven alive by a ping. */
-export const PING_INTERVAL_MS = 10_000;
-/** A peer that has not answered a ping for this long is dead. */
+/**
+ * How often it is looked whether each peer lives, and it is pinged. To an agent these pings are the server's signs of life while
+ * it sends over a slow link: half of the silence after which an agent leaves.
+ */
+export const PING_INTERVAL_MS = 5_000;
+/** Pings on their way to one peer: as many as are sent while what a peer may send ahead comes over a link of 30 kB/s. */
+export const MAX_OUTSTANDING_PINGS = 32;
+/** A peer that shows no sign of life for this long is dead. */
 export const PING_TIMEOUT_MS = 20_000;
 /** Messages that may wait for an agent on its control stream; one that lets more pile up reads nothing. */
 export const MAX_CONTROL_MESSAGES_WAITING = 1024;
