@@ -27,7 +27,7 @@ import {
 import { compressFrame, compressFrameAsync } from './compression.ts';
 import type { DraftHeader } from './digest.ts';
 import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './formats.ts';
-import type { RecordFields } from './record.ts';
+import { nanosOfMoment, type RecordFields } from './record.ts';
 
 const INITIAL_RECORDS = 1024;
 /** Bytes of a record in the columns of fixed width: five numbers of 8, UInt32, four of 1, AgentId's index. */
@@ -163,7 +163,7 @@ export class BlockBuilder {
     writeNanos(this.#timestamps, 2 * at, record.timestampSeconds, record.timestampNanos);
     const observedMs = record.observedMs;
     const observedSeconds = Math.floor(observedMs / 1000);
-    writeNanos(this.#observed, 2 * at, observedSeconds, (observedMs - observedSeconds * 1000) * 1_000_000);
+    writeNanos(this.#observed, 2 * at, observedSeconds, nanosOfMoment(observedMs, observedSeconds));
     if (observedMs < this.#oldestObservedMs) this.#oldestObservedMs = observedMs;
     this.#severityNumbers[at] = record.severityNumber;
     this.#traceFlags[at] = record.traceFlags;

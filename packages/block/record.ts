@@ -57,6 +57,11 @@ export class AttributeList {
   }
 }
 
+/** @returns the nanoseconds of a moment beyond its whole seconds: whole microseconds, which are all that a double holds today */
+export function nanosOfMoment(milliseconds: number, wholeSeconds: number): number {
+  return Math.round((milliseconds - wholeSeconds * 1000) * 1000) * 1000;
+}
+
 const NO_ATTRIBUTES = prepareAttributes({});
 const NO_BYTES = Buffer.alloc(0);
 
@@ -67,7 +72,7 @@ export class RecordFields {
   timestampNanos = 0;
   /** One of TIMESTAMP_ORIGIN_NUMBERS. */
   timestampOrigin: number = TIMESTAMP_ORIGIN_NUMBERS.unknown;
-  /** When it was read, in milliseconds since 1970. */
+  /** When it was read, in milliseconds since 1970; a fraction counts to the microsecond. */
   observedMs = 0;
   /** Where it begins in its source, in bytes. */
   offsetBytes = 0;

@@ -1,7 +1,7 @@
 /**
  * One line on its way to a record: where its bytes are, and what was read of it so far. One object serves all lines.
  */
-import { RecordFields } from '@sluice/block/record';
+import { nanosOfMoment, RecordFields } from '@sluice/block/record';
 import { TIMESTAMP_ORIGIN_NUMBERS } from '@sluice/protocol/timestamp-origin';
 import { Interner } from './bytes.ts';
 import type { Calendar } from './calendar.ts';
@@ -63,7 +63,7 @@ export class LineContext {
   #observe(observedMs: number): void {
     this.observedMs = observedMs;
     this.#observedSeconds = Math.floor(observedMs / 1000);
-    this.#observedNanos = (observedMs - this.#observedSeconds * 1000) * 1_000_000;
+    this.#observedNanos = nanosOfMoment(observedMs, this.#observedSeconds);
     this.#latestEventSeconds = latestEventSeconds(this.#observedSeconds);
   }
 

@@ -42,7 +42,7 @@ export interface LineConsumer extends Consumer {
   /**
    * One line without its terminator (LF or CRLF).
    *
-   * @param observedMs when the bytes were read, in milliseconds since 1970.
+   * @param observedMs when the bytes were read, in milliseconds since 1970; the fraction tells one turn from the next (moments.ts).
    * @param offsetBytes where the line begins in its stream: grows from line to line, until the stream begins anew.
    */
   line(buffer: Buffer, start: number, end: number, observedMs: number, offsetBytes: number): void;

@@ -34,6 +34,13 @@ export interface FileLookerOptions {
   readonly onLooked: (directories: ReadonlySet<string>) => void;
 }
 
+/** A file that is followed from a look on, as that look found it. */
+interface MetFile {
+  readonly followed: FollowedFile;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
 export class FileLooker {
   readonly #options: FileLookerOptions;
   #walkNumber = 0;
@@ -93,18 +100,23 @@ export class FileLooker {
     book.looked(problems, Date.now());
     const ownFiles = ownOutputFiles();
     const firstLook = this.#walkNumber === 1;
+    const met: MetFile[] = [];
     for (const found of files) {
-      if (!ownFiles.has(fileKey(found.stats.dev, found.stats.ino))) this.#found(found, firstLook);
+      if (ownFiles.has(fileKey(found.stats.dev, found.stats.ino))) continue;
+      const file = this.#found(found, firstLook);
+      if (file !== undefined) met.push(file);
     }
     if (firstLook) await this.#findMovedWhileDown();
     await this.#noticeGone();
+    this.#giveTurns(met);
     followed.updateFirstStart();
     this.#endedMs = performance.now();
     this.#durationMs = this.#endedMs - startedMs;
     onLooked(directories);
   }
 
-  #found({ path: file, stats }: FoundFile, firstLook: boolean): void {
+  /** @returns the file when it is followed from now on: nobody has given it a turn yet */
+  #found({ path: file, stats }: FoundFile, firstLook: boolean): MetFile | undefined {
     const { files, attention, book, fromStart, current, forget } = this.#options;
     const known = files.get(fileKey(stats.dev, stats.ino));
     if (known !== undefined) {
@@ -117,10 +129,10 @@ export class FileLooker {
       if (sameBirth(known, { birthtimeMs: stats.birthtimeMs })) {
         attention.compare(known, stats.size, stats.mtimeMs);
         if (known.hasUnfinishedLine) attention.activate(known);
-        return;
+        return undefined;
       }
       // The inode was used again while we had no descriptor on it.
-      if (known === current()) return;
+      if (known === current()) return undefined;
       if (known.unreadBytes > 0) book.vanishedUnread(known, Date.now());
       forget(known);
       void known.close();
@@ -131,9 +143,20 @@ export class FileLooker {
     if (!resumed && firstLook && files.isFirstStart && !fromStart && stats.size > 0) {
       followed.startBeforeBytes = stats.size;
       followed.position.offsetBytes = stats.size;
-      attention.enqueue(followed);
     }
-    attention.compare(followed, stats.size, stats.mtimeMs);
+    return { followed, sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
+  }
+
+  /**
+   * Gives files that were met their turns, those first that were written to longest ago, and all of them behind those that are
+   * gone: a log that was rotated is read to its end before the file that took its name, so that lines of one time keep their order.
+   */
+  #giveTurns(met: readonly MetFile[]): void {
+    const { attention } = this.#options;
+    for (const { followed, sizeBytes, modifiedMs } of met.toSorted((a, b) => a.modifiedMs - b.modifiedMs)) {
+      if (followed.startBeforeBytes !== undefined) attention.enqueue(followed);
+      attention.compare(followed, sizeBytes, modifiedMs);
+    }
   }
 
   #follow(file: string, stats: { dev: number; ino: number; birthtimeMs: number }): FollowedFile {

@@ -5,6 +5,7 @@
  * renamed away and not read to their end; with nothing to read, nothing runs.
  */
 import { messageOf } from '@sluice/base/error';
+import { Moments } from '../moments.ts';
 import type { FileAttention } from './file-attention.ts';
 import { type FollowedFile, type OpenFile, READ_BYTES } from './followed-file.ts';
 import type { FollowedFiles } from './followed-files.ts';
@@ -28,6 +29,7 @@ export class FileReader {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   /** Files with a descriptor, least recently used first. */
   readonly #open = new Set<FollowedFile>();
+  readonly #moments = new Moments();
   #current: FollowedFile | undefined;
   #paused = false;
   #stopped = false;
@@ -97,7 +99,7 @@ export class FileReader {
     this.#current = file;
     try {
       if (file.handle === undefined) await this.#makeRoomForDescriptor();
-      const outcome = await file.turn(this.#buffer, openFile, Date.now(), afterLine);
+      const outcome = await file.turn(this.#buffer, openFile, this.#moments.next(Date.now()), afterLine);
       if (file.handle !== undefined) {
         this.#open.delete(file);
         this.#open.add(file);
