@@ -4,7 +4,7 @@
  * Invariants of this module: constants only.
  */
 import type { UrgencyClass } from './model.ts';
-import { MAX_BLOCK_RAW_BYTES } from './model.ts';
+import { MAX_BLOCK_RAW_BYTES, MAX_CHANNELS_PER_GRANT } from './model.ts';
 
 /**
  * Sent and not acknowledged at one server, in raw bytes: beyond it blocks stay in the machine, where an urgent one can
@@ -47,6 +47,14 @@ export const MAX_SERVERS_REMEMBERED = 128;
 /** Uses and notices kept for people to look at. */
 export const MAX_RECENT_USES = 64;
 export const MAX_RECENT_NOTICES = 32;
+/** Requests and grants kept for people: a busy agent makes several in a second, and the latest tell how it goes. */
+export const MAX_ROUTINE_HAPPENINGS = 24;
+/** Refusals, recalls, notices, ... kept for people: what is looked for afterwards. */
+export const MAX_OTHER_HAPPENINGS = 40;
+/** Longest reason of one, in UTF-16 units: a line or two. */
+export const MAX_REASON_LENGTH = 200;
+/** Priorities that one names: those of a grant's channels. */
+export const MAX_HAPPENING_PRIORITIES: number = MAX_CHANNELS_PER_GRANT;
 
 /** Least part of the bytes for each class while more urgent ones wait (U15). Urgent needs none: it is always first. */
 export const MINIMUM_SHARES: Readonly<Record<UrgencyClass, number>> = {

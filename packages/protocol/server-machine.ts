@@ -20,6 +20,7 @@ import { Ranking } from './ranking.ts';
 import type { RequestLineOptions } from './request-line.ts';
 import { RequestLine } from './request-line.ts';
 import type { ServerEffect, ServerEvent } from './server-events.ts';
+import { ServerHistory } from './server-history.ts';
 import type { Agent } from './server-state.ts';
 import type { ReceivedNoticeView, ServerMachineView } from './server-view.ts';
 import { viewAgent } from './server-view.ts';
@@ -70,6 +71,7 @@ class ServerUplinkMachine implements ServerMachine {
   #draining = false;
   #noticesTotal = 0;
   readonly #recentNotices: ReceivedNoticeView[] = [];
+  readonly #history = new ServerHistory();
   #nowMs = 0;
   #wakeMs = Number.POSITIVE_INFINITY;
 
@@ -101,6 +103,7 @@ class ServerUplinkMachine implements ServerMachine {
     this.#ranking.judgeLoad(this.#admission.fullness);
     this.#line.answer(this.#nowMs);
     this.#wake();
+    this.#history.stepped(event, this.#effects.all, this.#nowMs);
     return this.#effects.all;
   }
 
@@ -118,6 +121,8 @@ class ServerUplinkMachine implements ServerMachine {
       ),
       noticesTotal: this.#noticesTotal,
       recentNotices: [...this.#recentNotices],
+      history: this.#history.latest(),
+      historyTotals: this.#history.totals(),
     };
   }
 
@@ -183,7 +188,11 @@ class ServerUplinkMachine implements ServerMachine {
     this.#effects.push({ type: 'record_notice', agentId, notice });
     const isOurs = this.#agents.get(agentId)?.grants.has(notice.grantId) === true;
     if ((this.#options.onNotice ?? 'yield') === 'ignore' || !isOurs) return;
-    this.#ranking.yieldTo(agentId, yieldShift(this.#channels, notice), this.#nowMs);
+    const shift = yieldShift(this.#channels, notice);
+    this.#ranking.yieldTo(agentId, shift, this.#nowMs);
+    if (shift === 0) return;
+    const reason = `ranked ${shift} lower from the next grant on`;
+    this.#history.add({ atMs: timeMs(this.#nowMs), agentId, kind: 'yield', reason });
   }
 
   #drain(): void {

@@ -1,6 +1,8 @@
 /** What the server's machine tells people: its agents, their live channels, admission, notices. */
 import type { AgentId, ChannelNumber, GrantId, PriorityViolationNotice, ServerId, TimeMs } from './model.ts';
+import type { ServerHappening } from './server-history.ts';
 import type { Agent } from './server-state.ts';
+import type { Numbered, UplinkHappeningKind } from './uplink-history.ts';
 
 export interface ServerChannelView {
   readonly grantId: GrantId;
@@ -43,6 +45,10 @@ export interface ServerMachineView {
   readonly noticesTotal: number;
   /** Bounded, oldest first. */
   readonly recentNotices: readonly ReceivedNoticeView[];
+  /** What happened lately, bounded, oldest first. */
+  readonly history: readonly Numbered<ServerHappening>[];
+  /** How often each kind of it happened. */
+  readonly historyTotals: ReadonlyMap<UplinkHappeningKind, number>;
 }
 
 /** @param yieldedBy how far the agent's channels are moved down at present. */

@@ -1,6 +1,7 @@
 /** Gathers what a server knows first-hand for the status answer. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { writeNotice } from '@sluice/wire/convert/notice';
+import { writeUplinkEvent, writeUplinkEventCounts } from '@sluice/wire/convert/uplink-event';
 import type { GetStatusResponseSchema, IdentityProblemSchema } from '@sluice/wire/gen/query_pb';
 import { admissionStatus, agentAdmissions } from './admission-status.ts';
 import { mergeStatus } from './api/status.ts';
@@ -58,8 +59,8 @@ export function serverStatus(sources: StatusSources): MessageInitShape<typeof Ge
         notice: writeNotice(notice),
       })),
       admission: admissionStatus(view),
-      history: [],
-      historyTotals: [],
+      history: view.history.map((happening) => writeUplinkEvent(happening, happening.agentId)),
+      historyTotals: writeUplinkEventCounts(view.historyTotals),
     },
     agents: ingest.reports().map((agent) => ({
       agentId: agent.agentId,

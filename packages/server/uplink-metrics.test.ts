@@ -1,6 +1,5 @@
 import type { AgentId, ServerId } from '@sluice/protocol/model';
 import type { ServerAgentView, ServerMachineView } from '@sluice/protocol/server-view';
-import { UplinkEventKind } from '@sluice/wire/gen/uplink_pb';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { agentAdmissions } from './admission-status.ts';
@@ -27,6 +26,7 @@ function view(
   return {
     ...{ serverId: 's1' as ServerId, draining: false, roomBytes: 0, drainBytesPerSecond: 0, loaded: false },
     ...{ outstandingBytes: 0, writingBytes: 0, agents, noticesTotal: 0, recentNotices: [] },
+    ...{ history: [], historyTotals: new Map([['recall', 5] as const]) },
     ...fields,
   };
 }
@@ -43,7 +43,7 @@ function metrics(machine: ServerMachineView, msByAgent: ReadonlyMap<string, numb
   const registry = new Registry();
   showUplink(registry, {
     health: { view: () => healthWith(msByAgent) },
-    ingest: { view: () => machine, agentEventTotals: new Map([[UplinkEventKind.HEDGE, 3]]) },
+    ingest: { view: () => machine, agentEventTotals: new Map([['hedge', 3] as const]) },
   });
   return () => registry.metrics();
 }
@@ -64,6 +64,8 @@ test('the urgent lag, and what the server gives and takes', async () => {
     'sluice_server_lowered_agents 1',
     'sluice_server_loaded 1',
     'sluice_server_draining 0',
+    'sluice_server_uplink_events_total{kind="recall"} 5',
+    'sluice_server_uplink_events_total{kind="hedge"} 0',
     'sluice_agent_uplink_events_total{kind="hedge"} 3',
     'sluice_agent_uplink_events_total{kind="refusal"} 0',
   ])

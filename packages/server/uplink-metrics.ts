@@ -4,7 +4,7 @@
  * Invariants: gauges are read when they are scraped; at most {@link MAX_AGENT_SERIES} series name an agent.
  */
 import type { ServerMachineView } from '@sluice/protocol/server-view';
-import { UplinkEventKind } from '@sluice/wire/gen/uplink_pb';
+import { UPLINK_HAPPENING_KINDS, type UplinkHappeningKind } from '@sluice/protocol/uplink-history';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { loweredAgents, waitingAgents } from './admission-status.ts';
 import type { HealthView } from './health/health.ts';
@@ -15,24 +15,14 @@ import type { HealthView } from './health/health.ts';
  */
 export const MAX_AGENT_SERIES = 1_000;
 
-const EVENT_KINDS = [
-  ['request', UplinkEventKind.REQUEST],
-  ['grant', UplinkEventKind.GRANT],
-  ['refusal', UplinkEventKind.REFUSAL],
-  ['recall', UplinkEventKind.RECALL],
-  ['notice', UplinkEventKind.NOTICE],
-  ['yield', UplinkEventKind.YIELD],
-  ['hedge', UplinkEventKind.HEDGE],
-  ['stall', UplinkEventKind.STALL],
-  ['problem', UplinkEventKind.PROBLEM],
-] as const;
+type Totals = ReadonlyMap<UplinkHappeningKind, number>;
 
 /** Where the figures come from. */
 export interface UplinkFigures {
   readonly health: { view(): HealthView };
   readonly ingest: {
     view(): ServerMachineView;
-    readonly agentEventTotals: ReadonlyMap<UplinkEventKind, number>;
+    readonly agentEventTotals: Totals;
   };
 }
 
@@ -60,16 +50,29 @@ export function showUplink(registry: Registry, { health, ingest }: UplinkFigures
       for (const [agent, ms] of furthestFirst.slice(0, MAX_AGENT_SERIES)) this.set({ agent }, ms / 1000);
     },
   });
-  new Counter({
-    name: 'sluice_agent_uplink_events_total',
-    help: 'What happened between agents and all their servers, as they told this server since it started.',
-    labelNames: ['kind'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [kind, number] of EVENT_KINDS) this.inc({ kind }, ingest.agentEventTotals.get(number) ?? 0);
-    },
-  });
+  const counters: readonly (readonly [name: string, help: string, read: () => Totals])[] = [
+    [
+      'sluice_server_uplink_events_total',
+      'What happened between this server and its agents.',
+      () => ingest.view().historyTotals,
+    ],
+    [
+      'sluice_agent_uplink_events_total',
+      'What happened between agents and all their servers, as the agents told this server since it started.',
+      () => ingest.agentEventTotals,
+    ],
+  ];
+  for (const [name, help, read] of counters) {
+    new Counter({
+      ...{ name, help, registers },
+      labelNames: ['kind'],
+      collect() {
+        this.reset();
+        const totals = read();
+        for (const kind of UPLINK_HAPPENING_KINDS) this.inc({ kind }, totals.get(kind) ?? 0);
+      },
+    });
+  }
   const gauges: readonly (readonly [
     name: string,
     help: string,

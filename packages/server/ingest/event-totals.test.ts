@@ -15,8 +15,8 @@ test('sums what agents tell, from when they are known', () => {
   totals.told(counts([HEDGE, 50n]), counts([HEDGE, 53n], [STALL, 1n]));
   totals.told(counts(), counts([HEDGE, 4n]));
   expect([...totals.all]).toEqual([
-    [HEDGE, 7],
-    [STALL, 1],
+    ['hedge', 7],
+    ['stall', 1],
   ]);
 });
 
@@ -24,7 +24,7 @@ test('an agent that started again counts on, never down', () => {
   const totals = new EventTotals();
   totals.told(counts(), counts([HEDGE, 9n]));
   totals.told(counts([HEDGE, 9n]), counts([HEDGE, 2n]));
-  expect(totals.all.get(HEDGE)).toBe(11);
+  expect(totals.all.get('hedge')).toBe(11);
 });
 
 test('what cannot be spoils no sum, and kinds of a newer agent make none', () => {
@@ -32,5 +32,5 @@ test('what cannot be spoils no sum, and kinds of a newer agent make none', () =>
   const newer = fromJson(UplinkEventCountSchema, { kind: 99, total: '3' });
   const told = counts([HEDGE, 2n ** 64n - 1n], [UplinkEventKind.UNSPECIFIED, 1n]);
   totals.told(counts(), [...told, newer]);
-  expect([...totals.all]).toEqual([[HEDGE, MAX_EVENTS_PER_REPORT]]);
+  expect([...totals.all]).toEqual([['hedge', MAX_EVENTS_PER_REPORT]]);
 });

@@ -108,6 +108,7 @@ export class IngestRuntime implements HandlerHost {
       ...view,
       agents: view.agents.map((agent) => ({ ...agent, agentId: agentIdOf(agent.agentId) })),
       recentNotices: view.recentNotices.map((told) => ({ ...told, agentId: agentIdOf(told.agentId) })),
+      history: view.history.map((told) => ({ ...told, agentId: agentIdOf(told.agentId) })),
     };
   }
 

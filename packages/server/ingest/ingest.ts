@@ -4,7 +4,8 @@
 import { defined } from '@sluice/base/defined';
 import type { AgentId } from '@sluice/protocol/model';
 import type { ServerMachineView } from '@sluice/protocol/server-view';
-import { type UplinkEventKind, UplinkService } from '@sluice/wire/gen/uplink_pb';
+import type { UplinkHappeningKind } from '@sluice/protocol/uplink-history';
+import { UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { Doorkeeper } from '../access/doorkeeper.ts';
 import { checkExposure } from '../access/exposure.ts';
 import type { LiveRun } from '../identity/identity-sync.ts';
@@ -34,7 +35,7 @@ export interface Ingest {
   notices(): readonly KeptNotice[];
   readonly noticesTotal: number;
   /** What agents tell that happened in their uplink since this server started, over all of them. */
-  readonly agentEventTotals: ReadonlyMap<UplinkEventKind, number>;
+  readonly agentEventTotals: ReadonlyMap<UplinkHappeningKind, number>;
   readonly connectionCount: number;
   /** The connected agents, for other servers to know. */
   runs(): LiveRun[];

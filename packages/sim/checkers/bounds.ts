@@ -10,10 +10,13 @@ import {
   MAX_ANSWERS_PER_BLOCK,
   MAX_GRANTS_PER_AGENT,
   MAX_GRANTS_RECALLED_AT_ONCE,
+  MAX_HAPPENING_PRIORITIES,
   MAX_LIVE_CHANNELS_PER_SERVER,
+  MAX_OTHER_HAPPENINGS,
   MAX_RECENT_NOTICES,
   MAX_RECENT_USES,
   MAX_REQUESTS_REMEMBERED,
+  MAX_ROUTINE_HAPPENINGS,
   MAX_SERVERS_REMEMBERED,
   MAX_YIELDING_AGENTS,
 } from '@sluice/protocol/limits';
@@ -24,6 +27,7 @@ import {
   MAX_CLOSED_CHANNELS,
   URGENCY_CLASSES,
 } from '@sluice/protocol/model';
+import { UPLINK_HAPPENING_KINDS } from '@sluice/protocol/uplink-history';
 import type { Census } from '../census.ts';
 import { takeCensus } from '../census.ts';
 import type { Observation } from '../world.ts';
@@ -108,6 +112,9 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
   'server.grants.ends.handles': sweptGrants,
   'server.grants.recall.recallables.handles': sweptGrants,
   'server.recentNotices': () => MAX_RECENT_NOTICES,
+  'server.history.routine': () => MAX_ROUTINE_HAPPENINGS,
+  'server.history.other': () => MAX_OTHER_HAPPENINGS,
+  'server.history.totals': () => UPLINK_HAPPENING_KINDS.length,
   // To each agent an answer and a revocation, and what the event itself brings.
   'server.effects.effects': ({ agents }) =>
     2 * agents.size + MAX_GRANTS_RECALLED_AT_ONCE + MAX_ANSWERS_PER_BLOCK + 2,
@@ -123,6 +130,8 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
   closedChannels: () => MAX_CLOSED_CHANNELS,
   outrankedBy: () => MAX_SERVERS_REMEMBERED,
   heldPriorities: () => MAX_LIVE_CHANNELS_PER_SERVER,
+  // Of a happening.
+  priorities: () => MAX_HAPPENING_PRIORITIES,
 };
 
 /** Functions among the fields: each was looked at, and holds nothing that grows. */
