@@ -2,7 +2,7 @@
  * The notations of time in log lines, read from bytes. Each function reads one notation at `at` and, when it is there,
  * leaves time and end in the result.
  */
-import { byteAt, COLON, fourDigits, HYPHEN, isDigit, SPACE, twoDigits } from './bytes.ts';
+import { byteAt, COLON, fourDigits, HYPHEN, isDigit, SPACE, skipDigits, twoDigits } from './bytes.ts';
 import type { Calendar } from './calendar.ts';
 
 const NO_ZONE = Number.NaN;
@@ -55,32 +55,69 @@ function fraction(buffer: Uint8Array, at: number, end: number, reading: TimeRead
   reading.end = next;
 }
 
-/** Reads `Z`, `+01:00`, ` -0700`, ` UTC` at `reading.end`; the offset in seconds, or NaN when there is none. */
+/** Reads `Z`, `+01:00`, ` -0700`, ` UTC`, ` GMT+2` at `reading.end`; the offset in seconds, or NaN when there is none. */
 function zone(buffer: Uint8Array, end: number, reading: TimeReading): number {
   let at = reading.end;
   reading.numericZone = false;
   if (at >= end) return NO_ZONE;
-  let first = byteAt(buffer, at);
-  if (first === 0x5a) {
+  if (byteAt(buffer, at) === 0x5a) {
     reading.end = at + 1;
     return 0;
   }
-  if (first === SPACE) {
+  if (byteAt(buffer, at) === SPACE) {
     at += 1;
-    first = byteAt(buffer, at);
     if (at + 3 <= end && isUtcName(buffer, at)) {
       reading.end = at + 3;
-      return 0;
+      return behindUtcName(buffer, end, reading);
     }
   }
-  if ((first !== 0x2b && first !== HYPHEN) || at + 5 > end) return NO_ZONE;
+  return numericOffset(buffer, at, end, reading);
+}
+
+/** `+01:00` or `-0700` at `at`. */
+function numericOffset(buffer: Uint8Array, at: number, end: number, reading: TimeReading): number {
+  if (!isSign(byteAt(buffer, at)) || at + 5 > end) return NO_ZONE;
   const hours = twoDigits(buffer, at + 1);
   const colon = byteAt(buffer, at + 3) === COLON ? 1 : 0;
   const minutes = twoDigits(buffer, at + 3 + colon);
-  if (hours < 0 || hours > 18 || minutes < 0 || minutes > 59 || at + 5 + colon > end) return NO_ZONE;
-  reading.end = at + 5 + colon;
+  if (hours < 0 || minutes < 0 || at + 5 + colon > end) return NO_ZONE;
   reading.numericZone = true;
-  return (first === HYPHEN ? -1 : 1) * (hours * 3600 + minutes * 60);
+  return offsetSeconds(buffer, at, hours, minutes, at + 5 + colon, reading);
+}
+
+/** `GMT+2`, `UTC+02`, `GMT+2:30`, as Java and others name zones; the name alone is UTC. */
+function behindUtcName(buffer: Uint8Array, end: number, reading: TimeReading): number {
+  const at = reading.end;
+  const hoursEnd = skipDigits(buffer, at + 1, Math.min(end, at + 3));
+  if (at >= end || !isSign(byteAt(buffer, at)) || hoursEnd <= at + 1) return 0;
+  const numeric = numericOffset(buffer, at, end, reading);
+  if (!Number.isNaN(numeric)) return numeric;
+  const ones = byteAt(buffer, hoursEnd - 1) - 0x30;
+  const hours = hoursEnd === at + 3 ? twoDigits(buffer, at + 1) : ones;
+  const minutes =
+    byteAt(buffer, hoursEnd) === COLON && hoursEnd + 3 <= end ? twoDigits(buffer, hoursEnd + 1) : -1;
+  const behind = minutes < 0 ? hoursEnd : hoursEnd + 3;
+  return offsetSeconds(buffer, at, hours, Math.max(0, minutes), behind, reading);
+}
+
+function offsetSeconds(
+  buffer: Uint8Array,
+  sign: number,
+  hours: number,
+  minutes: number,
+  behind: number,
+  reading: TimeReading,
+): number {
+  if (hours > 18 || minutes > 59) {
+    reading.numericZone = false;
+    return NO_ZONE;
+  }
+  reading.end = behind;
+  return (byteAt(buffer, sign) === HYPHEN ? -1 : 1) * (hours * 3600 + minutes * 60);
+}
+
+function isSign(byte: number): boolean {
+  return byte === 0x2b || byte === HYPHEN;
 }
 
 /** `UTC` or `GMT`, as a word of its own. */

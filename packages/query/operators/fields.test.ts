@@ -25,7 +25,8 @@ test.each([
   ['urgency:bulk', 'UrgencyClass = 4'],
   ['timestamp.origin:Assumed', 'TimestampOrigin = 2'],
   ['timestamp.origin:*', 'TimestampOrigin != 0'],
-  ['record.offset:17', "toString(RecordOffset) = '17'"],
+  ['record.offset:17', "if(TimestampOrigin != 0, toString(RecordOffset), '') = '17'"],
+  ['record.offset:*', 'TimestampOrigin != 0'],
   ['id:a.b.1.2.3', "(AgentId = 'a.b' AND BlockEpoch = 1 AND BlockSequence = 2 AND RecordNumber = 3)"],
 ])('%s', (query, sql) => {
   expect(queryToSql(query)).toBe(sql);
