@@ -122,6 +122,7 @@ class AgentUplinkMachine implements AgentMachine {
       servers: [...this.#servers.all()].map((server) => viewServer(server, this.#channels, nowMs)),
       backlog,
       lagMs: backlog.reduce((oldest, { oldestAgeMs }) => Math.max(oldest, oldestAgeMs), 0),
+      urgentLagMs: backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0,
       ...this.#history.view(),
     };
   }
@@ -139,9 +140,7 @@ class AgentUplinkMachine implements AgentMachine {
         this.#granted(this.#servers.named(event.serverId), event.grant);
         return;
       case 'revoked':
-        for (const channel of this.#channels.of(event.serverId, event.grantId, event.channel))
-          this.#channels.end(channel);
-        this.#servers.named(event.serverId).recalled = true;
+        this.#revoked(event);
         return;
       case 'block_sealed':
         this.#sealed(event);
@@ -169,15 +168,23 @@ class AgentUplinkMachine implements AgentMachine {
   }
 
   #granted(server: Server, grant: Grant): void {
+    const about = { atMs: timeMs(this.#nowMs), serverId: server.serverId };
     const reading = readGrant(server, grant, this.#arrivals + 1, this.#nowMs);
-    if (reading.kind === 'invalid') return;
+    if (reading.kind === 'invalid') {
+      const reason = `an answer to request ${grant.requestId} that cannot be used`;
+      this.#history.happened({ ...about, kind: 'problem', reason });
+      return;
+    }
     server.askedIds = server.askedIds.filter((asked) => asked > grant.requestId);
     // The answer to a request that was replaced: that to the latest one is still to come.
     if (server.askedIds.length === 0) server.waitingSinceMs = undefined;
     if (reading.kind === 'refused') {
       const afterMs = Math.min(Math.max(reading.retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS);
       const jitter = 1 + RETRY_JITTER_FRACTION * this.#random.next();
-      server.notBeforeMs = this.#nowMs + Math.ceil(afterMs * jitter);
+      const waitMs = Math.ceil(afterMs * jitter);
+      server.notBeforeMs = this.#nowMs + waitMs;
+      const reason = `${grant.refusalReason ?? 'no reason'}, again in ${waitMs} ms`;
+      this.#history.happened({ ...about, kind: 'refusal', reason });
       return;
     }
     this.#arrivals += 1;
@@ -185,6 +192,18 @@ class AgentUplinkMachine implements AgentMachine {
     server.latestQuotaBytes = reading.grant.quotaBytes;
     server.grants.set(reading.grant.grantId, reading.grant);
     this.#channels.add(server, reading.grant);
+    this.#history.happened({
+      ...{ ...about, kind: 'grant', reason: `answers request ${grant.requestId}` },
+      rawBytes: reading.grant.quotaBytes,
+      priorities: reading.grant.channels.map(({ priority }) => priority),
+    });
+  }
+
+  #revoked({ serverId, grantId, channel }: Extract<AgentEvent, { type: 'revoked' }>): void {
+    for (const ending of this.#channels.of(serverId, grantId, channel)) this.#channels.end(ending);
+    this.#servers.named(serverId).recalled = true;
+    const reason = grantId === undefined ? 'all grants' : `grant ${grantId}`;
+    this.#history.happened({ atMs: timeMs(this.#nowMs), serverId, kind: 'recall', reason });
   }
 
   #sealed({ block, inDoubtAt }: Extract<AgentEvent, { type: 'block_sealed' }>): void {

@@ -9,6 +9,7 @@ import type {
   TimeMs,
   UrgencyClass,
 } from './model.ts';
+import type { Numbered, UplinkHappening, UplinkHappeningKind } from './uplink-history.ts';
 
 export interface AgentChannelView {
   readonly grantId: GrantId;
@@ -47,6 +48,11 @@ export interface SentNoticeView {
   readonly notice: PriorityViolationNotice;
 }
 
+/** What happened between the agent and a server, beside the blocks. */
+export interface AgentHappening extends UplinkHappening {
+  readonly serverId: ServerId;
+}
+
 /** What the machine tells people. Lists of recent things are bounded, oldest first. */
 export interface AgentMachineView {
   readonly servers: readonly AgentServerMachineView[];
@@ -54,8 +60,13 @@ export interface AgentMachineView {
   readonly backlog: readonly ClassBacklog[];
   /** Age of the oldest record that no server has acknowledged; 0 when there is none. */
   readonly lagMs: number;
+  /** Age of the oldest urgent record that no server has acknowledged; 0 when there is none. */
+  readonly urgentLagMs: number;
   readonly recentUses: readonly ChannelUseView[];
   readonly recentNotices: readonly SentNoticeView[];
+  readonly history: readonly Numbered<AgentHappening>[];
+  /** How often each kind of it happened. */
+  readonly historyTotals: ReadonlyMap<UplinkHappeningKind, number>;
   readonly noticesTotal: number;
   readonly recordsAcknowledgedTotal: number;
   readonly blocksSetAsideTotal: number;

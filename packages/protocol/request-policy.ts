@@ -47,6 +47,21 @@ export function requestDueMs(server: Server, need: Need, times: RequestTimes, no
   );
 }
 
+/** Why the server is asked now, in words for people: the first of the reasons of {@link requestDueMs} that holds. */
+export function requestReason(server: Server, need: Need, times: RequestTimes, nowMs: number): string {
+  if (server.recalled && server.closedChannels.length > 0) return 'quota was asked back';
+  if (server.lastRequestAtMs === Number.NEGATIVE_INFINITY) return 'connected';
+  if (server.waitingSinceMs !== undefined)
+    return need.unfitRank !== undefined && need.unfitRank < server.askedRank
+      ? 'something more urgent waits'
+      : 'no answer';
+  if (need.unfitRank !== undefined) return 'the next block fits no quota';
+  if (need.runsOut === true) return 'more waits than quota is left';
+  return nowMs >= server.lastRequestAtMs + times.refreshIntervalMs
+    ? 'refresh'
+    : 'quota is half used, or ends';
+}
+
 /** What the server should be asked for. */
 export function needOf(
   server: Server,

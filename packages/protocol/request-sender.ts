@@ -4,9 +4,10 @@
  * Invariants: each connected server is judged by itself; request numbers count up over all servers.
  */
 import type { AgentEffect } from './agent-events.ts';
+import type { AgentHistory } from './agent-history.ts';
 import type { Server } from './agent-state.ts';
 import type { Backlog } from './backlog.ts';
-import { requestId } from './brand.ts';
+import { requestId, timeMs } from './brand.ts';
 import type { ChannelBook } from './channel-book.ts';
 import type { ClassShares } from './class-share.ts';
 import { nextRank } from './class-share.ts';
@@ -15,7 +16,7 @@ import { MAX_REQUESTS_REMEMBERED } from './limits.ts';
 import type { UploadRequest } from './model.ts';
 import { MAX_CLOSED_CHANNELS, URGENCY_CLASSES } from './model.ts';
 import type { Need, RequestTimes } from './request-policy.ts';
-import { needOf, remainsOf, requestDueMs } from './request-policy.ts';
+import { needOf, remainsOf, requestDueMs, requestReason } from './request-policy.ts';
 import type { StepEffects } from './step-effects.ts';
 
 export interface RequestSenderOptions extends RequestTimes {
@@ -28,6 +29,7 @@ export interface AskingParts {
   readonly channels: ChannelBook;
   readonly backlog: Backlog;
   readonly shares: ClassShares;
+  readonly history: AgentHistory;
   readonly effects: StepEffects<AgentEffect>;
 }
 
@@ -59,7 +61,8 @@ export class RequestSender {
   }
 
   #ask(server: Server, need: Need, nowMs: number): void {
-    const { channels, backlog, shares, effects } = this.#parts;
+    const { channels, backlog, shares, history, effects } = this.#parts;
+    const reason = requestReason(server, need, this.#options, nowMs);
     for (const channel of remainsOf(server, backlog)) channels.end(channel);
     this.#requestNumbers += 1;
     server.askedIds.push(this.#requestNumbers);
@@ -76,6 +79,8 @@ export class RequestSender {
       ...(closedChannels.length === 0 ? {} : { closedChannels }),
     };
     effects.push({ type: 'send_request', serverId, request });
+    const { unsentBytes: rawBytes } = backlog;
+    history.happened({ atMs: timeMs(nowMs), serverId, kind: 'request', reason, rawBytes });
   }
 
   #need(server: Server, nowMs: number): Need {

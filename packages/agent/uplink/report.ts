@@ -11,6 +11,7 @@ import { MAX_TOLD_SOURCES, type SourceStates } from '@sluice/source/source-state
 import { writeUrgency } from '@sluice/wire/convert/fields';
 import { writeNotice } from '@sluice/wire/convert/notice';
 import { writeBacklog } from '@sluice/wire/convert/request';
+import { writeUplinkEvent, writeUplinkEventCounts } from '@sluice/wire/convert/uplink-event';
 import type {
   AgentReport,
   AgentServerView,
@@ -100,17 +101,14 @@ export function buildReport(
       .slice(0, MAX_PROBLEMS)
       .map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH)),
     sentAtMs: count(nowMs),
-    urgentLagMs: count(urgentLagMs(machine)),
+    urgentLagMs: count(machine.urgentLagMs),
+    history: machine.history.map((happening) => writeUplinkEvent(happening, happening.serverId)),
+    historyTotals: writeUplinkEventCounts(machine.historyTotals),
     ...defined({
       queue: extras.queue && queueStatus(extras.queue),
       sources: extras.sources && sourceStates(extras.sources),
     }),
   });
-}
-
-/** What waits unacknowledged of the most urgent class. */
-function urgentLagMs({ backlog }: UplinkView['machine']): number {
-  return backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
 }
 
 function queueStatus(queue: QueueFacts): MessageInitShape<typeof QueueStatusSchema> {

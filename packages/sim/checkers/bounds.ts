@@ -79,6 +79,9 @@ const AGENT_BOUNDS: Table<AgentHolds> = {
   'agent.channels.ending': blockCount,
   'agent.history.uses': () => MAX_RECENT_USES,
   'agent.history.notices': () => MAX_RECENT_NOTICES,
+  'agent.history.happenings.routine': () => MAX_ROUTINE_HAPPENINGS,
+  'agent.history.happenings.other': () => MAX_OTHER_HAPPENINGS,
+  'agent.history.happenings.totals': () => UPLINK_HAPPENING_KINDS.length,
   // A block and a notice for each, the ends of channels, a request to each server, and what the event itself brings.
   'agent.effects.effects': ({ blocks, servers }) =>
     3 * blocks.size + servers.size * (MAX_LIVE_CHANNELS_PER_SERVER + 1) + 4,
@@ -92,6 +95,8 @@ const AGENT_BOUNDS: Table<AgentHolds> = {
   // Of a grant, and of a channel.
   channels: () => MAX_CHANNELS_PER_GRANT,
   inFlight: blockCount,
+  // Of a happening.
+  priorities: () => MAX_HAPPENING_PRIORITIES,
   // Of a notice, and of a request.
   outrankedBy: serverCount,
   heldPriorities: () => MAX_LIVE_CHANNELS_PER_SERVER,

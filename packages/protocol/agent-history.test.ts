@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { grantId, requestId, timeMs } from './brand.ts';
+import { block, server, TestAgent } from './machine-fixture.ts';
+
+const S1 = server('s1');
+
+function told(agent: TestAgent): string[] {
+  const { history } = agent.machine.view(timeMs(agent.nowMs));
+  return history.map(({ kind, serverId, reason }) => `${kind} ${serverId}: ${reason}`);
+}
+
+function refuse(agent: TestAgent, request: number): void {
+  agent.step({
+    ...{ type: 'grant_received', serverId: S1 },
+    grant: {
+      ...{ grantId: grantId('g'), requestId: requestId(request), channels: [], lifetimeMs: 0 },
+      ...{ refusalReason: 'overloaded', retryAfterMs: 1000 },
+    },
+  });
+}
+
+test('an agent tells what it asked, what was granted, refused and taken back, each with why', () => {
+  const agent = new TestAgent();
+  agent.connect('s1');
+  refuse(agent, 1);
+  // Answers nothing that was asked.
+  refuse(agent, 1);
+  agent.seal(block(1, 'urgent'));
+  agent.after(2000);
+  agent.grant('s1', [1, 3], { quotaBytes: 50 });
+  agent.step({ type: 'revoked', serverId: S1 });
+  expect(told(agent).slice(0, 6)).toEqual([
+    'request s1: connected',
+    expect.stringMatching(/^refusal s1: overloaded, again in 1\d\d\d ms$/),
+    'problem s1: an answer to request 1 that cannot be used',
+    'request s1: the next block fits no quota',
+    'grant s1: answers request 2',
+    'recall s1: all grants',
+  ]);
+  const { history, historyTotals } = agent.machine.view(timeMs(agent.nowMs));
+  expect(history[4]).toMatchObject({ number: 5, rawBytes: 100, priorities: [1, 3] });
+  expect(historyTotals.get('refusal')).toBe(1);
+});
+
+test('a notice is told with who outranks', () => {
+  const agent = new TestAgent();
+  agent.connect('s1', 's2');
+  agent.grant('s1', [1, 3]);
+  agent.grant('s2', [2, 4]);
+  agent.seal(block(1), block(2));
+  expect(told(agent)).toContain('notice s2: outranked by s1 (3)');
+});
+
+test('the urgent lag is the age of the oldest urgent record alone', () => {
+  const agent = new TestAgent();
+  const lag = (): number => agent.machine.view(timeMs(agent.nowMs)).urgentLagMs;
+  agent.seal(block(1, 'bulk'));
+  expect(lag()).toBe(0);
+  agent.seal(block(2, 'urgent'));
+  agent.nowMs += 500;
+  expect(lag()).toBe(agent.nowMs);
+  agent.connect('s1');
+  agent.grant('s1', [1]);
+  agent.acknowledge('s1', 2);
+  expect(lag()).toBe(0);
+});
