@@ -52,7 +52,9 @@ function missingNames(
 }
 
 test('documents name files that exist', () => {
-  expect(missingNames(/\.md$/, (text) => text, /`([\w./-]+\.(?:ts|tsx|md|proto|txt|json))`/g)).toEqual([]);
+  expect(missingNames(/\.md$/, (text) => text, /`([\w./-]+\.(?:ts|tsx|md|proto|txt|json|ya?ml))`/g)).toEqual(
+    [],
+  );
 });
 
 test('documents name folders and commands that exist', () => {

@@ -107,6 +107,43 @@ test.each([...allowed.keys()])('no program of %s imports what is of tests', (nam
   expect(ofTests).toEqual([]);
 });
 
+interface Manifest {
+  readonly exports?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+const manifestOf = (name: string): Manifest =>
+  JSON.parse(readFileSync(path.join(ROOT, 'packages', name, 'package.json'), 'utf8'));
+
+/** Of a list of dependencies, the packages of ours. */
+const oursIn = (list: Readonly<Record<string, string>> = {}): string[] =>
+  Object.keys(list).flatMap((dependency) => /^@sluice\/(\w+)$/.exec(dependency)?.[1] ?? []);
+
+// Knip takes a workspace package for named that is not: npm links all of them for everybody.
+test.each([...allowed.keys()])('package.json of %s names the packages that it imports', (name) => {
+  const importedBy = (found: readonly Import[]): string[] =>
+    [...new Set(found.map(packageOf))].filter((other) => other !== undefined && other !== name);
+  const ofProgramOnly = importedBy(ofProgram(name)).sort();
+  const ofTestsToo = importedBy(imports.get(name) ?? []).filter((other) => !ofProgramOnly.includes(other));
+  const { dependencies, devDependencies } = manifestOf(name);
+  expect(oursIn(dependencies).sort()).toEqual(ofProgramOnly);
+  expect(oursIn(devDependencies).sort()).toEqual(ofTestsToo.sort());
+});
+
+test('what a package exports is named one by one, and imported by somebody else', () => {
+  const outside = globSync('{apptest,bench}/**/*.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] });
+  const named = new Set(outside.flatMap((file) => namedIn(readFileSync(path.join(ROOT, file), 'utf8'))));
+  for (const [name, found] of imports)
+    for (const one of found) if (packageOf(one) !== name) named.add(one.specifier);
+  const unused = [...allowed.keys()].flatMap((name) =>
+    Object.keys(manifestOf(name).exports ?? {})
+      .map((entry) => entry.replace(/^\./, `@sluice/${name}`))
+      .filter((entry) => !named.has(entry)),
+  );
+  expect(unused).toEqual([]);
+});
+
 /** All that a package leads to by the imports of its program. */
 function below(name: string): ReadonlySet<string> {
   const reached = new Set<string>();
