@@ -2,6 +2,7 @@
 import { USAGE as AGENTS_USAGE, run as agents } from './agents.ts';
 import { run as codec } from './codec.ts';
 import { run as lanes } from './lanes.ts';
+import { USAGE as LINKS_USAGE, run as links } from './links.ts';
 import { run as pipeline } from './pipeline.ts';
 import { run as record } from './record.ts';
 import { USAGE as SEARCH_LOAD_USAGE, run as searchLoad } from './search-load.ts';
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   --seconds N   of flood (20)`,
   },
   storm: { run: storm, usage: STORM_USAGE },
+  links: { run: links, usage: LINKS_USAGE },
   agents: { run: agents, usage: AGENTS_USAGE },
   'search-load': { run: searchLoad, usage: SEARCH_LOAD_USAGE },
   uplink: { run: uplink, usage: UPLINK_USAGE },

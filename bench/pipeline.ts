@@ -30,6 +30,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { corpusLines } from '../apptest/support/corpus.ts';
 import { type RunningUp, startUp } from '../apptest/support/programs.ts';
+import { loadedRecords } from './loaded-records.ts';
 
 const DEFAULT_LINES = 500_000;
 /** How long merges may go on before their cost is read. */
@@ -128,16 +129,6 @@ async function countThroughApi(url: string): Promise<number> {
   if ('count' in answer) return Number(answer.count);
   if (!response.ok) throw new Error(JSON.stringify(answer));
   return 0;
-}
-
-/** Records that the server at `url` has loaded, from its metrics. */
-async function loadedRecords(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  let records = 0;
-  for (const [, value] of text.matchAll(/^sluice_server_loaded_records_total\{[^}]*\} (\S+)$/gm)) {
-    records += Number(value);
-  }
-  return records;
 }
 
 function usages(up: RunningUp): Map<string, Usage> {

@@ -12,18 +12,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defined } from '@sluice/base/defined';
 import { parseBytesPerSecond } from '@sluice/cli/config/units';
-import { measureShape } from './storm-flood.ts';
-import { formatTable, percentile, type StormOutcome, type StormPlan } from './storm-outcome.ts';
-import { SHIPPER_NAMES, SPLIT_SHIPPER_NAME, stormShipper } from './storm-shippers.ts';
+import { flag, namesAfter, numberAfter } from './flags.ts';
+import { percentile } from './latency.ts';
+import { SHIPPER_NAMES, SPLIT_SHIPPER_NAMES, stormShipper } from './shippers.ts';
+import { formatTable, type StormOutcome } from './storm-outcome.ts';
+import { DEFAULT_INGEST_LIMIT, FLOOD_FACTOR, planStorm } from './storm-plan.ts';
 import { stormSluice } from './storm-sluice.ts';
 
 const DEFAULT_SECONDS = 60;
-/** How long a shipper is watched after the flood: what has not come by then has a lower bound large enough to tell. */
-const AFTER_SECONDS = 20;
-/** Ten times this is what two cores that also run the store, the server and the bench can write, read and seal. */
-const DEFAULT_INGEST_LIMIT = '1MB/s';
-/** How much more is written than is taken. */
-const FLOOD_FACTOR = 10;
+const ERRORS_PER_SECOND = 1;
 const GOAL_P50_MS = 1000;
 const GOAL_P99_MS = 2000;
 
@@ -33,25 +30,22 @@ export const USAGE: string = `storm [--seconds N] [--ingest-limit SIZE/s] [--que
   --ingest-limit SIZE/s   what the server may take, in uncompressed blocks (${DEFAULT_INGEST_LIMIT})
   --queue-bytes SIZE      bound of the agent's queue (1GiB): a small one shows what happens when it is full
   --only NAME[,NAME]...   sluice, flat (Sluice with one class and one channel), ${SHIPPER_NAMES.join(', ')}
-                          (all of them; shippers that are not installed are left out), or rsyslog-split
-                          (rsyslog with a second queue and connection for ERROR lines, written by hand)`;
+                          (all of them; shippers that are not installed are left out), or, with ERROR lines
+                          split off by hand, ${SPLIT_SHIPPER_NAMES.join(', ')}`;
 
 /** @param argumentsOfBench as {@link USAGE} says */
 export async function run(argumentsOfBench: readonly string[]): Promise<void> {
-  const seconds = Number(flag(argumentsOfBench, '--seconds') ?? DEFAULT_SECONDS);
+  const seconds = numberAfter(argumentsOfBench, '--seconds', DEFAULT_SECONDS);
   const limit = flag(argumentsOfBench, '--ingest-limit') ?? DEFAULT_INGEST_LIMIT;
   const usual = ['sluice', 'flat', ...SHIPPER_NAMES];
-  const known = [...usual, SPLIT_SHIPPER_NAME];
-  const only = flag(argumentsOfBench, '--only')?.split(',') ?? usual;
+  const known = [...usual, ...SPLIT_SHIPPER_NAMES];
+  const only = namesAfter(argumentsOfBench, '--only', known) ?? usual;
   const names = known.filter((name) => only.includes(name));
-  if (names.length < only.length || !(seconds > 0)) {
-    throw new Error(`--only names ${known.join(', ')}; --seconds is a number`);
-  }
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-storm-'));
   try {
     const queueBytes = flag(argumentsOfBench, '--queue-bytes');
     const plan = {
-      ...planOf(parseBytesPerSecond(limit), seconds, directory),
+      ...(await planStorm(parseBytesPerSecond(limit), seconds, ERRORS_PER_SECOND, directory)),
       ...defined({ queueBytes }),
     };
     const outcomes: StormOutcome[] = [];
@@ -74,27 +68,6 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
   }
 }
 
-function planOf(rawBytesPerSecond: number, seconds: number, directory: string): StormPlan {
-  const shape = measureShape();
-  const linesPerSecond = rawBytesPerSecond / shape.rawBytes;
-  const plan = {
-    ...{ seconds, directory, rawBytesPerSecond, linesPerSecond, rawBytesPerLine: shape.rawBytes },
-    afterSeconds: AFTER_SECONDS,
-    floodBytesPerSecond: FLOOD_FACTOR * linesPerSecond * shape.lineBytes,
-  };
-  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB/s`;
-  print(
-    `cap: ${megabytes(rawBytesPerSecond)} in blocks = ${Math.round(linesPerSecond)} lines/s = ` +
-      `${megabytes(linesPerSecond * shape.lineBytes)} of lines (${shape.lineBytes.toFixed(0)} bytes each, ` +
-      `${(shape.rawBytes / shape.lineBytes).toFixed(2)} times as much in a block)`,
-  );
-  print(
-    `flood: ${megabytes(FLOOD_FACTOR * rawBytesPerSecond)} in blocks = ` +
-      `${Math.round(FLOOD_FACTOR * linesPerSecond)} lines/s = ${megabytes(plan.floodBytesPerSecond)} of lines`,
-  );
-  return plan;
-}
-
 function judge(outcomes: readonly StormOutcome[]): void {
   const own = outcomes.find(({ shipper }) => shipper === 'sluice');
   if (own === undefined) return;
@@ -109,11 +82,6 @@ function judge(outcomes: readonly StormOutcome[]): void {
       `p50 of ${other.shipper}: ${theirs.atLeast ? 'at least ' : ''}${ratio.toFixed(0)} times that of sluice`,
     );
   }
-}
-
-function flag(argumentsOfBench: readonly string[], name: string): string | undefined {
-  const at = argumentsOfBench.indexOf(name);
-  return at === -1 ? undefined : argumentsOfBench[at + 1];
 }
 
 function print(line: string): void {

@@ -11,7 +11,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { startDelayProxy } from './delay-proxy.ts';
+import { LinkRelay } from './link-relay.ts';
 import type { ReceiverTold } from './uplink-receiver.ts';
 import { BLOCK_PAYLOAD_BYTES, BLOCK_RAW_BYTES, type SenderTask, type SenderTold } from './uplink-sender.ts';
 
@@ -52,16 +52,17 @@ export async function run(argumentsOfBench: readonly string[]): Promise<void> {
 
 async function measure(way: Way, latencyMs: number, seconds: number): Promise<string> {
   const children: ChildProcess[] = [];
-  const proxies: { stop(): void }[] = [];
+  const relays: LinkRelay[] = [];
   try {
     const receivers = way.receivers.map((name) => start('uplink-receiver.ts', name));
     children.push(...receivers);
     const ports: number[] = [];
     for (const receiver of receivers) {
       const { port = 0 } = await told<ReceiverTold>(receiver);
-      const proxy = latencyMs === 0 ? undefined : await startDelayProxy(port, latencyMs / 2);
-      if (proxy !== undefined) proxies.push(proxy);
-      ports.push(proxy?.port ?? port);
+      const shape = { bytesPerSecond: Number.POSITIVE_INFINITY, roundTripMs: latencyMs };
+      const relay = latencyMs === 0 ? undefined : await LinkRelay.start(port, shape);
+      if (relay !== undefined) relays.push(relay);
+      ports.push(relay?.port ?? port);
     }
     const task: SenderTask = { ports, plain: way.plain, seconds };
     const sender = start('uplink-sender.ts', JSON.stringify(task));
@@ -87,7 +88,7 @@ async function measure(way: Way, latencyMs: number, seconds: number): Promise<st
       `${(result.idlePart * 100).toFixed(1)} %`.padStart(8),
     ].join(' ');
   } finally {
-    for (const proxy of proxies) proxy.stop();
+    for (const relay of relays) relay.stop();
     const gone = children.map((child) => once(child, 'exit'));
     for (const child of children) child.kill('SIGKILL');
     await Promise.all(gone);

@@ -9,7 +9,8 @@ import type { Readable } from 'node:stream';
 import { pickPort } from '@sluice/host/pick-port';
 
 const PROJECT = path.join(import.meta.dirname, '..', '..');
-const LAUNCHER = path.join(PROJECT, 'sluice');
+const LAUNCHER_NAME = 'sluice';
+const LAUNCHER = path.join(PROJECT, LAUNCHER_NAME);
 
 export interface CommandResult {
   readonly code: number | null;
@@ -50,15 +51,20 @@ export interface RunningProgram {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts a program and resolves when a line of its stdout starts with `word`, or rejects when it ends before. */
+/**
+ * Starts a program and resolves when a line of its stdout starts with `word`, or rejects when it ends before.
+ * @param checkout whose program it is: this one's, or another version's
+ */
 export async function startProgram(
   argumentsOfCommand: readonly string[],
   word: string,
   environment: Readonly<Record<string, string>> = {},
   user: { readonly uid?: number; readonly gid?: number } = {},
+  checkout: string = PROJECT,
 ): Promise<RunningProgram & { readonly line: string }> {
-  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(LAUNCHER, argumentsOfCommand, {
-    cwd: PROJECT,
+  const launcher = path.join(checkout, LAUNCHER_NAME);
+  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(launcher, argumentsOfCommand, {
+    cwd: checkout,
     env: { ...process.env, TZ: 'UTC', ...environment },
     ...user,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,13 +9,15 @@ import { once } from 'node:events';
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Flood } from './storm-flood.ts';
-import { latenciesOf, type StormOutcome, type StormPlan } from './storm-outcome.ts';
+import { Flood } from './flood.ts';
+import { latenciesOf } from './latency.ts';
+import type { StormOutcome, StormPlan } from './storm-outcome.ts';
 import { CappedReceiver } from './storm-receiver.ts';
 
 /** How long a shipper may take to find its file before the flood starts. */
 const START_MS = 2000;
 const CHECK_MS = 200;
+const OTHER_DIRECTORIES: readonly string[] = ['/usr/sbin', '/opt/fluent-bit/bin'];
 
 /** How a shipper is configured and started. */
 interface Shipper {
@@ -51,58 +53,86 @@ ${actions(place)}
   }),
 });
 
-/** Rsyslog told by hand what is urgent: not compared with unless asked for. */
-export const SPLIT_SHIPPER_NAME = 'rsyslog-split';
+/** As its documentation recommends: what is read and not sent waits in files. */
+const fluentBitService = ({ directory }: Place): string => `[SERVICE]
+    flush 1
+    storage.path ${directory}
+    storage.backlog.mem_limit 64M
+`;
+
+const fluentBitInput = ({ file }: Place, tag: string): string => `[INPUT]
+    name tail
+    tag ${tag}
+    path ${file}
+    read_from_head on
+    storage.type filesystem
+`;
+
+const fluentBitOutput = ({ port }: Place, tag: string): string => `[OUTPUT]
+    name tcp
+    match ${tag}
+    host 127.0.0.1
+    port ${port}
+    format json_lines
+    retry_limit no_limits
+`;
+
+/** The file is read twice, and each input drops what the other one is for. */
+const fluentBitFilter = (tag: string, rule: 'regex' | 'exclude'): string => `[FILTER]
+    name grep
+    match ${tag}
+    ${rule} log \\sERROR\\s
+`;
+
+const fluentBit = (parts: (place: Place) => readonly string[]): Shipper => ({
+  program: 'fluent-bit',
+  configure: (place) => ({
+    configuration: [fluentBitService(place), ...parts(place)].join(''),
+    arguments: ['-c', path.join(place.directory, 'configuration'), '-q'],
+  }),
+});
 
 const SHIPPERS: Readonly<Record<string, Shipper>> = {
   rsyslog: rsyslog((place) => rsyslogAction(place, 'storm')),
-  [SPLIT_SHIPPER_NAME]: rsyslog(
+  'fluent-bit': fluentBit((place) => [fluentBitInput(place, 'storm'), fluentBitOutput(place, 'storm')]),
+};
+
+/** Told by hand what is urgent, with a way of its own for it. */
+const SPLIT_SHIPPERS: Readonly<Record<string, Shipper>> = {
+  'rsyslog-split': rsyslog(
     (place) => `if $msg contains " ERROR " then {
 ${rsyslogAction(place, 'errors')}
 } else {
 ${rsyslogAction(place, 'storm')}
 }`,
   ),
-  'fluent-bit': {
-    program: 'fluent-bit',
-    configure: ({ directory, file, port }) => ({
-      configuration: `[SERVICE]
-    flush 1
-    storage.path ${directory}
-    storage.backlog.mem_limit 64M
-[INPUT]
-    name tail
-    path ${file}
-    read_from_head on
-    storage.type filesystem
-[OUTPUT]
-    name tcp
-    match *
-    host 127.0.0.1
-    port ${port}
-    format json_lines
-    retry_limit no_limits
-`,
-      arguments: ['-c', path.join(directory, 'configuration'), '-q'],
-    }),
-  },
+  'fluent-bit-split': fluentBit((place) => [
+    fluentBitInput(place, 'errors'),
+    fluentBitFilter('errors', 'regex'),
+    fluentBitInput(place, 'storm'),
+    fluentBitFilter('storm', 'exclude'),
+    fluentBitOutput(place, 'errors'),
+    fluentBitOutput(place, 'storm'),
+  ]),
 };
 
-/** Names of the shippers that are compared with. */
-export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS).filter(
-  (name) => name !== SPLIT_SHIPPER_NAME,
-);
+/** Names of the shippers that are compared with, as they come. */
+export const SHIPPER_NAMES: readonly string[] = Object.keys(SHIPPERS);
+/** The same, with ERROR lines split off by hand. */
+export const SPLIT_SHIPPER_NAMES: readonly string[] = Object.keys(SPLIT_SHIPPERS);
 
 /** @returns the outcome, or why there is none */
 export async function stormShipper(name: string, plan: StormPlan): Promise<StormOutcome | string> {
-  const shipper = Object.hasOwn(SHIPPERS, name) ? SHIPPERS[name] : undefined;
+  const shipper = { ...SHIPPERS, ...SPLIT_SHIPPERS }[name];
   if (shipper === undefined) return `${name}: not known`;
   const program = findProgram(shipper.program);
-  if (program === undefined) return `${name}: ${shipper.program} is not on the PATH, left out`;
+  if (program === undefined)
+    return `${name}: ${shipper.program} is not installed here (not on the PATH), left out`;
   const directory = path.join(plan.directory, name);
   mkdirSync(directory, { recursive: true });
   const file = path.join(directory, 'storm.log');
-  const flood = new Flood(file, plan.floodBytesPerSecond);
+  const { floodBytesPerSecond: bytesPerSecond, errorsPerSecond } = plan;
+  const flood = new Flood(file, { bytesPerSecond, errorsPerSecond });
   const receiver = new CappedReceiver(plan.linesPerSecond);
   const port = await receiver.start();
   const { configuration, arguments: argumentsOfShipper } = shipper.configure({ directory, file, port });
@@ -132,9 +162,9 @@ async function end(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** System daemons are often not on a user's PATH. */
+/** System daemons are often not on a user's PATH, and the packages of Fluent Bit put it into a place of its own. */
 function findProgram(program: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin'];
+  const directories = [...(process.env.PATH ?? '').split(path.delimiter), ...OTHER_DIRECTORIES];
   return directories
     .map((directory) => path.join(directory, program))
     .find((file) => {
