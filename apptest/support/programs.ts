@@ -128,6 +128,7 @@ export interface Health {
 /** What the tests look at in `status --json`. */
 interface StatusJson {
   health: Health;
+  urgentLag: { oldestMs: number; agent: string } | null;
   servers: {
     id: string;
     state: string;
@@ -138,11 +139,14 @@ interface StatusJson {
       priority: number;
       outrankedBy: { server: string; highestPriority: number; heldPriorities: number[] }[];
     }[];
+    history: { agent: string; kind: string; reason: string }[];
+    historyTotals: Record<string, number>;
   }[];
   agents: {
     id: string;
     connected: boolean;
     lagMs: number;
+    urgentLagMs: number | null;
     unreadBytes: number;
     recordsAcknowledged: number;
     backlog: Record<string, { records: number; rawBytes: number }>;
@@ -150,6 +154,8 @@ interface StatusJson {
     uses: { at: string; server: string; priority: number; violating: boolean; urgency: string }[];
     notices: { server: string; priority: number }[];
     violations: number;
+    history: { server: string; kind: string; reason: string }[];
+    historyTotals: Record<string, number>;
     problems: string[];
   }[];
   violations: number;
