@@ -8,7 +8,7 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean();
 });
 
-test('what is sent takes longer than a ping may: the connection stays', async () => {
+test('U19: what is sent takes longer than a ping may: the connection stays', async () => {
   const journal = new MemoryJournal();
   const ingest = await startServer('s1', journal, { pingIntervalMs: 300 });
   cleanups.push(() => ingest.stop());

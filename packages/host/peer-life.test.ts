@@ -23,7 +23,7 @@ function askedLife(handedBytes = 0): PeerLife {
 }
 
 describe('a peer is dead', () => {
-  test('when it shows no sign of life for the timeout', () => {
+  test('U19: when it shows no sign of life for the timeout', () => {
     expect(firstDead(askedLife(), [{}, {}, {}])).toBe(2);
   });
 
@@ -47,7 +47,7 @@ describe('a peer is dead', () => {
     expect(firstDead(askedLife(50), looks)).toBe(3);
   });
 
-  test('not because this program did not run: what came meanwhile is read before the next look', () => {
+  test('U19: not because this program did not run: what came meanwhile is read before the next look', () => {
     const life = askedLife();
     const hourMs = 3_600_000;
     const silent = { receivedBytes: 0, goneBytes: 0 };

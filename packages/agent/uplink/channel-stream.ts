@@ -4,7 +4,8 @@
  *
  * Invariants: a payload is read from the queue only when the transport asks for the next message, so at most one
  * payload of a channel is in this program's hands; a block leaves only after its gate (its notice is on the wire, its
- * "may be there" mark is durable); `ended` is called exactly once.
+ * "may be there" mark is durable); `ended` is called exactly once. An answer that comes twice changes nothing; one to a block
+ * that was not sent says that the server's answers are worth nothing: then `breached` is called.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '@sluice/base/error';
@@ -23,7 +24,7 @@ import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
 import type { BlockQueue } from './block-queue.ts';
 import type { Http2Link } from './http2-link.ts';
-import { MAX_BLOCKS_WAITING_PER_CHANNEL, QUEUE_FAILED_PAUSE_MS } from './limits.ts';
+import { MAX_ANSWERED_REMEMBERED, MAX_BLOCKS_WAITING_PER_CHANNEL, QUEUE_FAILED_PAUSE_MS } from './limits.ts';
 import type { MessagePieces } from './send-call.ts';
 import { callSend, encodeBlock, encodeOpenChannel } from './send-call.ts';
 
@@ -48,6 +49,10 @@ export interface ChannelStreamOptions {
   problemOf(header: BlockHeader, payload: Uint8Array): string | undefined;
   acknowledged(blockId: BlockId): void;
   refused(blockId: BlockId, refusal: BlockRefusal): void;
+  /** The server answered a block again. */
+  repeated(position: string): void;
+  /** The server answered a block that it was not sent; the stream ends with this error. */
+  breached(error: SluiceError): void;
   /** The stream is over; without an error when `close` was called and everything was answered. */
   ended(error: unknown): void;
 }
@@ -60,12 +65,16 @@ export class ChannelStream {
   readonly #unanswered = new Map<string, BlockId>();
   /** Of these, what the transport was given: nobody can have the others yet. */
   readonly #sent = new Set<string>();
+  /** Digests of what was answered, by position, the oldest first. */
+  readonly #answered = new Map<string, string>();
   #closing = false;
+  /** Resolves once the stream is over. */
+  readonly done: Promise<void>;
 
   /** Opens the stream. */
   constructor(options: ChannelStreamOptions) {
     this.#options = options;
-    void this.#run();
+    this.done = this.#run();
   }
 
   /** Blocks handed in and not answered. */
@@ -101,10 +110,7 @@ export class ChannelStream {
       const responses = callSend(link, token, this.#messages(), this.#abort.signal);
       for await (const response of responses) this.#answer(response);
       if (!this.#closing || this.#unanswered.size > 0) {
-        failure = new SluiceError(
-          'protocol_violation',
-          'the server ended the channel before all was answered',
-        );
+        failure = new SluiceError('protocol_violation', 'it ended a channel before all was answered');
       }
     } catch (error) {
       failure = error;
@@ -154,15 +160,44 @@ export class ChannelStream {
     const { message } = response;
     if (message.case === undefined) return; // a kind of answer newer than this program
     const key = positionKey(readPosition(message.value, this.#options.queue.agentId));
-    const id = this.#unanswered.get(key);
-    const { digest } = message.value;
-    const isNamed = digest.length > 0 || this.#options.namesDigests;
-    if (id === undefined || !this.#sent.has(key) || (isNamed && readDigest(digest) !== id.digest)) {
-      throw new SluiceError('protocol_violation', `the server answered a block that it was not sent: ${key}`);
+    const id = this.#sent.has(key) ? this.#unanswered.get(key) : undefined;
+    const named = this.#namedDigest(message.value.digest);
+    if (id === undefined || (named !== undefined && named !== id.digest)) {
+      const answered = this.#answered.get(key);
+      if (answered !== undefined && (named === undefined || named === answered)) {
+        this.#options.repeated(key);
+        return;
+      }
+      const error = new SluiceError('protocol_violation', `it answered a block that it was not sent: ${key}`);
+      this.#options.breached(error);
+      throw error;
     }
     this.#unanswered.delete(key);
     this.#sent.delete(key);
+    this.#remember(key, id.digest);
     if (message.case === 'acknowledgement') this.#options.acknowledged(id);
     else this.#options.refused(id, readRefusal(message.value));
+  }
+
+  /** Undefined from a server that knows no digests. */
+  #namedDigest(digest: Uint8Array): string | undefined {
+    if (digest.length === 0 && !this.#options.namesDigests) return undefined;
+    try {
+      return readDigest(digest);
+    } catch (thrown) {
+      const error = SluiceError.from(thrown, 'protocol_violation');
+      this.#options.breached(error);
+      throw error;
+    }
+  }
+
+  #remember(key: string, digest: string): void {
+    this.#answered.delete(key);
+    this.#answered.set(key, digest);
+    if (this.#answered.size <= MAX_ANSWERED_REMEMBERED) return;
+    for (const oldest of this.#answered.keys()) {
+      this.#answered.delete(oldest);
+      return;
+    }
   }
 }

@@ -25,8 +25,8 @@ import type {
 } from '@sluice/wire/gen/uplink_pb';
 import { ControlRequestSchema, UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { Outbox } from '@sluice/wire/outbox';
-import { reconnectDelayMs } from './backoff.ts';
-import { ChannelStream } from './channel-stream.ts';
+import { ReconnectPauses } from './backoff.ts';
+import { ChannelStreams } from './channel-streams.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { helloMessage, proofMessage, readWelcome } from './handshake.ts';
 import { Http2Link, unreachable } from './http2-link.ts';
@@ -35,14 +35,14 @@ import {
   GOODBYE_TIMEOUT_MS,
   MAX_CONTROL_MESSAGES_WAITING,
   MAX_IDENTITY_PROBLEMS,
-  RECONNECT_REFUSED_MS,
-  STABLE_CONNECTION_MS,
   UNTAKEN_RECHECK_MS,
 } from './limits.ts';
+import { PeerConduct } from './peer-conduct.ts';
+import { PeerProblems } from './peer-problems.ts';
 import type { ServerAddress } from './server-address.ts';
 import { ServerIntake } from './server-intake.ts';
 import { ToldHistory } from './told-history.ts';
-import { connectionError, isTypedRefusal, streamErrorText } from './uplink-errors.ts';
+import { connectionError } from './uplink-errors.ts';
 import { uplinkTransport } from './uplink-transport.ts';
 import type { ConnectionView } from './uplink-view.ts';
 
@@ -51,7 +51,8 @@ interface Live {
   readonly serverId: ServerId;
   readonly sessionId: string;
   readonly control: Outbox<ControlRequest>;
-  readonly channels: Map<string, ChannelStream>;
+  readonly channels: ChannelStreams;
+  readonly conduct: PeerConduct;
   readonly link: Http2Link;
   /** Why the machine is not told of the connection: a block waits that the server does not take. It only gets reports. */
   readonly parkedBecause: string | undefined;
@@ -68,6 +69,10 @@ export class ServerConnection {
   #namedEpoch = 0;
   #serverId: ServerId | undefined;
   #error: string | undefined;
+  /** The goodbye with which the latest connection ended: it is no failure that the server cannot be reached after it. */
+  #farewell: string | undefined;
+  readonly #problems = new PeerProblems();
+  readonly #pauses: ReconnectPauses;
   #identityProblems: readonly string[] = [];
   /** What was logged of them already: a server says it again after each reconnect. */
   readonly #identityLogged = new Set<string>();
@@ -78,6 +83,7 @@ export class ServerConnection {
     this.server = server;
     this.#host = host;
     this.#intake = new ServerIntake(host.queue);
+    this.#pauses = new ReconnectPauses(() => host.random());
   }
 
   /** The block formats that both sides know; undefined before the server's first Welcome. */
@@ -95,7 +101,7 @@ export class ServerConnection {
     const live = this.#live;
     this.#leaving = true;
     if (live !== undefined) {
-      for (const channel of live.channels.values()) channel.close();
+      live.channels.closeAll();
       live.control.push(create(ControlRequestSchema, { message: { case: 'goodbye', value: { reason } } }));
       live.control.end();
       const given = new AbortController();
@@ -112,15 +118,14 @@ export class ServerConnection {
   }
 
   view(): ConnectionView {
-    let blocksInFlight = 0;
-    for (const channel of this.#live?.channels.values() ?? []) blocksInFlight += channel.unansweredCount;
     return {
       address: this.server.address,
       serverId: this.#serverId,
       connected: this.#live !== undefined && this.#live.parkedBecause === undefined,
       error: this.#error,
       identityProblems: this.#identityProblems,
-      blocksInFlight,
+      peerProblems: this.#problems.texts(performance.now()),
+      blocksInFlight: this.#live?.channels.unansweredCount ?? 0,
     };
   }
 
@@ -142,36 +147,14 @@ export class ServerConnection {
     );
   }
 
-  /** Hands a block to its channel's stream, opening it at its first block. */
+  /** Hands a block to its channel. Disconnected meanwhile: `server_disconnected` is already on its way to the machine. */
   sendBlock(effect: Extract<AgentEffect, { type: 'send_block' }>): void {
-    const live = this.#live;
-    // Disconnected meanwhile: `server_disconnected` is already on its way to the machine.
-    if (live === undefined) return;
-    const key = channelKey(effect.grantId, effect.channel);
-    let stream = live.channels.get(key);
-    if (stream === undefined) {
-      stream = this.#openChannel(live, effect.grantId, effect.channel);
-      live.channels.set(key, stream);
-    }
-    const marked = this.#host.queue.markSent?.(effect.block.id, live.serverId);
-    // The notice of this block's channel, if any, is on the wire before the block (M10).
-    const gate = Promise.all([marked, live.control.flushed()]);
-    // Whoever sends the block sees a failure; a block whose stream broke before is not sent, and nobody looks.
-    gate.catch(() => undefined);
-    stream.send({ header: effect.block, inDoubtAt: effect.inDoubtAt, gate });
+    this.#live?.channels.send(effect);
   }
 
-  /**
-   * The machine is done with the channel: its stream ends. What is unanswered then was given up (the server was silent
-   * for too long), and what of it has not left must not leave any more: it goes to another server.
-   */
+  /** The machine is done with the channel. */
   closeChannel(grantId: GrantId, channel: ChannelNumber): void {
-    const key = channelKey(grantId, channel);
-    const stream = this.#live?.channels.get(key);
-    if (stream === undefined) return;
-    this.#live?.channels.delete(key);
-    if (stream.unansweredCount === 0) stream.close();
-    else stream.abort(new SluiceError('not_reachable', 'the server did not answer on this channel in time'));
+    this.#live?.channels.close(grantId, channel);
   }
 
   #push(message: ControlRequest): void {
@@ -182,74 +165,36 @@ export class ServerConnection {
     );
   }
 
-  #openChannel(live: Live, grantId: GrantId, channel: ChannelNumber): ChannelStream {
-    const { serverId } = live;
-    const stream: ChannelStream = new ChannelStream({
-      link: live.link,
-      token: this.server.token,
-      queue: this.#host.queue,
-      sessionId: live.sessionId,
-      grantId,
-      channel,
-      namesDigests: this.#intake.namesDigests,
-      problemOf: (header, payload) => {
-        const problem = this.#intake.problemOf(header, payload);
-        if (problem !== undefined && this.#intake.decidesToEnd()) live.link.destroy(this.#notTaken(problem));
-        return problem;
-      },
-      acknowledged: (blockId) => {
-        if (this.#live === live) this.#host.dispatch({ type: 'block_acknowledged', serverId, blockId });
-      },
-      refused: (blockId, refusal) => {
-        if (this.#live === live) this.#host.dispatch({ type: 'block_refused', serverId, blockId, refusal });
-      },
-      ended: (error) => {
-        if (this.#live !== live) return;
-        const key = channelKey(grantId, channel);
-        if (live.channels.get(key) === stream) live.channels.delete(key);
-        if (error === undefined || this.#leaving) return;
-        this.#host.logger.warn(
-          { serverId, grantId, channel, error: streamErrorText(error) },
-          'channel broken',
-        );
-        // The server said why it does not want this channel: sending on it again would be refused again.
-        if (isTypedRefusal(error)) this.#host.dispatch({ type: 'revoked', serverId, grantId, channel });
-        this.#host.dispatch({ type: 'channel_broken', serverId, grantId, channel });
-      },
-    });
-    return stream;
-  }
-
   async #reconnect(): Promise<void> {
-    let failures = 0;
     const { signal } = this.#stopped;
     while (!this.#leaving) {
-      const startedAt = Date.now();
-      let refused = false;
+      const startedMs = performance.now();
+      let error: SluiceError | undefined;
       try {
         await this.#connectOnce(signal);
-        this.#error = 'the server closed the connection';
+        this.#error = this.#farewell ?? 'the server closed the connection';
       } catch (thrown) {
-        const error = connectionError(thrown, this.server.address);
-        refused =
-          error.code === 'protocol_mismatch' ||
-          error.code === 'unauthorized' ||
-          error.code === 'config_invalid';
-        // A server's own words may be long: they go into the log, and into the report to every other server.
-        const message = readText(error.message);
-        if (!this.#leaving && message !== this.#error) {
-          this.#host.logger.warn(
-            { address: this.server.address, code: error.code, hint: error.hint },
-            message,
-          );
-        }
-        this.#error = message;
+        error = connectionError(thrown, this.server.address);
+        this.#failed(error);
       }
       if (this.#leaving) return;
-      failures = Date.now() - startedAt >= STABLE_CONNECTION_MS ? 1 : failures + 1;
-      const delayMs = refused ? RECONNECT_REFUSED_MS : reconnectDelayMs(failures, this.#host.random());
+      const nowMs = performance.now();
+      const delayMs = this.#pauses.after({ code: error?.code, lastedMs: nowMs - startedMs, nowMs });
       await sleep(delayMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  #failed(error: SluiceError): void {
+    // A server's own words may be long: they go into the log, and into the report to every other server.
+    const text = readText(error.message);
+    const isExpected = this.#farewell !== undefined && error.code === 'not_reachable';
+    const message = isExpected ? `${this.#farewell}; since then ${text}` : text;
+    if (!this.#leaving && message !== this.#error) {
+      const facts = { address: this.server.address, code: error.code, hint: error.hint };
+      if (isExpected) this.#host.logger.info(facts, message);
+      else this.#host.logger.warn(facts, message);
+    }
+    this.#error = message;
   }
 
   /** Connects, shakes hands and serves until the connection ends; throws the reason when there is one. */
@@ -283,7 +228,11 @@ export class ServerConnection {
             }
             clearTimeout(welcomeTimer);
             live = await this.#welcomed(message.value, control, link);
-          } else if (!this.#receive(live, message)) break;
+          } else if (!this.#receive(live, message)) {
+            // What it answered before is still on its way, on other streams.
+            await live.channels.ended(GOODBYE_TIMEOUT_MS);
+            break;
+          }
         }
       } finally {
         if (live !== undefined) this.#leave(live);
@@ -292,7 +241,7 @@ export class ServerConnection {
       // With TLS 1.3 a server says what it thinks of a certificate when the connection stands already.
       if (tlsProblem(error) !== undefined && error instanceof Error) throw unreachable(address, error);
       // When the connection itself broke, its reason says more than what the stream saw of it.
-      throw ended.signal.aborted ? ended.signal.reason : error;
+      throw link.failure ?? (ended.signal.aborted ? ended.signal.reason : error);
     } finally {
       clearTimeout(welcomeTimer);
       link.destroy();
@@ -308,16 +257,16 @@ export class ServerConnection {
     const taken = this.#host.claim(serverId, address);
     if (taken !== undefined) throw taken;
     const parkedBecause = problem === undefined ? undefined : this.#notTaken(problem).message;
-    const live: Live = {
-      serverId,
-      sessionId,
-      control,
-      channels: new Map(),
-      link,
-      parkedBecause,
-      told: new ToldHistory(),
-    };
+    const { logger } = this.#host;
+    const conduct = new PeerConduct({
+      ...{ address, problems: this.#problems, logger },
+      end: (error) => link.destroy(error),
+    });
+    const channels = this.#channelsOf({ serverId, sessionId, control, link, conduct });
+    const told = new ToldHistory();
+    const live: Live = { serverId, sessionId, control, channels, conduct, link, parkedBecause, told };
     this.#live = live;
+    this.#farewell = undefined;
     this.#serverId = serverId;
     this.#error = parkedBecause;
     const proof = this.#proofFor(live, welcome.challenge);
@@ -326,6 +275,25 @@ export class ServerConnection {
     if (problem === undefined) this.#host.dispatch({ type: 'server_connected', serverId });
     else this.#park(link, problem);
     return live;
+  }
+
+  #channelsOf(live: Omit<Live, 'channels' | 'parkedBecause' | 'told'>): ChannelStreams {
+    const { queue, logger } = this.#host;
+    const { control, link } = live;
+    return new ChannelStreams({
+      ...live,
+      token: this.server.token,
+      queue,
+      logger,
+      namesDigests: this.#intake.namesDigests,
+      problemOf: (header, payload) => {
+        const problem = this.#intake.problemOf(header, payload);
+        if (problem !== undefined && this.#intake.decidesToEnd()) link.destroy(this.#notTaken(problem));
+        return problem;
+      },
+      controlFlushed: () => control.flushed(),
+      dispatch: (event) => this.#host.dispatch(event),
+    });
   }
 
   /** Keeps the connection for reports, and ends it when it is time to look again. */
@@ -361,7 +329,7 @@ export class ServerConnection {
     this.#live = undefined;
     this.#identityProblems = [];
     const reason = new SluiceError('not_reachable', `the connection to ${this.server.address} ended`);
-    for (const channel of live.channels.values()) channel.abort(reason);
+    live.channels.abort(reason);
     live.control.fail(reason);
     this.#host.release(live.serverId, this.server.address);
     if (live.parkedBecause === undefined)
@@ -374,15 +342,24 @@ export class ServerConnection {
     // Nothing was asked for: only the end is of interest.
     if (live.parkedBecause !== undefined && message.case !== 'goodbye') return true;
     switch (message.case) {
-      case 'grant':
-        this.#host.dispatch({ type: 'grant_received', serverId, grant: readGrant(message.value) });
+      case 'grant': {
+        const grant = live.conduct.read('grant', () => readGrant(message.value));
+        if (grant !== undefined) this.#host.dispatch({ type: 'grant_received', serverId, grant });
         return true;
-      case 'revocation':
-        this.#host.dispatch({ type: 'revoked', serverId, ...readRevocation(message.value) });
+      }
+      case 'revocation': {
+        const revocation = live.conduct.read('revocation', () => readRevocation(message.value));
+        if (revocation !== undefined) this.#host.dispatch({ type: 'revoked', serverId, ...revocation });
         return true;
-      case 'goodbye':
-        this.#host.logger.info({ serverId, reason: readText(message.value.reason) }, 'the server leaves');
+      }
+      case 'goodbye': {
+        const reason = readText(message.value.reason);
+        this.#farewell = `${this.server.address} said goodbye: ${reason}`;
+        this.#host.logger.info({ serverId, reason }, 'the server leaves');
+        // It takes nothing more; what it has it answers.
+        if (live.parkedBecause === undefined) this.#host.dispatch({ type: 'revoked', serverId });
         return false;
+      }
       case 'identityNotice':
         this.#told(serverId, message.value);
         return true;
@@ -394,8 +371,4 @@ export class ServerConnection {
         return message satisfies never;
     }
   }
-}
-
-function channelKey(grantId: GrantId, channel: ChannelNumber): string {
-  return `${channel}/${grantId}`;
 }

@@ -108,6 +108,11 @@ export class Http2Link {
     }
   }
 
+  /** Why the connection fails; known before its streams, and `closed`, say that it does. */
+  get failure(): Error | undefined {
+    return this.#reason;
+  }
+
   /** Opens a stream; fails when the connection is gone. */
   async request(
     method: string,

@@ -11,6 +11,21 @@ export const RECONNECT_LEAST_MS = 200;
 export const RECONNECT_MOST_MS = 10_000;
 /** Pause after an answer that only people can change: wrong version, wrong token, the same server twice. */
 export const RECONNECT_REFUSED_MS = 30_000;
+/** First pause after a server broke the protocol; it doubles up to RECONNECT_REFUSED_MS: what it says costs time of others. */
+export const RECONNECT_VIOLATION_LEAST_MS = 5000;
+/** A server that kept to the protocol for this long is met as one that never broke it. */
+export const VIOLATION_MEMORY_MS: number = 10 * 60_000;
+/**
+ * Messages of one connection that may break the protocol: each is passed over and told. A server that goes on is left, since
+ * each costs work and its grants cannot be relied on.
+ */
+export const MAX_VIOLATIONS_PER_CONNECTION = 8;
+/** Kinds of problems with one server that are remembered. */
+export const MAX_PEER_PROBLEMS = 8;
+/** A problem with what a server says is told for this long after it came last: long enough for a person to look. */
+export const PEER_PROBLEM_SHOWN_MS: number = 10 * 60_000;
+/** Answered blocks that are remembered per channel stream, to know an answer that comes twice: more than a quota holds. */
+export const MAX_ANSWERED_REMEMBERED = 1024;
 /** How often it is looked whether a block that a server does not take still waits; until then the server is sent none. */
 export const UNTAKEN_RECHECK_MS = 5000;
 /** Pause of a channel after its queue could not be read: a person mends that, or a restart, and neither takes less. */

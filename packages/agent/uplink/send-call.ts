@@ -176,15 +176,28 @@ async function* answers(stream: ClientHttp2Stream): AsyncGenerator<SendResponse>
         return;
       }
       if (flags !== 0) throw new SluiceError('protocol_violation', `an answer has unknown flags ${flags}`);
-      yield fromBinary(SendResponseSchema, message);
+      yield readAnswer(message);
     }
   }
   throw new SluiceError('not_reachable', 'the stream broke before the server ended it');
 }
 
+function readAnswer(message: Buffer): SendResponse {
+  try {
+    return fromBinary(SendResponseSchema, message);
+  } catch (error) {
+    throw new SluiceError('protocol_violation', 'an answer cannot be read', { cause: error });
+  }
+}
+
 /** The error in the last message of a Connect stream: JSON with an optional `error` of `code` and `message`. */
 function endError(message: Buffer): ConnectError | undefined {
-  const end: unknown = JSON.parse(message.toString());
+  let end: unknown;
+  try {
+    end = JSON.parse(message.toString());
+  } catch (error) {
+    throw new SluiceError('protocol_violation', 'the end of a stream is no JSON', { cause: error });
+  }
   if (typeof end !== 'object' || end === null || !('error' in end)) return undefined;
   const { error } = end;
   if (typeof error !== 'object' || error === null) return new ConnectError('the server named no error');

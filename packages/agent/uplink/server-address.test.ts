@@ -1,6 +1,4 @@
 import { expect, test } from 'vitest';
-import { reconnectDelayMs } from './backoff.ts';
-import { RECONNECT_LEAST_MS, RECONNECT_MOST_MS } from './limits.ts';
 import { checkServers } from './server-address.ts';
 
 test('good addresses pass', () => {
@@ -24,11 +22,4 @@ test.each([
   expect(() => checkServers(servers, 3)).toThrow(
     expect.objectContaining({ code: 'config_invalid', hint: expect.any(String) }),
   );
-});
-
-test('pauses double, are jittered and bounded', () => {
-  expect(reconnectDelayMs(1, 1)).toBe(RECONNECT_LEAST_MS);
-  expect(reconnectDelayMs(1, 0)).toBe(RECONNECT_LEAST_MS / 2);
-  expect(reconnectDelayMs(2, 1)).toBe(RECONNECT_LEAST_MS * 2);
-  expect(reconnectDelayMs(1000, 1)).toBe(RECONNECT_MOST_MS);
 });

@@ -36,6 +36,11 @@ export function connectionError(thrown: unknown, address: string): SluiceError {
         cause: thrown,
         hint: "Give the agent the server's token.",
       });
+    // One of both breaks the protocol: trying again soon does not help.
+    case Code.InvalidArgument:
+      return new SluiceError('protocol_violation', message, { cause: thrown });
+    case Code.ResourceExhausted:
+      return new SluiceError('limit_exceeded', message, { cause: thrown });
     default:
       return new SluiceError('not_reachable', message, { cause: thrown });
   }

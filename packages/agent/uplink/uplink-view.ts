@@ -17,5 +17,7 @@ export interface ConnectionView {
   readonly error: string | undefined;
   /** What the server says is wrong with who this agent is; none while there is no connection. */
   readonly identityProblems: readonly string[];
+  /** What the server said of late that was wrong, one sentence each; it outlives the connection. */
+  readonly peerProblems: readonly string[];
   readonly blocksInFlight: number;
 }

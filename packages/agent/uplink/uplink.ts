@@ -266,9 +266,9 @@ class UplinkRuntime implements ConnectionHost {
     const problems = this.#queueProblem === undefined ? [] : [this.#queueProblem];
     if (this.key?.problem !== undefined) problems.push(this.key.problem);
     for (const connection of this.#connections) {
-      const { error, identityProblems } = connection.view();
+      const { error, identityProblems, peerProblems } = connection.view();
       if (error !== undefined) problems.push(error);
-      problems.push(...identityProblems);
+      problems.push(...identityProblems, ...peerProblems);
     }
     // Several servers say the same of this agent.
     return [...new Set(problems)].slice(0, MAX_PROBLEMS);

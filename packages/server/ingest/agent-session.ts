@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
 import type { AgentId, BlockId, BlockRefusal, ChannelNumber, Grant, GrantId } from '@sluice/protocol/model';
 import type { AgentPrincipal, ShownIdentity } from '@sluice/protocol/principal';
 import { writeAcknowledgement, writeRefusal } from '@sluice/wire/convert/block';
@@ -27,6 +28,12 @@ export class ChannelInbox {
   readonly answers: Outbox<SendResponse> = new Outbox(MAX_ANSWERS_WAITING);
   #unanswered = 0;
   #inputEnded = false;
+  #leftBecause: string | undefined;
+
+  /** Why the stream ended with blocks that were not answered; undefined when there are none. */
+  get leftBecause(): string | undefined {
+    return this.#unanswered > 0 ? this.#leftBecause : undefined;
+  }
 
   /** A block has come in whole. */
   arrived(): void {
@@ -50,10 +57,16 @@ export class ChannelInbox {
     if (this.#unanswered <= 0) this.answers.end();
   }
 
+  /** Ends the stream after the answers that wait, whatever is not answered. */
+  leave(reason: string): void {
+    this.#leftBecause ??= reason;
+    this.answers.end();
+  }
+
   #answer(response: SendResponse): void {
     this.#unanswered -= 1;
     if (!this.answers.push(response) && this.answers.isOpen) {
-      this.answers.fail(new Error('the agent does not read its answers'));
+      this.answers.fail(new ConnectError('the agent does not read its answers', Code.ResourceExhausted));
     }
     if (this.#inputEnded && this.#unanswered <= 0) this.answers.end();
   }
@@ -165,7 +178,7 @@ export class AgentSession {
   /** A Send stream opened; a stream that it replaces ends. */
   openChannel(grantId: GrantId, channel: ChannelNumber): ChannelInbox {
     const key = channelKey(grantId, channel);
-    this.#channels.get(key)?.answers.end();
+    this.#channels.get(key)?.leave('the channel was opened anew');
     const inbox = new ChannelInbox();
     this.#channels.set(key, inbox);
     return inbox;
@@ -185,13 +198,13 @@ export class AgentSession {
   leave(reason: string): void {
     this.#push(create(ControlResponseSchema, { message: { case: 'goodbye', value: { reason } } }));
     this.control.end();
-    for (const inbox of this.#channels.values()) inbox.answers.end();
+    for (const inbox of this.#channels.values()) inbox.leave(reason);
   }
 
   #push(message: ControlResponse): void {
     if (this.control.push(message) || !this.control.isOpen) return;
-    this.control.fail(new Error('the agent does not read its control stream'));
-    this.connection?.destroy();
+    this.control.fail(new ConnectError('the agent does not read its control stream', Code.ResourceExhausted));
+    this.connection?.leave();
   }
 }
 

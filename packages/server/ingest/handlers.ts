@@ -66,6 +66,10 @@ export interface HandlerHost {
   noticed(session: AgentSession, notice: PriorityViolationNotice): void;
   reported(session: AgentSession, report: AgentReport): void;
   settled(session: AgentSession, belowSequence: number): void;
+  /** The agent says goodbye. */
+  left(session: AgentSession, reason: string): void;
+  /** The agent's control stream ended with an error of its own making, or of ours. */
+  failed(session: AgentSession, error: ConnectError): void;
   /** A Send stream is over. */
   channelClosed(): void;
   /** Resolves when the next block of the channel may be read. */
@@ -136,6 +140,7 @@ export async function* send(
   try {
     void readBlocks(host, opened, input);
     yield* inbox.answers;
+    if (inbox.leftBecause !== undefined) throw new ConnectError(inbox.leftBecause, Code.Unavailable);
   } finally {
     context.signal.removeEventListener('abort', onAbort);
     session.closeChannel(grantId, channel, inbox);
@@ -153,10 +158,8 @@ async function admit(
 ): Promise<void> {
   try {
     if (proof !== undefined) {
-      // An agent that says nothing more is ended by its connection's handshake timer.
-      const next = await input.next();
-      const message = next.done === true ? undefined : next.value.message;
-      if (message?.case !== 'proof')
+      const { message } = await firstMessage(input, HANDSHAKE_TIMEOUT_MS, 'Proof');
+      if (message.case !== 'proof')
         throw new SluiceError('protocol_violation', 'Hello named a key, and no Proof followed');
       checkProof(proof.key, message.value.signature, proof);
     }
@@ -164,7 +167,7 @@ async function admit(
     session.connection?.welcomed();
     host.settled(session, settledBelowSequence);
   } catch (error) {
-    session.control.fail(toConnectError(error));
+    fail(host, session, error);
     return;
   }
   await readControl(host, session, input);
@@ -192,6 +195,7 @@ async function readControl(
           host.reported(session, message.value);
           break;
         case 'goodbye':
+          host.left(session, readText(message.value.reason));
           session.control.end();
           return;
         case 'hello':
@@ -206,8 +210,15 @@ async function readControl(
     }
     session.control.end();
   } catch (error) {
-    session.control.fail(toConnectError(error));
+    fail(host, session, error);
   }
+}
+
+function fail(host: HandlerHost, session: AgentSession, thrown: unknown): void {
+  if (!session.control.isOpen) return;
+  const error = toConnectError(thrown);
+  host.failed(session, error);
+  session.control.fail(error);
 }
 
 async function readBlocks(

@@ -9,11 +9,13 @@
  * never appended again; a malformed payload never reaches the machine or the journal.
  */
 
+import { Code, type ConnectError } from '@connectrpc/connect';
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import { WakeTimer } from '@sluice/host/wake-timer';
+import { within } from '@sluice/host/within';
 import { MachineRunner } from '@sluice/protocol/machine-runner';
 import type {
   AgentId,
@@ -37,7 +39,7 @@ import type { HandlerHost, OpenedChannel } from './handlers.ts';
 import { IdentityDesk } from './identity-desk.ts';
 import type { IngestOptions } from './ingest-options.ts';
 import { IntakeGate } from './intake-gate.ts';
-import { MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT } from './limits.ts';
+import { GOODBYE_TIMEOUT_MS, MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT } from './limits.ts';
 import { NoticeLog } from './notice-log.ts';
 import { ReportBook } from './report-book.ts';
 import { agentIdOf, SessionRegistry } from './session-registry.ts';
@@ -128,7 +130,7 @@ export class IngestRuntime implements HandlerHost {
   disconnected(session: AgentSession): void {
     if (!this.#sessions.remove(session)) return;
     this.#settledBelow.delete(session);
-    for (const inbox of session.channels()) inbox.answers.end();
+    for (const inbox of session.channels()) inbox.leave('the agent left');
     this.reports.disconnected(session, now());
     this.#options.metrics?.agentDisconnected?.(session.agentId);
     this.#dispatch({ type: 'agent_disconnected', agentId: session.machineKey });
@@ -169,6 +171,17 @@ export class IngestRuntime implements HandlerHost {
         'journal cannot forget',
       );
     });
+  }
+
+  left({ agentId }: AgentSession, reason: string): void {
+    this.#options.logger.info({ agentId, reason }, 'the agent leaves');
+  }
+
+  failed({ agentId, connection }: AgentSession, { code, rawMessage }: ConnectError): void {
+    // A connection that broke is no fault of what was said.
+    if (code === Code.Canceled || code === Code.Unavailable) return;
+    const address = connection?.remoteAddress;
+    this.#options.logger.warn({ agentId, address, code: Code[code], reason: rawMessage }, 'agent refused');
   }
 
   channelClosed(): void {
@@ -214,15 +227,23 @@ export class IngestRuntime implements HandlerHost {
     }
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  /**
+   * Revokes, takes what is in flight for up to timeoutMs, says goodbye, and waits until the agents have read that, for up to
+   * GOODBYE_TIMEOUT_MS.
+   *
+   * @param beforeGoodbye from now on nobody may come: who comes back at once would find a server that is about to be gone
+   */
+  async drain(timeoutMs: number, beforeGoodbye: () => void): Promise<void> {
     this.#dispatch({ type: 'draining' });
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, timeoutMs);
     this.#idleWaiters.push(resolve);
     this.#tellIdle();
-    await promise;
-    clearTimeout(timer);
-    for (const session of this.#sessions.all()) session.leave('the server leaves');
+    await within(promise, timeoutMs);
+    const sessions = [...this.#sessions.all()];
+    for (const session of sessions) session.leave('the server leaves');
+    beforeGoodbye();
+    const gone = sessions.map(async ({ connection }) => connection?.closed);
+    await within(Promise.all(gone), GOODBYE_TIMEOUT_MS);
   }
 
   stop(): void {

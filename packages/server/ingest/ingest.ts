@@ -93,7 +93,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     twins: () => runtime.desk.twins(),
     identitiesChanged: (elsewhere) => runtime.desk.changed(elsewhere),
     renewTls: (tls) => listener.renewTls(tls),
-    drain: (timeoutMs = DRAIN_TIMEOUT_MS) => runtime.drain(timeoutMs),
+    drain: (timeoutMs = DRAIN_TIMEOUT_MS) => runtime.drain(timeoutMs, () => listener.leave()),
     stop: async () => {
       runtime.stop();
       await listener.close();

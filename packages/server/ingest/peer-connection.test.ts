@@ -64,7 +64,7 @@ test('a peer that says something lives, whether or not it has come to the answer
   socket.destroy();
 });
 
-test('a peer is destroyed only after it said nothing for the whole time', async () => {
+test('U19: a peer is destroyed only after it said nothing for the whole time', async () => {
   const [socket, peer] = await startMute();
   let nowMs = performance.now();
   const look = (): void => {

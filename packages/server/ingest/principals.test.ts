@@ -51,6 +51,8 @@ async function open(
     noticed: () => undefined,
     reported: () => undefined,
     settled: () => undefined,
+    left: () => undefined,
+    failed: () => undefined,
     channelClosed: () => undefined,
     take: async () => undefined,
   };
