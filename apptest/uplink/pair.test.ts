@@ -221,6 +221,7 @@ test('U12: a malformed block is set aside with the reason, and the next one goes
   const ingest = await server('s1', journal, {
     validate: (_payload, expected) => {
       if (expected.sequence === 1) throw new SluiceError('block_malformed', 'names are wrong');
+      return undefined;
     },
   });
   const uplink = agent(queue, [ingest.port]);

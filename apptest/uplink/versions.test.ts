@@ -259,7 +259,7 @@ test('U20: a server that is sent a format of the future has it sent again, and c
   );
   expect(answer?.message).toMatchObject({
     case: 'refusal',
-    value: { retryable: true, reason: 'block format 900 is not known here, only 1, 2, 3' },
+    value: { retryable: true, reason: 'block format 900 is not known here, only 1, 2, 3, 4' },
   });
 });
 
@@ -268,5 +268,5 @@ test('U20: an agent that writes only formats of the future is told which ones ar
   const agent = new RawAgent(port);
   stops.push(() => agent.close());
   agent.sayHello({ blockFormats: [900] });
-  await expect(agent.hear()).rejects.toThrow('the agent writes block formats 900, this server takes 1, 2, 3');
+  await expect(agent.hear()).rejects.toThrow('the agent writes block formats 900, this server takes 1, 2, 3, 4');
 });

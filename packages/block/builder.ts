@@ -163,7 +163,8 @@ export class BlockBuilder {
     writeNanos(this.#timestamps, 2 * at, record.timestampSeconds, record.timestampNanos);
     const observedMs = record.observedMs;
     const observedSeconds = Math.floor(observedMs / 1000);
-    writeNanos(this.#observed, 2 * at, observedSeconds, nanosOfMoment(observedMs, observedSeconds));
+    const observedNanos = nanosOfMoment(observedMs, observedSeconds) + record.observedNanos;
+    writeNanos(this.#observed, 2 * at, observedSeconds, observedNanos);
     if (observedMs < this.#oldestObservedMs) this.#oldestObservedMs = observedMs;
     this.#severityNumbers[at] = record.severityNumber;
     this.#traceFlags[at] = record.traceFlags;
@@ -188,16 +189,20 @@ export class BlockBuilder {
   /**
    * Makes the payload of all appended records, in a format that the servers take, and empties the builder.
    *
-   * @throws SluiceError `internal` when there is nothing to seal, `limit_exceeded` when the block is too large (the
-   *   builder is left as it is).
+   * @throws SluiceError `internal` when there is nothing to seal, `limit_exceeded` when the block is larger than `mostBytes`
+   *   (the builder is left as it is).
    */
-  seal(id: BlockPosition, format: BlockFormat = LATEST_BLOCK_FORMAT): SealedRawBlock {
+  seal(
+    id: BlockPosition,
+    format: BlockFormat = LATEST_BLOCK_FORMAT,
+    mostBytes: number = MAX_BLOCK_RAW_BYTES,
+  ): SealedRawBlock {
     const count = this.#count;
     if (count === 0) throw new SluiceError('internal', 'an empty block was to be sealed');
     const target = Buffer.allocUnsafeSlow(this.rawBytes);
     const end = this.#write(target, id, format);
-    if (end > MAX_BLOCK_RAW_BYTES) {
-      throw new SluiceError('limit_exceeded', `a block of ${end} bytes is above ${MAX_BLOCK_RAW_BYTES}`, {
+    if (end > mostBytes) {
+      throw new SluiceError('limit_exceeded', `a block of ${end} bytes is above ${mostBytes}`, {
         hint: 'Seal blocks before they reach the limit.',
       });
     }

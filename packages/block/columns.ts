@@ -40,7 +40,7 @@ const LOW_CARDINALITY_STRING = 'LowCardinality(String)';
 const ATTRIBUTE_MAP = 'Map(LowCardinality(String), String)';
 
 /** Highest severity number of the OpenTelemetry log data model. */
-const MAX_SEVERITY_NUMBER = 24;
+export const MAX_SEVERITY_NUMBER = 24;
 
 /** The columns of a record as the agent wrote them first, in their order. */
 export const RECORD_COLUMNS: readonly AgentColumn[] = [
@@ -79,6 +79,15 @@ export const ORIGIN_COLUMNS: readonly AgentColumn[] = [
     type: 'UInt8',
     encoding: { kind: 'integers', bytes: 1, most: MAX_TIMESTAMP_ORIGIN_NUMBER },
   },
+];
+
+/** What agents of other languages tell beside that, in records as OpenTelemetry has them (otlp.md). */
+export const SCOPE_COLUMNS: readonly AgentColumn[] = [
+  { name: 'ResourceSchemaUrl', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ScopeSchemaUrl', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ScopeName', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ScopeVersion', type: LOW_CARDINALITY_STRING, encoding: { kind: 'dictionary' } },
+  { name: 'ScopeAttributes', type: ATTRIBUTE_MAP, encoding: { kind: 'map' } },
 ];
 
 /** Last second of 2105: the engine's Date, which tables are partitioned and expired by, ends early in 2106. */

@@ -1,7 +1,8 @@
 /**
  * What a server adds to a block before the store gets it: the columns that only it knows, and the numbers of columns and
- * records before them all (format.md). The payload is not touched, but for the first format: it counts the columns of
- * the servers of its time, and is compressed again with today's number.
+ * records before them all (format.md). The payload is not touched, with two exceptions: one of the first format counts the
+ * columns of the servers of its time, and is compressed again with today's number; of one of another encoding columns are
+ * made.
  */
 import type { BlockHeader, ServerId } from '@sluice/protocol/model';
 import { encodeConstantDictionary } from './buffer.ts';
@@ -11,9 +12,10 @@ import {
   BLOCK_FORMATS,
   type BlockFormat,
   type BlockFormats,
-  LATEST_BLOCK_FORMAT,
+  OTLP_BLOCK_FORMAT,
   splitPayload,
 } from './formats.ts';
+import { columnsOfOtlp } from './otlp-reader.ts';
 import { unknownFormat } from './validator.ts';
 
 /** What the server that loads a block knows of it. */
@@ -27,7 +29,7 @@ export interface ServerFacts {
 }
 
 /** What is needed of a block's header. */
-export type CompletedHeader = Pick<BlockHeader, 'id' | 'rawBytes' | 'recordCount'>;
+export type CompletedHeader = Pick<BlockHeader, 'id' | 'urgency' | 'rawBytes' | 'recordCount'>;
 
 interface ServerColumn extends BlockColumn {
   /** The data of the column, the same value for all records. */
@@ -62,8 +64,8 @@ const SERVER_COLUMNS: readonly ServerColumn[] = [
   },
 ];
 
-/** Names and types of all columns of a completed block; a block of an earlier format has only some of the agent's. */
-export function completedColumns(format: BlockFormat = LATEST_BLOCK_FORMAT): readonly BlockColumn[] {
+/** Names and types of all columns of a completed block; a block of another format has only some of the agent's. */
+export function completedColumns(format: BlockFormat = OTLP_BLOCK_FORMAT): readonly BlockColumn[] {
   return [...format.columns, ...SERVER_COLUMNS];
 }
 
@@ -86,6 +88,11 @@ export function completeBlock(
     Buffer.concat(SERVER_COLUMNS.flatMap((column) => [columnHead(column), column.encode(facts, header)])),
   );
   const counts = encodeCounts(format.columns.length + SERVER_COLUMNS.length, header.recordCount);
+  if (format.encoding === 'otlp') {
+    const content = decompressFrame(frame, header.rawBytes);
+    const columns = columnsOfOtlp(content, { ...header.id, ...header });
+    return [compressFrame(counts), compressFrame(columns), added];
+  }
   if (format.countedServerColumns === undefined) return [compressFrame(counts), frame, added];
   const raw = decompressFrame(frame, header.rawBytes);
   const counted = encodeCounts(format.columns.length + format.countedServerColumns, header.recordCount);

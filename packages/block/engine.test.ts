@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './builder.ts';
 import { completeBlock, completedColumns } from './completion.ts';
 import { withDigest } from './digest.ts';
+import { LATEST_BLOCK_FORMAT } from './formats.ts';
 import { prepareAttributes, RecordFields } from './record.ts';
 import { openBlock } from './validator.ts';
 
@@ -20,7 +21,7 @@ const digests = new Map<number, string>();
 
 beforeAll(() => {
   session = new Session(path.join(directory, 'store'));
-  const columns = completedColumns()
+  const columns = completedColumns(LATEST_BLOCK_FORMAT)
     .map((column) => `${column.name} ${column.type}`)
     .join(', ');
   session.query('CREATE DATABASE trial');

@@ -1,6 +1,7 @@
 /**
- * The formats that a block may have. A format is a number and an ordered set of columns; what an agent can write and a
- * server takes is told in Hello and Welcome (capabilities.ts).
+ * The formats that a block may have. A format is a number, an encoding and an ordered set of columns; what an agent can
+ * write and a server takes is told in Hello and Welcome (capabilities.ts). This agent writes the native ones; the one of
+ * OpenTelemetry is for agents in other languages (otlp.md).
  *
  * A payload says its format itself, so that a block keeps it in every queue and journal, also in those of programs that
  * know nothing of formats: it begins with a skippable frame of zstd (RFC 8878, 3.1.2), which decoders pass over, around the
@@ -8,11 +9,13 @@
  *
  * Invariants: a format that was released never changes and is taken for ever; a later one has all columns of the earlier.
  */
-import { type AgentColumn, ORIGIN_COLUMNS, RECORD_COLUMNS } from './columns.ts';
+import { type AgentColumn, ORIGIN_COLUMNS, RECORD_COLUMNS, SCOPE_COLUMNS } from './columns.ts';
 
 export interface BlockFormat {
   readonly number: number;
-  /** What the agent writes, in order. */
+  /** How the records lie in the frame: as the engine's columns, or as OpenTelemetry's messages. Left out: as columns. */
+  readonly encoding?: 'otlp';
+  /** What the agent writes, in order; of another encoding, what the server makes of it. */
   readonly columns: readonly AgentColumn[];
   /**
    * The payload begins with the numbers of columns and of records, and counts this many columns of the server. Undefined:
@@ -36,9 +39,21 @@ export const LATEST_BLOCK_FORMAT: BlockFormat = {
   columns: [...RECORD_COLUMNS, ...ORIGIN_COLUMNS],
 };
 
-export const BLOCK_FORMATS: BlockFormats = new Map(
-  [FIRST_BLOCK_FORMAT, OPEN_BLOCK_FORMAT, LATEST_BLOCK_FORMAT].map((format) => [format.number, format]),
-);
+/** Records as OpenTelemetry's protobuf has them; the server makes columns of them (otlp-columns.ts). */
+export const OTLP_BLOCK_FORMAT: BlockFormat = {
+  number: 4,
+  encoding: 'otlp',
+  columns: [...LATEST_BLOCK_FORMAT.columns, ...SCOPE_COLUMNS],
+};
+
+/** What this agent can write. */
+export const NATIVE_BLOCK_FORMATS: BlockFormats = byNumber([
+  FIRST_BLOCK_FORMAT,
+  OPEN_BLOCK_FORMAT,
+  LATEST_BLOCK_FORMAT,
+]);
+/** What this server takes. */
+export const BLOCK_FORMATS: BlockFormats = byNumber([...NATIVE_BLOCK_FORMATS.values(), OTLP_BLOCK_FORMAT]);
 
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const MAGIC_BYTES = 4;
@@ -66,4 +81,8 @@ export function splitPayload(payload: Uint8Array): { readonly formatNumber: numb
   // The first format has no mark: with one it is not a frame that anybody takes.
   if (formatNumber === FIRST_BLOCK_FORMAT.number) return { formatNumber, frame: bytes };
   return { formatNumber, frame: bytes.subarray(MARK_BYTES) };
+}
+
+function byNumber(formats: readonly BlockFormat[]): BlockFormats {
+  return new Map(formats.map((format) => [format.number, format]));
 }

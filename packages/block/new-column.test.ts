@@ -19,6 +19,8 @@ import {
   type BlockFormats,
   FIRST_BLOCK_FORMAT,
   LATEST_BLOCK_FORMAT,
+  NATIVE_BLOCK_FORMATS,
+  OTLP_BLOCK_FORMAT,
 } from './formats.ts';
 import { RecordFields } from './record.ts';
 import { type ExpectedBlock, openBlock } from './validator.ts';
@@ -96,7 +98,7 @@ test('blocks of the first format, of the latest one and of one with another colu
     ...LATEST_BLOCK_FORMAT.columns.map(({ name }) => name),
     'ColumnToCome',
     ...completedColumns()
-      .slice(LATEST_BLOCK_FORMAT.columns.length)
+      .slice(OTLP_BLOCK_FORMAT.columns.length)
       .map(({ name }) => name),
   ]);
   session.query('CREATE DATABASE trial');
@@ -169,7 +171,7 @@ test('the validator judges the new column by its row in the table', () => {
 });
 
 test('a later format has all columns of the earlier ones, and numbers are in order', () => {
-  const formats = [...BLOCK_FORMATS.values()];
+  const formats = [...NATIVE_BLOCK_FORMATS.values()];
   for (const [index, format] of formats.entries()) {
     const before = formats[index - 1];
     if (before === undefined) continue;
@@ -177,4 +179,7 @@ test('a later format has all columns of the earlier ones, and numbers are in ord
     expect(format.columns).toEqual(expect.arrayContaining([...before.columns]));
   }
   expect(formats.at(-1)).toBe(LATEST_BLOCK_FORMAT);
+  // What is made of other encodings stands in one table with them.
+  expect(OTLP_BLOCK_FORMAT.columns).toEqual(expect.arrayContaining([...LATEST_BLOCK_FORMAT.columns]));
+  expect([...BLOCK_FORMATS.values()]).toEqual([...formats, OTLP_BLOCK_FORMAT]);
 });

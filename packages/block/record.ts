@@ -74,6 +74,8 @@ export class RecordFields {
   timestampOrigin: number = TIMESTAMP_ORIGIN_NUMBERS.unknown;
   /** When it was read, in milliseconds since 1970; a fraction counts to the microsecond. */
   observedMs = 0;
+  /** Nanoseconds beyond that, 0..999999, of who knows them. */
+  observedNanos = 0;
   /** Where it begins in its source, in bytes. */
   offsetBytes = 0;
   /** OpenTelemetry 0..24. */

@@ -7,11 +7,11 @@ import { describe, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './builder.ts';
 import { encodeCounts } from './columns.ts';
 import { completeBlock } from './completion.ts';
-import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT, formatMark, LATEST_BLOCK_FORMAT } from './formats.ts';
+import { FIRST_BLOCK_FORMAT, formatMark, LATEST_BLOCK_FORMAT, NATIVE_BLOCK_FORMATS } from './formats.ts';
 import { prepareAttributes, RecordFields } from './record.ts';
 import { type ExpectedBlock, openBlock } from './validator.ts';
 
-describe.each([...BLOCK_FORMATS.values()])('format $number', (format) => {
+describe.each([...NATIVE_BLOCK_FORMATS.values()])('format $number', (format) => {
   const ID = { agentId: 'agent-1' as AgentId, epoch: 77, sequence: 5 };
 
   function sealed(records: number): { raw: Buffer; expected: ExpectedBlock } {
@@ -109,7 +109,12 @@ describe.each([...BLOCK_FORMATS.values()])('format $number', (format) => {
     test('a server appends its columns', async () => {
       const payload = await compressBlock({ format, raw });
       const digest = '0123456789abcdef'.repeat(2) as never;
-      const header = { id: { ...ID, digest }, rawBytes: raw.length, recordCount: 3 };
+      const header = {
+        id: { ...ID, digest },
+        urgency: 'elevated' as const,
+        rawBytes: raw.length,
+        recordCount: 3,
+      };
       const frames = completeBlock(payload, header, {
         serverId: 's1' as never,
         priority: 9,

@@ -19,6 +19,7 @@ import {
 } from './columns.ts';
 import { decompressFrame, malformed } from './compression.ts';
 import { BLOCK_FORMATS, type BlockFormat, type BlockFormats, splitPayload } from './formats.ts';
+import { columnsOfOtlp } from './otlp-reader.ts';
 import { releaseMemory } from './release-memory.ts';
 
 const MAX_NANOS = (MAX_TIMESTAMP_SECONDS + 1) * 1e9;
@@ -38,7 +39,7 @@ export interface ExpectedBlock {
 export interface OpenedBlock {
   readonly format: BlockFormat;
   readonly recordCount: number;
-  /** The uncompressed payload. */
+  /** The uncompressed payload; of another encoding, the columns that were made of it. */
   readonly raw: Buffer;
   /** Where the data of each column begins in `raw`, in the order of the format; the last entry is the end. */
   readonly columnOffsets: readonly number[];
@@ -57,7 +58,8 @@ export function openBlock(
   const { formatNumber, frame } = splitPayload(payload);
   const format = formats.get(formatNumber);
   if (format === undefined) throw unknownFormat(formatNumber, formats);
-  const raw = decompressFrame(frame, expected.rawBytes);
+  const content = decompressFrame(frame, expected.rawBytes);
+  const raw = format.encoding === 'otlp' ? columnsOfOtlp(content, expected) : content;
   try {
     return new BlockReader(raw).read(format, expected);
   } catch (error) {
@@ -67,13 +69,22 @@ export function openBlock(
   }
 }
 
+/** What is known of a block that passed. */
+export interface CheckedBlock {
+  /** What its columns take, uncompressed: its raw size, unless it is of another encoding. */
+  readonly columnBytes: number;
+}
+
 /**
  * The same for who only wants to know: the uncompressed payload is freed at once.
  *
  * @throws SluiceError as {@link openBlock}.
  */
-export function checkBlock(payload: Uint8Array, expected: ExpectedBlock): void {
-  releaseMemory(openBlock(payload, expected).raw);
+export function checkBlock(payload: Uint8Array, expected: ExpectedBlock): CheckedBlock {
+  const { raw } = openBlock(payload, expected);
+  const columnBytes = raw.length;
+  releaseMemory(raw);
+  return { columnBytes };
 }
 
 /** The error for a block that may be whole, but is of a version that is not known here. */

@@ -4,7 +4,7 @@
  * block format, no digest and no key.
  */
 import { SluiceError } from '@sluice/base/error';
-import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { BLOCK_FORMATS, FIRST_BLOCK_FORMAT, NATIVE_BLOCK_FORMATS } from '@sluice/block/formats';
 
 /** Digests by which blocks are told apart: the first 128 bits of SHA-256. */
 const DIGEST_KINDS = ['sha256-128'] as const;
@@ -21,11 +21,17 @@ export interface Capabilities {
   readonly keyKinds: readonly string[];
 }
 
-/** Of this program. */
-export const CAPABILITIES: Capabilities = {
-  blockFormats: [...BLOCK_FORMATS.keys()],
+/** Of this agent: what it can write. */
+export const AGENT_CAPABILITIES: Capabilities = {
+  blockFormats: [...NATIVE_BLOCK_FORMATS.keys()],
   digestKinds: DIGEST_KINDS,
   keyKinds: KEY_KINDS,
+};
+
+/** Of this server: what it takes, also from agents in other languages. */
+export const SERVER_CAPABILITIES: Capabilities = {
+  ...AGENT_CAPABILITIES,
+  blockFormats: [...BLOCK_FORMATS.keys()],
 };
 
 /** Of a peer of version 1.0. */
@@ -36,7 +42,7 @@ export const FIRST_CAPABILITIES: Capabilities = {
 };
 
 /** The capabilities as fields of Hello and Welcome. */
-export function writeCapabilities(own: Capabilities = CAPABILITIES): {
+export function writeCapabilities(own: Capabilities): {
   blockFormats: number[];
   digestKinds: string[];
   keyKinds: string[];
@@ -54,7 +60,7 @@ export function writeCapabilities(own: Capabilities = CAPABILITIES): {
  * @returns `blockFormats` is empty when none of the peer's is known
  * @throws SluiceError `protocol_violation` for more than MAX_NAMED_CAPABILITIES of a kind
  */
-export function sharedCapabilities(peer: Capabilities, own: Capabilities = CAPABILITIES): Capabilities {
+export function sharedCapabilities(peer: Capabilities, own: Capabilities): Capabilities {
   return {
     blockFormats: shared(
       'block_formats',

@@ -11,8 +11,9 @@ import { RecordFields } from '@sluice/block/record';
 import { openBlock } from '@sluice/block/validator';
 import { describe, expect, test } from 'vitest';
 import {
-  CAPABILITIES,
+  AGENT_CAPABILITIES,
   MAX_NAMED_CAPABILITIES,
+  SERVER_CAPABILITIES,
   sharedCapabilities,
   writeCapabilities,
 } from './capabilities.ts';
@@ -112,13 +113,24 @@ describe('messages', () => {
     const hello = create(ControlRequestSchema, {
       message: {
         case: 'hello',
-        value: { protocolMajor: 1, protocolMinor: 1, agentId: 'agent-1', epoch: 7n, ...writeCapabilities() },
+        value: {
+          protocolMajor: 1,
+          protocolMinor: 1,
+          agentId: 'agent-1',
+          epoch: 7n,
+          ...writeCapabilities(AGENT_CAPABILITIES),
+        },
       },
     });
     const welcome = create(ControlResponseSchema, {
       message: {
         case: 'welcome',
-        value: { protocolMajor: 1, protocolMinor: 1, serverId: 's1', ...writeCapabilities() },
+        value: {
+          protocolMajor: 1,
+          protocolMinor: 1,
+          serverId: 's1',
+          ...writeCapabilities(SERVER_CAPABILITIES),
+        },
       },
     });
     const asOld = (schema: DescMessage, bytes: Uint8Array): unknown => {
@@ -137,22 +149,32 @@ describe('messages', () => {
 describe('capabilities', () => {
   test('U20: a peer that names nothing is one of 1.0: the first block format, no digest, no key', () => {
     const nothing = { blockFormats: [], digestKinds: [], keyKinds: [] };
-    expect(sharedCapabilities(nothing)).toEqual({ blockFormats: [1], digestKinds: [], keyKinds: [] });
+    expect(sharedCapabilities(nothing, SERVER_CAPABILITIES)).toEqual({
+      blockFormats: [1],
+      digestKinds: [],
+      keyKinds: [],
+    });
   });
 
   test('U20: what only one side knows is passed over', () => {
-    expect(sharedCapabilities(writeCapabilities())).toEqual(CAPABILITIES);
+    const today = writeCapabilities(SERVER_CAPABILITIES);
+    expect(sharedCapabilities(today, SERVER_CAPABILITIES)).toEqual(SERVER_CAPABILITIES);
+    expect(sharedCapabilities(today, AGENT_CAPABILITIES)).toEqual(AGENT_CAPABILITIES);
     const newer = { blockFormats: [2, 900], digestKinds: ['blake9', 'sha256-128'], keyKinds: ['__proto__'] };
-    expect(sharedCapabilities(newer)).toEqual({
+    expect(sharedCapabilities(newer, SERVER_CAPABILITIES)).toEqual({
       blockFormats: [2],
       digestKinds: ['sha256-128'],
       keyKinds: [],
     });
-    expect(sharedCapabilities({ ...newer, blockFormats: [900] }).blockFormats).toEqual([]);
+    expect(sharedCapabilities({ ...newer, blockFormats: [900] }, SERVER_CAPABILITIES).blockFormats).toEqual(
+      [],
+    );
   });
 
   test('U19: a peer that names without end is told so', () => {
     const many = Array.from({ length: MAX_NAMED_CAPABILITIES + 1 }, (_, index) => `kind-${index}`);
-    expect(() => sharedCapabilities({ ...CAPABILITIES, keyKinds: many })).toThrow('key_kinds: 65 entries');
+    expect(() => sharedCapabilities({ ...AGENT_CAPABILITIES, keyKinds: many }, SERVER_CAPABILITIES)).toThrow(
+      'key_kinds: 65 entries',
+    );
   });
 });

@@ -12,7 +12,7 @@
  */
 
 import { SluiceError } from '@sluice/base/error';
-import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { type BlockFormat, FIRST_BLOCK_FORMAT, NATIVE_BLOCK_FORMATS } from '@sluice/block/formats';
 import { Ballast } from '@sluice/durable/ballast';
 import { type DirectoryLock, lockDirectory } from '@sluice/durable/directory-lock';
 import { DiskSpace } from '@sluice/durable/disk-space';
@@ -390,5 +390,5 @@ export class DurableQueue {
 
 /** What was noted, if it is a format that this program writes. */
 function readBlockFormat(noted: unknown): BlockFormat {
-  return (typeof noted === 'number' ? BLOCK_FORMATS.get(noted) : undefined) ?? FIRST_BLOCK_FORMAT;
+  return (typeof noted === 'number' ? NATIVE_BLOCK_FORMATS.get(noted) : undefined) ?? FIRST_BLOCK_FORMAT;
 }

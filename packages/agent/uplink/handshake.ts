@@ -8,7 +8,7 @@ import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
 import type { ServerId } from '@sluice/protocol/model';
 import {
-  CAPABILITIES,
+  AGENT_CAPABILITIES,
   type Capabilities,
   sharedCapabilities,
   writeCapabilities,
@@ -44,7 +44,7 @@ export function helloMessage(facts: HelloFacts, epoch: number): ControlRequest {
         region,
         agentVersion: version,
         settledBelowSequence: BigInt(queue.settledBelowSequence),
-        ...writeCapabilities(),
+        ...writeCapabilities(AGENT_CAPABILITIES),
         nextSequence: BigInt(queue.nextSequence ?? 0),
         ...defined({ identityKey: key?.publicKey }),
       },
@@ -71,11 +71,11 @@ export function readWelcome(welcome: Welcome, address: string): CheckedWelcome {
   }
   const serverId = readServerId(welcome.serverId);
   const sessionId = readId('session_id', welcome.sessionId);
-  const shared = sharedCapabilities(welcome);
+  const shared = sharedCapabilities(welcome, AGENT_CAPABILITIES);
   if (shared.blockFormats.length === 0) {
     throw new SluiceError(
       'protocol_mismatch',
-      `${address} takes block formats ${welcome.blockFormats.join(', ')}, this agent writes ${CAPABILITIES.blockFormats.join(', ')}`,
+      `${address} takes block formats ${welcome.blockFormats.join(', ')}, this agent writes ${AGENT_CAPABILITIES.blockFormats.join(', ')}`,
       { hint: 'Update the older one of the two.' },
     );
   }

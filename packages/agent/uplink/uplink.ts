@@ -8,7 +8,7 @@
 
 import { defined } from '@sluice/base/defined';
 import { SluiceError } from '@sluice/base/error';
-import { BLOCK_FORMATS, type BlockFormat, FIRST_BLOCK_FORMAT } from '@sluice/block/formats';
+import { type BlockFormat, FIRST_BLOCK_FORMAT, NATIVE_BLOCK_FORMATS } from '@sluice/block/formats';
 import { failFast } from '@sluice/host/fail-fast';
 import { createSteadyClock } from '@sluice/host/steady-clock';
 import { WakeTimer } from '@sluice/host/wake-timer';
@@ -179,7 +179,7 @@ class UplinkRuntime implements ConnectionHost {
   /** Of the formats that every server takes that was met in this life, the latest is written; 1 is taken by all. */
   formatsChanged(): void {
     let format = FIRST_BLOCK_FORMAT;
-    for (const candidate of BLOCK_FORMATS.values()) {
+    for (const candidate of NATIVE_BLOCK_FORMATS.values()) {
       const isTaken = this.#connections.every(
         ({ sharedBlockFormats }) => sharedBlockFormats?.includes(candidate.number) ?? true,
       );

@@ -3,7 +3,7 @@
  * validator packages/block/validator.ts.
  */
 
-import type { ExpectedBlock } from '@sluice/block/validator';
+import type { CheckedBlock, ExpectedBlock } from '@sluice/block/validator';
 import type { AgentId, BlockId } from '@sluice/protocol/model';
 import type { AcceptedBlock } from '../journal/accepted-block.ts';
 
@@ -24,4 +24,4 @@ export interface BlockJournal {
 }
 
 /** Checks a payload; throws SluiceError('block_malformed') with the reason when it must not be taken. */
-export type ValidateBlock = (payload: Uint8Array, expected: ExpectedBlock) => unknown;
+export type ValidateBlock = (payload: Uint8Array, expected: ExpectedBlock) => CheckedBlock | undefined;

@@ -14,7 +14,7 @@ import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import type { ChannelNumber, GrantId, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
 import { agentPrincipal } from '@sluice/protocol/principal';
-import { CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
+import { SERVER_CAPABILITIES, sharedCapabilities, writeCapabilities } from '@sluice/wire/capabilities';
 import type { ReceivedBlock } from '@sluice/wire/convert/block';
 import { readBlock } from '@sluice/wire/convert/block';
 import {
@@ -251,9 +251,9 @@ function readHello(hello: Hello, connection: AgentSession['connection']): AgentS
       Code.FailedPrecondition,
     );
   }
-  if (sharedCapabilities(hello).blockFormats.length === 0) {
+  if (sharedCapabilities(hello, SERVER_CAPABILITIES).blockFormats.length === 0) {
     throw new ConnectError(
-      `the agent writes block formats ${hello.blockFormats.join(', ')}, this server takes ${CAPABILITIES.blockFormats.join(', ')}`,
+      `the agent writes block formats ${hello.blockFormats.join(', ')}, this server takes ${SERVER_CAPABILITIES.blockFormats.join(', ')}`,
       Code.FailedPrecondition,
     );
   }
@@ -299,7 +299,7 @@ function welcome(
         serverId: host.serverId,
         serverVersion: host.version,
         sessionId: session.sessionId,
-        ...writeCapabilities(),
+        ...writeCapabilities(SERVER_CAPABILITIES),
         ...defined({ challenge }),
       },
     },

@@ -52,6 +52,8 @@ interface Arriving {
   readonly block: ReceivedBlock;
   readonly receivedMs: TimeMs;
   readonly sealedBefore: number;
+  /** Of a block of another encoding. */
+  readonly columnBytes: number | undefined;
   readonly leave: () => void;
   journaled: boolean;
 }
@@ -201,12 +203,14 @@ export class IngestRuntime implements HandlerHost {
         return;
       }
       let known = await this.#isKnown(key, header);
+      let columnBytes: number | undefined;
       if (!known) {
-        const refusal = await this.#refusalOf(block);
-        if (refusal !== undefined) {
-          this.#refuse(channel, header, refusal);
+        const checked = this.#check(block);
+        if (checked.refusal !== undefined) {
+          this.#refuse(channel, header, checked.refusal);
           return;
         }
+        if (checked.columnBytes !== header.rawBytes) columnBytes = checked.columnBytes;
         known = await this.#isKnown(key, header);
       }
       // Replaced or gone meanwhile: the agent will send the block again.
@@ -214,7 +218,14 @@ export class IngestRuntime implements HandlerHost {
       this.#options.metrics?.blockReceived?.(header, payload.length, known);
       // What came in this session was sealed before too: its run may have been forgotten since (known-blocks.ts).
       const sealedBefore = Math.max(session.marks.nextSequence, session.nextSequence);
-      const arriving: Arriving = { block, receivedMs: now(), sealedBefore, leave, journaled: false };
+      const arriving: Arriving = {
+        block,
+        receivedMs: now(),
+        sealedBefore,
+        columnBytes,
+        leave,
+        journaled: false,
+      };
       this.#arriving.set(key, arriving);
       session.nextSequence = Math.max(session.nextSequence, header.id.sequence + 1);
       const { machineKey: agentId } = session;
@@ -280,16 +291,16 @@ export class IngestRuntime implements HandlerHost {
     return this.#options.journal.knows(header.id);
   }
 
-  async #refusalOf(block: ReceivedBlock): Promise<BlockRefusal | undefined> {
+  #check(block: ReceivedBlock): { readonly columnBytes?: number; readonly refusal?: BlockRefusal } {
     const { id, urgency, rawBytes, recordCount } = block.header;
     try {
-      await this.#options.validate(block.payload, { ...id, urgency, rawBytes, recordCount });
-      return undefined;
+      return this.#options.validate(block.payload, { ...id, urgency, rawBytes, recordCount }) ?? {};
     } catch (error) {
       const known = SluiceError.from(error);
-      if (known.code === 'block_malformed') return { kind: 'malformed', reason: known.message };
+      if (known.code === 'block_malformed') return { refusal: { kind: 'malformed', reason: known.message } };
       // Of a newer program, and whole for all that is known: it must not be set aside.
-      if (known.code === 'protocol_mismatch') return { kind: 'retryable', reason: known.message };
+      if (known.code === 'protocol_mismatch')
+        return { refusal: { kind: 'retryable', reason: known.message } };
       throw known;
     }
   }
@@ -359,12 +370,15 @@ export class IngestRuntime implements HandlerHost {
       throw new SluiceError('internal', `the machine journals a block that did not just arrive: ${key}`);
     }
     arriving.journaled = true;
-    const { block, receivedMs, sealedBefore } = arriving;
+    const { block, receivedMs, sealedBefore, columnBytes } = arriving;
     const blockId = block.header.id;
     const append = async (): Promise<void> => {
       let failure: SluiceError | undefined;
       try {
-        await this.#options.journal.append({ ...block, priority, receivedMs, sealedBefore });
+        await this.#options.journal.append({
+          ...{ ...block, priority, receivedMs, sealedBefore },
+          ...defined({ columnBytes }),
+        });
       } catch (error) {
         failure = SluiceError.from(error);
       }

@@ -6,6 +6,8 @@ export interface AcceptedBlock {
   readonly header: BlockHeader;
   /** One zstd frame, stored verbatim. */
   readonly payload: Uint8Array;
+  /** What its columns take, uncompressed, where that is not its raw size: of blocks of another encoding. */
+  readonly columnBytes?: number;
   /** Priority of the channel on which it came. */
   readonly priority: number;
   readonly receivedMs: TimeMs;

@@ -95,14 +95,14 @@ export class JournalIntake {
 
 /** A block as it is journaled, by what is known of it. */
 function journaledOf(
-  { header, payload, priority, receivedMs, inDoubtAt }: AcceptedBlock,
+  { header, payload, priority, receivedMs, columnBytes, inDoubtAt }: AcceptedBlock,
   lane: Lane,
   number: number,
   recognition: Recognition,
 ): JournaledBlock {
   return {
     ...{ lane, number, header, priority, receivedMs, payloadBytes: payload.length },
-    ...defined({ inDoubtAt }),
+    ...defined({ columnBytes, inDoubtAt }),
     ...(recognition === 'unsure' ? { isUnsure: true } : {}),
   };
 }

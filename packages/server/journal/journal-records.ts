@@ -51,6 +51,7 @@ export interface BlockRecord {
   readonly priority: number;
   readonly receivedMs: number;
   readonly payloadBytes: number;
+  readonly columnBytes?: number | undefined;
   readonly inDoubtAt?: string | undefined;
   readonly isUnsure?: boolean | undefined;
   readonly setAsideReason?: string | undefined;
@@ -67,6 +68,7 @@ const blockRecord: z.ZodType<BlockRecord> = z.object({
   priority: count,
   receivedMs: z.number(),
   payloadBytes: count,
+  columnBytes: count.optional(),
   inDoubtAt: z.string().optional(),
   isUnsure: z.boolean().optional(),
   setAsideReason: z.string().optional(),
@@ -101,6 +103,8 @@ export interface JournaledBlock {
   readonly priority: number;
   readonly receivedMs: number;
   readonly payloadBytes: number;
+  /** What its columns take, uncompressed; left out where that is its raw size. */
+  readonly columnBytes?: number;
   /** Another server may have it too, and may have brought it into the store (U14). */
   readonly inDoubtAt?: string;
   /** Its digest may have been forgotten: the store is asked for it before it is inserted. */

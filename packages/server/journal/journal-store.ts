@@ -168,7 +168,7 @@ export class JournalStore {
 }
 
 function recordOf(block: JournaledBlock): BlockRecord {
-  const { header, priority, receivedMs, payloadBytes, inDoubtAt, isUnsure } = block;
+  const { header, priority, receivedMs, payloadBytes, columnBytes, inDoubtAt, isUnsure } = block;
   const { id, urgency, rawBytes, recordCount, oldestObservedMs } = header;
   return {
     ...id,
@@ -179,6 +179,7 @@ function recordOf(block: JournaledBlock): BlockRecord {
     priority,
     receivedMs,
     payloadBytes,
+    columnBytes,
     inDoubtAt,
     isUnsure,
   };
@@ -187,10 +188,10 @@ function recordOf(block: JournaledBlock): BlockRecord {
 function blockOf(key: unknown, value: unknown): JournaledBlock {
   const { lane, number } = decodeNumberedKey(key);
   const record = decodeBlockRecord(value);
-  const { priority, receivedMs, payloadBytes, inDoubtAt, isUnsure } = record;
+  const { priority, receivedMs, payloadBytes, columnBytes, inDoubtAt, isUnsure } = record;
   return {
     ...{ lane, number, header: headerOf(record), priority, receivedMs, payloadBytes },
-    ...defined({ inDoubtAt, isUnsure }),
+    ...defined({ columnBytes, inDoubtAt, isUnsure }),
   };
 }
 

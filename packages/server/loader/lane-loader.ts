@@ -18,7 +18,7 @@ import type { JournalBatch, JournaledBlock, Lane } from '../journal/journal-reco
 import { BatchInserter, type BatchInserterOptions } from './batch-inserter.ts';
 import type { Refusal } from './batch-store.ts';
 import { DoubtedBatches } from './doubted-batches.ts';
-import { INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
+import { columnBytesOf, INTERVAL_PER_INSERT, type LanePolicy, selectBatch } from './lane-policy.ts';
 import { SETTLE_AFTER_MS } from './moved-decisions.ts';
 import { copiesOf, MovedGate, type OtherServers } from './moved-gate.ts';
 import { type LoaderProblem, Retrying, stopping } from './retrying.ts';
@@ -115,7 +115,7 @@ export class LaneLoader {
   }
 
   #mayLoad(block: JournaledBlock): void {
-    this.#waitingRawBytes += block.header.rawBytes;
+    this.#waitingRawBytes += columnBytesOf(block);
     this.#wake?.();
   }
 
@@ -364,6 +364,6 @@ export function describeBatch(batch: JournalBatch): string {
 
 function rawBytesOf(batch: JournalBatch): number {
   let rawBytes = 0;
-  for (const block of batch.blocks) rawBytes += block.header.rawBytes;
+  for (const block of batch.blocks) rawBytes += columnBytesOf(block);
   return rawBytes;
 }

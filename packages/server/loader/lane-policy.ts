@@ -62,6 +62,11 @@ export const LANE_POLICIES: Readonly<Record<Lane, LanePolicy>> = {
   },
 };
 
+/** What a block brings into an insert, uncompressed. */
+export function columnBytesOf(block: JournaledBlock): number {
+  return block.columnBytes ?? block.header.rawBytes;
+}
+
 /** Picks the blocks of the next batch out of those that wait and may be loaded, the oldest first. */
 export function selectBatch(
   waiting: Iterable<JournaledBlock>,
@@ -80,9 +85,9 @@ export function selectBatch(
     const blockDay = Math.floor(header.oldestObservedMs / DAY_MS);
     if (selected.length === 0) day = blockDay;
     else if (blockDay !== day) continue;
-    else if (rawBytes + header.rawBytes > MAX_BATCH_RAW_BYTES) break;
+    else if (rawBytes + columnBytesOf(block) > MAX_BATCH_RAW_BYTES) break;
     else if (records + header.recordCount > MAX_BATCH_RECORDS) break;
-    rawBytes += header.rawBytes;
+    rawBytes += columnBytesOf(block);
     records += header.recordCount;
     selected.push(block);
   }
