@@ -268,5 +268,7 @@ test('U20: an agent that writes only formats of the future is told which ones ar
   const agent = new RawAgent(port);
   stops.push(() => agent.close());
   agent.sayHello({ blockFormats: [900] });
-  await expect(agent.hear()).rejects.toThrow('the agent writes block formats 900, this server takes 1, 2, 3, 4');
+  await expect(agent.hear()).rejects.toThrow(
+    'the agent writes block formats 900, this server takes 1, 2, 3, 4',
+  );
 });

@@ -28,6 +28,7 @@ export class OtlpAttributes {
   #index = -1;
   #isInside = false;
   #droppedCount = 0;
+  #hasOffset = false;
 
   constructor(reader: ProtobufReader) {
     this.#reader = reader;
@@ -39,11 +40,17 @@ export class OtlpAttributes {
     return this.#isInside ? this.#index : -1;
   }
 
+  /** Whether the record says where it begins. */
+  get hasOffset(): boolean {
+    return this.#hasOffset;
+  }
+
   /** Goes on to the next record, resource or scope. */
   begin(): void {
     this.values.begin();
     this.#index = -1;
     this.#droppedCount = 0;
+    this.#hasOffset = false;
   }
 
   /**
@@ -84,6 +91,7 @@ export class OtlpAttributes {
       if (!Number.isSafeInteger(offset))
         throw reader.fault(`${OFFSET_ATTRIBUTE} is an int of 0 to ${Number.MAX_SAFE_INTEGER}`);
       record.offsetBytes = offset;
+      this.#hasOffset = true;
       return true;
     }
     if (key !== ORIGIN_ATTRIBUTE) return false;

@@ -64,8 +64,11 @@ export class OtlpRecords {
       record.timestampSeconds = Math.floor(record.observedMs / 1000);
       record.timestampNanos = (record.observedMs % 1000) * NANOS_PER_MS + record.observedNanos;
     }
-    if (record.timestampOrigin === TIMESTAMP_ORIGIN_NUMBERS.unknown)
-      record.timestampOrigin = isTimed ? TIMESTAMP_ORIGIN_NUMBERS.read : TIMESTAMP_ORIGIN_NUMBERS.clock;
+    if (record.timestampOrigin === TIMESTAMP_ORIGIN_NUMBERS.unknown) {
+      if (!isTimed) record.timestampOrigin = TIMESTAMP_ORIGIN_NUMBERS.clock;
+      // Who knows where a record begins has read it himself.
+      else if (this.#attributes.hasOffset) record.timestampOrigin = TIMESTAMP_ORIGIN_NUMBERS.read;
+    }
     this.#attributes.finish(record.attributes);
   }
 

@@ -38,6 +38,8 @@ const FIELDS: ReadonlyMap<string, FieldMeaning> = new Map<string, FieldMeaning>(
   ['agent', column('AgentId')],
   ['server', column('ServerId')],
   ['event', column('EventName')],
+  ['scope.name', orAttribute('ScopeName', 'scope.name')],
+  ['scope.version', orAttribute('ScopeVersion', 'scope.version')],
   ['priority', numberColumn('ChannelPriority')],
   // Those of whom nobody said it (timestamp-origin.ts) have 0 in the column.
   ['record.offset', numberColumn('RecordOffset', 'TimestampOrigin != 0')],
@@ -51,22 +53,38 @@ export const FIELD_NAMES: readonly string[] = [...FIELDS.keys()];
 export function meaningOf(name: string): FieldMeaning {
   const fixed = FIELDS.get(name.toLowerCase());
   if (fixed !== undefined) return fixed;
-  const [, scope, key] = /^(attributes|resource)\.(.+)$/su.exec(name) ?? [];
+  const [, scope, key] = /^(attributes|resource|scope)\.(.+)$/su.exec(name) ?? [];
   if (scope === 'attributes' && key !== undefined)
     return { kind: 'text', sources: [attribute('LogAttributes', key)] };
   if (scope === 'resource' && key !== undefined) {
     return { kind: 'text', sources: [attribute('ResourceAttributes', key)] };
   }
-  return { kind: 'text', sources: [attribute('LogAttributes', name), attribute('ResourceAttributes', name)] };
+  const sources = attributesNamed(name);
+  // A record may well have an attribute of its own that begins so.
+  if (scope === 'scope' && key !== undefined) sources.unshift(attribute('ScopeAttributes', key));
+  return { kind: 'text', sources };
 }
 
-function attribute(map: 'LogAttributes' | 'ResourceAttributes', key: string): TextSource {
+function attributesNamed(name: string): TextSource[] {
+  return [attribute('LogAttributes', name), attribute('ResourceAttributes', name)];
+}
+
+function attribute(map: 'LogAttributes' | 'ResourceAttributes' | 'ScopeAttributes', key: string): TextSource {
   const literal = sqlString(key);
   return { read: `${map}[${literal}]`, present: `mapContains(${map}, ${literal})`, lowerCase: false };
 }
 
 function column(read: string, lowerCase = false): FieldMeaning {
-  return { kind: 'text', sources: [{ read, present: `${read} != ''`, lowerCase }] };
+  return { kind: 'text', sources: [textColumn(read, lowerCase)] };
+}
+
+function textColumn(read: string, lowerCase: boolean): TextSource {
+  return { read, present: `${read} != ''`, lowerCase };
+}
+
+/** A column that came when there were attributes of that name already. */
+function orAttribute(read: string, name: string): FieldMeaning {
+  return { kind: 'text', sources: [textColumn(read, false), ...attributesNamed(name)] };
 }
 
 /** @param present SQL condition: the column says something */

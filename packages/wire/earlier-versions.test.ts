@@ -5,10 +5,16 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary, toJson } from '@bufbuild/protobuf';
 import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
-import { FIRST_BLOCK_FORMAT, LATEST_BLOCK_FORMAT } from '@sluice/block/formats';
+import {
+  FIRST_BLOCK_FORMAT,
+  LATEST_BLOCK_FORMAT,
+  NATIVE_BLOCK_FORMATS,
+  OTLP_BLOCK_FORMAT,
+} from '@sluice/block/formats';
 import { readRecords } from '@sluice/block/reader';
 import { RecordFields } from '@sluice/block/record';
 import { openBlock } from '@sluice/block/validator';
+import type { AgentId } from '@sluice/protocol/model';
 import { describe, expect, test } from 'vitest';
 import {
   AGENT_CAPABILITIES,
@@ -25,6 +31,7 @@ import {
   SendRequestSchema,
   SendResponseSchema,
 } from './gen/sluice/v1/uplink_pb.js';
+import { otlpBytes, otlpPayload } from './testing/otlp-payload.ts';
 
 const SCHEMAS: ReadonlyMap<string, DescMessage> = new Map(
   [ControlRequestSchema, ControlResponseSchema, SendRequestSchema, SendResponseSchema].map((schema) => [
@@ -169,6 +176,25 @@ describe('capabilities', () => {
     expect(sharedCapabilities({ ...newer, blockFormats: [900] }, SERVER_CAPABILITIES).blockFormats).toEqual(
       [],
     );
+  });
+
+  test("U20: a server from before OpenTelemetry's encoding shares no format with an agent that writes nothing else", () => {
+    const stranger = { blockFormats: [OTLP_BLOCK_FORMAT.number], digestKinds: ['sha256-128'], keyKinds: [] };
+    // The server of then named the formats that the agent of today writes.
+    expect(sharedCapabilities(stranger, AGENT_CAPABILITIES).blockFormats).toEqual([]);
+    expect(sharedCapabilities(stranger, SERVER_CAPABILITIES).blockFormats).toEqual([4]);
+    const content = otlpBytes({
+      resourceLogs: [{ scopeLogs: [{ logRecords: [{ observedTimeUnixNano: 1n }] }] }],
+    });
+    const expected = {
+      ...{ agentId: 'stranger' as AgentId, epoch: 1, sequence: 1, urgency: 'bulk' as const },
+      ...{ rawBytes: content.length, recordCount: 1 },
+    };
+    expect(openBlock(otlpPayload(content), expected).format).toBe(OTLP_BLOCK_FORMAT);
+    expect(() => openBlock(otlpPayload(content), expected, NATIVE_BLOCK_FORMATS)).toThrow(
+      'block format 4 is not known here, only 1, 2, 3',
+    );
+    expect(() => openBlockAsOldServer(otlpPayload(content), expected)).toThrow('malformed block');
   });
 
   test('U19: a peer that names without end is told so', () => {

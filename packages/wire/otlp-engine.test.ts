@@ -115,7 +115,7 @@ test('stands in one insert with blocks of the agent, its scope and schemas with 
     },
     {
       ...shared,
-      ...{ RecordNumber: 1, Timestamp: '1970-01-01 00:00:00.000000001', TimestampOrigin: 1 },
+      ...{ RecordNumber: 1, Timestamp: '1970-01-01 00:00:00.000000001', TimestampOrigin: 0 },
       ...{
         Body: '',
         TraceFlags: 255,

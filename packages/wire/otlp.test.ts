@@ -152,7 +152,10 @@ describe('what is read', () => {
       resource: {},
       serviceName: '',
     });
-    expect(only({ timeUnixNano: 1n })).toMatchObject({ timestampNanos: 1n, timestampOrigin: 'read' });
+    expect(only({ timeUnixNano: 1n })).toMatchObject({ timestampNanos: 1n, timestampOrigin: 'unknown' });
+    const attributes = [{ key: 'sluice.record.offset', value: int(0n) }];
+    expect(only({ timeUnixNano: 1n, attributes })).toMatchObject({ offsetBytes: 0, timestampOrigin: 'read' });
+    expect(only({ attributes })).toMatchObject({ timestampNanos: OBSERVED, timestampOrigin: 'clock' });
   });
 
   test.each([

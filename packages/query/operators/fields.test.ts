@@ -27,6 +27,14 @@ test.each([
   ['timestamp.origin:*', 'TimestampOrigin != 0'],
   ['record.offset:17', "if(TimestampOrigin != 0, toString(RecordOffset), '') = '17'"],
   ['record.offset:*', 'TimestampOrigin != 0'],
+  [
+    'scope.name:shop',
+    "(ScopeName = 'shop' OR LogAttributes['scope.name'] = 'shop' OR ResourceAttributes['scope.name'] = 'shop')",
+  ],
+  [
+    'scope.short:true',
+    "(ScopeAttributes['short'] = 'true' OR LogAttributes['scope.short'] = 'true' OR ResourceAttributes['scope.short'] = 'true')",
+  ],
   ['id:a.b.1.2.3', "(AgentId = 'a.b' AND BlockEpoch = 1 AND BlockSequence = 2 AND RecordNumber = 3)"],
 ])('%s', (query, sql) => {
   expect(queryToSql(query)).toBe(sql);
