@@ -39,7 +39,7 @@ export const LATEST_BLOCK_FORMAT: BlockFormat = {
   columns: [...RECORD_COLUMNS, ...ORIGIN_COLUMNS],
 };
 
-/** Records as OpenTelemetry's protobuf has them; the server makes columns of them (otlp-columns.ts). */
+/** Records as OpenTelemetry's protobuf has them; the server makes columns of them (otlp-reader.ts). */
 export const OTLP_BLOCK_FORMAT: BlockFormat = {
   number: 4,
   encoding: 'otlp',

@@ -22,7 +22,7 @@ import { AttributeList, type PreparedAttributes, RecordFields } from './record.t
  * Most bytes of columns that one block may become: four of the largest native blocks. A resource stands once in a message
  * and with each of its records in the columns, so a small block could become one that no memory holds.
  */
-export const MAX_COLUMN_BYTES: number = 16 * 1024 * 1024;
+const MAX_COLUMN_BYTES: number = 16 * 1024 * 1024;
 
 const SERVICE_ATTRIBUTE = 'service.name';
 
