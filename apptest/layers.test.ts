@@ -122,8 +122,10 @@ const oursIn = (list: Readonly<Record<string, string>> = {}): string[] =>
 
 // Knip takes a workspace package for named that is not: npm links all of them for everybody.
 test.each([...allowed.keys()])('package.json of %s names the packages that it imports', (name) => {
-  const importedBy = (found: readonly Import[]): string[] =>
-    [...new Set(found.flatMap((one) => packageOf(one) ?? []))].filter((other) => other !== name);
+  const importedBy = (found: readonly Import[]): string[] => {
+    const others = found.flatMap((one) => packageOf(one) ?? []);
+    return [...new Set(others)].filter((other) => other !== name);
+  };
   const ofProgramOnly = importedBy(ofProgram(name)).sort();
   const ofTestsToo = importedBy(imports.get(name) ?? []).filter((other) => !ofProgramOnly.includes(other));
   const { dependencies, devDependencies } = manifestOf(name);
