@@ -41,6 +41,7 @@ import type { IngestOptions } from './ingest-options.ts';
 import { IntakeGate } from './intake-gate.ts';
 import { GOODBYE_TIMEOUT_MS, MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT } from './limits.ts';
 import { NoticeLog } from './notice-log.ts';
+import { checkReceived } from './received-block.ts';
 import { ReportBook } from './report-book.ts';
 import { agentIdOf, SessionRegistry } from './session-registry.ts';
 
@@ -205,12 +206,12 @@ export class IngestRuntime implements HandlerHost {
       let known = await this.#isKnown(key, header);
       let columnBytes: number | undefined;
       if (!known) {
-        const checked = this.#check(block);
+        const checked = checkReceived(block, this.#options.validate);
         if (checked.refusal !== undefined) {
           this.#refuse(channel, header, checked.refusal);
           return;
         }
-        if (checked.columnBytes !== header.rawBytes) columnBytes = checked.columnBytes;
+        columnBytes = checked.columnBytes;
         known = await this.#isKnown(key, header);
       }
       // Replaced or gone meanwhile: the agent will send the block again.
@@ -289,20 +290,6 @@ export class IngestRuntime implements HandlerHost {
       await running;
     }
     return this.#options.journal.knows(header.id);
-  }
-
-  #check(block: ReceivedBlock): { readonly columnBytes?: number; readonly refusal?: BlockRefusal } {
-    const { id, urgency, rawBytes, recordCount } = block.header;
-    try {
-      return this.#options.validate(block.payload, { ...id, urgency, rawBytes, recordCount }) ?? {};
-    } catch (error) {
-      const known = SluiceError.from(error);
-      if (known.code === 'block_malformed') return { refusal: { kind: 'malformed', reason: known.message } };
-      // Of a newer program, and whole for all that is known: it must not be set aside.
-      if (known.code === 'protocol_mismatch')
-        return { refusal: { kind: 'retryable', reason: known.message } };
-      throw known;
-    }
   }
 
   #refuse(channel: OpenedChannel, header: BlockHeader, refusal: BlockRefusal): void {
