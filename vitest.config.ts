@@ -6,6 +6,7 @@ const SLOW = ['**/*.slow.test.ts', '**/*.crash.test.ts', '**/*.browser.test.ts']
 const common: NonNullable<ViteUserConfig['test']> = {
   // Processes, not threads: the engine and LMDB are native and one per process.
   pool: 'forks',
+  setupFiles: ['packages/host/testing/seed-properties.ts'],
   testTimeout: 60_000,
   hookTimeout: 60_000,
   // The second that is the default is a bar for the machine, not for what is tested.
