@@ -93,5 +93,7 @@ export type AgentEffect =
       readonly grantId: GrantId;
       readonly channel: ChannelNumber;
     }
+  /** What the server said is wrong and was not used: to be shown. */
+  | { readonly type: 'peer_problem'; readonly serverId: ServerId; readonly problem: string }
   /** Wake me at this time; replaces the earlier wish. */
   | { readonly type: 'wake_at'; readonly atMs: TimeMs };

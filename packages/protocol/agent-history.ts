@@ -42,7 +42,7 @@ export class AgentHistory {
   }
 
   /** Copies of the lists: what was handed out does not change. */
-  view(): Omit<AgentMachineView, 'servers' | 'backlog' | 'lagMs' | 'urgentLagMs'> {
+  view(): Omit<AgentMachineView, 'servers' | 'backlog' | 'lagMs' | 'urgentLagMs' | 'blockBytesWanted'> {
     return {
       recentUses: [...this.#uses],
       recentNotices: [...this.#notices],

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AgentEffect } from './agent-events.ts';
 import { timeMs } from './brand.ts';
+import { placeOf } from './channel-order.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
 import type { BlockHeader, Grant } from './model.ts';
 import { URGENCY_CLASSES, urgencyRank } from './model.ts';
@@ -19,6 +20,7 @@ interface ModelChannel {
   readonly reserveBytes: number;
   readonly expiresAtMs: number;
   usedBytes: number;
+  isTold: boolean;
 }
 const left = (channel: ModelChannel): number => channel.quotaBytes - channel.usedBytes;
 
@@ -35,9 +37,9 @@ class Model {
     for (const granted of grant.channels) {
       this.channels.push({
         ...{ key: `${name}/${grant.grantId}/${granted.channel}`, server: name, grant: grant.grantId },
-        ...{ priority: granted.priority, arrival: this.#arrivals, number: granted.channel, usedBytes: 0 },
+        ...{ priority: granted.priority, arrival: this.#arrivals, number: granted.channel },
         ...{ quotaBytes: granted.quotaBytes, reserveBytes: granted.reservedForUrgentBytes },
-        expiresAtMs: nowMs + grant.lifetimeMs,
+        ...{ expiresAtMs: nowMs + grant.lifetimeMs, usedBytes: 0, isTold: false },
       });
     }
   }
@@ -56,7 +58,7 @@ class Model {
     return this.channels.toSorted(
       (a, b) =>
         a.priority - b.priority ||
-        a.server.localeCompare(b.server) ||
+        placeOf('', server(a.server)) - placeOf('', server(b.server)) ||
         a.arrival - b.arrival ||
         a.number - b.number,
     );
@@ -67,21 +69,35 @@ class Model {
     return left(channel) - reserve >= header.rawBytes;
   }
 
-  /** U9 in its own words. */
-  outranking(used: ModelChannel): string[] {
+  /** The oldest of each class, for any server and for each that it is bound to. */
+  firsts(boundTo: ReadonlyMap<number, string>): BlockHeader[] {
+    const firsts = new Map<string, BlockHeader>();
+    for (const other of this.waiting.values()) {
+      const line = `${other.urgency}/${boundTo.get(other.id.sequence) ?? ''}`;
+      const first = firsts.get(line);
+      if (first === undefined || other.id.sequence < first.id.sequence) firsts.set(line, other);
+    }
+    return [...firsts.values()];
+  }
+
+  /** U9 and U24 in their own words: a channel counts that has room for a block that is next, the one that is sent included. */
+  outranking(used: ModelChannel, sent: BlockHeader, boundTo: ReadonlyMap<number, string>): string[] {
+    const next = [...this.firsts(boundTo), sent];
+    const holds = (c: ModelChannel): boolean =>
+      next.some((other) => (boundTo.get(other.id.sequence) ?? c.server) === c.server && this.fits(c, other));
     const highest = (name: string): number => {
-      const grants = new Set(
-        this.channels.filter((c) => c.server === name && left(c) > 0).map((c) => c.grant),
-      );
+      const grants = new Set(this.channels.filter((c) => c.server === name && holds(c)).map((c) => c.grant));
       return Math.min(
-        ...this.channels.filter((c) => c.server === name && grants.has(c.grant)).map((c) => c.priority),
+        ...this.channels
+          .filter((c) => c.server === name && grants.has(c.grant) && c.quotaBytes > 0)
+          .map((c) => c.priority),
       );
     };
     return NAMES.filter(
       (name) =>
         name !== used.server &&
         highest(name) < highest(used.server) &&
-        this.channels.some((c) => c.server === name && left(c) > 0 && c.priority > used.priority),
+        this.channels.some((c) => c.server === name && holds(c) && c.priority > used.priority),
     );
   }
 
@@ -98,14 +114,12 @@ class Model {
 
   /** Checks sends and notices of one step; `bound` blocks only go to the server they were lost at. */
   check(effects: AgentEffect[], nowMs: number, boundTo: Map<number, string>): void {
-    let notice: string | undefined;
+    let notice: { readonly key: string; readonly named: string[] } | undefined;
     for (const effect of effects) {
       if (effect.type === 'send_notice') {
-        notice = `${effect.serverId}/${effect.notice.grantId}/${effect.notice.channel}`;
-        const used = this.channels.find((channel) => channel.key === notice);
-        expect(used?.usedBytes).toBe(0);
-        const named = effect.notice.outrankedBy.map((outranking) => String(outranking.serverId)).toSorted();
-        expect(named).toEqual(used === undefined ? [] : this.outranking(used));
+        const { grantId, channel, outrankedBy } = effect.notice;
+        const named = outrankedBy.map((outranking) => String(outranking.serverId)).toSorted();
+        notice = { key: `${effect.serverId}/${grantId}/${channel}`, named };
       }
       if (effect.type === 'send_request') this.#close(effect);
       if (effect.type !== 'send_block') continue;
@@ -120,20 +134,18 @@ class Model {
       expect(usable(header)[0]?.key).toBe(key);
       expect(this.waiting.has(header.id.sequence)).toBe(true);
       // No block of a more urgent class, first in its line, would have fitted anywhere.
-      const firsts = new Map<string, BlockHeader>();
-      for (const other of this.waiting.values()) {
-        const line = `${other.urgency}/${boundTo.get(other.id.sequence) ?? ''}`;
-        const first = firsts.get(line);
-        if (first === undefined || other.id.sequence < first.id.sequence) firsts.set(line, other);
-      }
-      for (const other of firsts.values()) {
+      for (const other of this.firsts(boundTo)) {
         const rank = urgencyRank(other.urgency) - urgencyRank(header.urgency);
         if (rank < 0 || (rank === 0 && other.id.sequence < header.id.sequence))
           expect(usable(other)).toEqual([]);
       }
       const channel = order.find((other) => other.key === key);
       if (channel === undefined) continue;
-      if (channel.usedBytes === 0) expect(notice === key).toBe(this.outranking(channel).length > 0);
+      // At the first use that violates the priorities, and at no other.
+      const outranking = channel.isTold ? [] : this.outranking(channel, header, boundTo);
+      expect(notice?.named ?? []).toEqual(outranking);
+      if (notice !== undefined) expect(notice.key).toBe(key);
+      if (outranking.length > 0) channel.isTold = true;
       notice = undefined;
       channel.usedBytes += header.rawBytes;
       expect(channel.usedBytes).toBeLessThanOrEqual(channel.quotaBytes);
@@ -188,7 +200,7 @@ test('M6 M7 M8 M10 U4 U6 U7 U8 U9 U10 U12 property: any events keep the rules', 
     fc.property(fc.array(action, { maxLength: 80, size: 'max' }), (actions) => {
       const agent = new TestAgent({
         ...{ minimumShares: { urgent: 0, elevated: 0, normal: 0, bulk: 0 } },
-        ...{ stallTimeoutMs: 1e9, inDoubtTimeoutMs: 1e9 },
+        ...{ stallTimeoutMs: 1e9, leastStallMs: 1e9, inDoubtTimeoutMs: 1e9, hedgeCreditBytes: 0 },
       });
       const model = new Model();
       const boundTo = new Map<number, string>();

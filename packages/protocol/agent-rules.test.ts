@@ -28,7 +28,7 @@ test('M1 U2 a request says what waits per class', () => {
   const request = agent.effects.find((effect) => effect.type === 'send_request');
   expect(request?.request.backlog).toEqual([
     { urgency: 'urgent', recordCount: 1, rawBytes: 100, oldestAgeMs: 1000, nextBlockRawBytes: 100 },
-    { urgency: 'bulk', recordCount: 2, rawBytes: 200, oldestAgeMs: 1000 },
+    { urgency: 'bulk', recordCount: 2, rawBytes: 200, oldestAgeMs: 1000, nextBlockRawBytes: 100 },
   ]);
 });
 
@@ -78,7 +78,7 @@ test('U2 what was taken back, or ended, with quota left is closed with the next 
   agent.connect('S1');
   const { grantId } = agent.grant('S1', [1], { quotaBytes: 1_000, lifetimeMs: 1_000 });
   agent.seal(block(1));
-  const [request] = agent.after(1_000).filter(({ type }) => type === 'send_request');
+  const [request] = agent.sleep(1_000).filter(({ type }) => type === 'send_request');
   expect(request).toMatchObject({ request: { closedChannels: [{ grantId, channel: 1, usedBytes: 100 }] } });
   const later = agent.grant('S1', [1], { quotaBytes: 1_000 });
   agent.nowMs += 100;
@@ -109,9 +109,9 @@ test('U2 an answer to a replaced request is used, and no reason to ask again: th
   const agent = new TestAgent();
   agent.connect('S1');
   const { requestId } = agent.grant('S1', [], {});
-  agent.after(1_000);
+  agent.sleep(1_000);
   agent.seal(block(1, 'bulk', 900));
-  agent.after(100);
+  agent.sleep(100);
   agent.seal(block(2, 'urgent', 900));
   const asked = agent.effects.flatMap((effect) => (effect.type === 'send_request' ? [effect.request] : []));
   const [first, second] = asked.slice(-2);
@@ -208,7 +208,7 @@ test('U12 forgotten only when acknowledged; malformed is set aside; retryable is
   expect(refuse('malformed')).toEqual({ type: 'set_aside_block', blockId: block(2).id, reason: 'because' });
 });
 
-test('U13 a stalled channel is skipped, and used again when it answers', () => {
+test('U13 a stalled server is skipped, and used again when it answers', () => {
   const agent = new TestAgent();
   agent.connect('S1', 'S2');
   agent.grant('S1', [1], { quotaBytes: 1000 });

@@ -1,34 +1,28 @@
-/** Silence on channels: when one counts as stalled (U13), when its blocks count as in doubt (U14), when to look again. */
-import type { Channel } from './agent-state.ts';
+/** Silence of servers: when one counts as stalled (U13), when its blocks count as in doubt (U14), when to look again. */
+import type { Server } from './agent-state.ts';
+import { STALL_AFTER_USUAL_TIMES } from './limits.ts';
 
 export interface SilenceTimes {
+  /** Longest until a server is stalled. */
   readonly stallTimeoutMs: number;
+  /** And with its window full; a server that is usually quick is given no less. */
+  readonly leastStallMs: number;
   readonly inDoubtTimeoutMs: number;
+  /** Most raw bytes on their way to a server. */
+  readonly windowBytes: number;
 }
 
-/** Whether blocks in flight have waited this long without any answer on the channel. */
-export function isSilent(channel: Channel, timeoutMs: number, nowMs: number): boolean {
-  return channel.inFlight.size > 0 && nowMs >= channel.progressAtMs + timeoutMs;
+/** Since when at the earliest the server is stalled, if it answers nothing; Infinity when it owes no answer. */
+export function stallsAtMs(server: Server, times: SilenceTimes): number {
+  if (server.owesSinceMs === undefined) return Number.POSITIVE_INFINITY;
+  const { stallTimeoutMs, leastStallMs } = times;
+  const isFull = server.inFlightBytes >= server.pace.windowBytes(times.windowBytes);
+  const usualMs = server.pace.usualMs ?? Number.POSITIVE_INFINITY;
+  const patienceMs = isFull ? leastStallMs : Math.max(leastStallMs, STALL_AFTER_USUAL_TIMES * usualMs);
+  return server.owesSinceMs + Math.min(stallTimeoutMs, patienceMs);
 }
 
-/** When the passing of time alone changes a channel next: it expires, stalls, is given up, or its pause is over. */
-export function channelsDueMs(
-  order: readonly Channel[],
-  ending: ReadonlySet<Channel>,
-  times: SilenceTimes,
-  nowMs: number,
-): number {
-  let dueMs = Number.POSITIVE_INFINITY;
-  for (const channel of order) {
-    dueMs = Math.min(dueMs, channel.grant.expiresAtMs);
-    if (channel.inFlight.size > 0) {
-      const timeoutMs = channel.stalled ? times.inDoubtTimeoutMs : times.stallTimeoutMs;
-      dueMs = Math.min(dueMs, channel.progressAtMs + timeoutMs);
-    }
-    if (channel.pausedUntilMs > nowMs) dueMs = Math.min(dueMs, channel.pausedUntilMs);
-  }
-  for (const channel of ending) {
-    if (channel.inFlight.size > 0) dueMs = Math.min(dueMs, channel.progressAtMs + times.inDoubtTimeoutMs);
-  }
-  return dueMs;
+/** When the server's blocks go to any server; Infinity when it owes no answer. */
+export function givenUpAtMs({ owesSinceMs }: Server, times: SilenceTimes): number {
+  return (owesSinceMs ?? Number.POSITIVE_INFINITY) + times.inDoubtTimeoutMs;
 }

@@ -2,10 +2,12 @@
  * The agent machine's data: blocks, channels and servers.
  *
  * Invariants: a block entry is in exactly one place: waiting for any server, bound to one server, in flight on one
- * channel, or gone. A channel is in the channel order exactly while it may send. All is plain data.
+ * channel (or two, of different servers), or gone. A channel is in the channel order exactly while it may send. All is plain data.
  */
 
 import type { Handle } from '@sluice/base/collections/handle';
+import type { PaceMark } from './link-pace.ts';
+import { LinkPace } from './link-pace.ts';
 import type { BlockHeader, ChannelNumber, ClosedChannel, GrantId, ServerId } from './model.ts';
 
 /** Where a block is. `gone`: acknowledged or set aside. */
@@ -17,8 +19,8 @@ export interface BlockEntry {
   place: BlockPlace;
   /** The server that it must go to (`bound`). */
   boundTo: ServerId | undefined;
-  /** The channel that it was sent on (`in_flight`). */
-  channel: Channel | undefined;
+  /** Its copies on their way (`in_flight`): one, or two when it was hedged (U23). */
+  readonly flights: Flight[];
   /** Servers that may have it durable already (U14), latest last; at most {@link MAX_SERVERS_REMEMBERED}. */
   doubts: ServerId[];
   /** When the time in doubt of the latest one is over. */
@@ -34,6 +36,15 @@ export interface BlockEntry {
   release: Handle<Release> | undefined;
 }
 
+/** One copy of a block on its way. */
+export interface Flight {
+  readonly entry: BlockEntry;
+  readonly channel: Channel;
+  readonly mark: PaceMark;
+  /** It was sent because another copy was not answered in time. */
+  readonly isHedge: boolean;
+}
+
 /** When a bound block may go to any server. */
 export interface Release {
   readonly entry: BlockEntry;
@@ -43,6 +54,7 @@ export interface Release {
 /** One logical channel of a live grant. */
 export interface Channel {
   readonly serverId: ServerId;
+  readonly server: Server;
   readonly grant: LiveGrant;
   readonly channel: ChannelNumber;
   readonly priority: number;
@@ -51,15 +63,10 @@ export interface Channel {
   usedBytes: number;
   /** Taken back, given up or broken: never sent on again. */
   ended: boolean;
-  readonly inFlight: Set<BlockEntry>;
-  /** Raw bytes of `inFlight`. */
-  inFlightBytes: number;
-  /** Time of the latest acknowledgement, or of the first block in flight after none was. */
-  progressAtMs: number;
-  stalled: boolean;
+  readonly inFlight: Set<Flight>;
   /** No sending before this time, after a retryable refusal. */
   pausedUntilMs: number;
-  /** Its first use was a violation (U9). */
+  /** It was used in violation of the priorities, and its server was told (U9, U10). */
   violating: boolean;
 }
 
@@ -78,10 +85,28 @@ export interface Server {
   readonly serverId: ServerId;
   connected: boolean;
   readonly grants: Map<GrantId, LiveGrant>;
+  /** Its channels that may be sent on, in the order of use. */
+  readonly order: Channel[];
+  /** Raw bytes on their way to it. */
+  inFlightBytes: number;
+  /** Urgent blocks on their way that were not hedged, in the order of their sending. */
+  readonly urgentFlights: Set<Flight>;
+  readonly pace: LinkPace;
+  /**
+   * Since when it owes an answer: its latest one, or the first block on its way after none was. Undefined when it owes none.
+   * That another server answered a copy changes nothing: what it was sent it still owes.
+   */
+  owesSinceMs: number | undefined;
+  /** It owes an answer for too long: nothing is sent to it (U13). */
+  stalled: boolean;
   /** Requests of this connection that a grant may answer, oldest first. */
   askedIds: number[];
   /** Time of the request that waits for an answer. */
   waitingSinceMs: number | undefined;
+  /** The smallest of the blocks that the latest request named as next; Infinity when it named none. */
+  askedBytes: number;
+  /** Grants in a row on which no block that was named fits. */
+  uselessGrants: number;
   /** Most urgent rank that the request that waits for an answer spoke of. */
   askedRank: number;
   lastRequestAtMs: number;
@@ -101,14 +126,22 @@ export function quotaLeftBytes(channel: Channel): number {
   return channel.ended ? 0 : channel.quotaBytes - channel.usedBytes;
 }
 
-/** A new server, not connected. */
-export function createServer(serverId: ServerId): Server {
+/** A new server, not connected. @param firstWindowBytes while it is not known how fast it answers */
+export function createServer(serverId: ServerId, firstWindowBytes?: number): Server {
   return {
     serverId,
     connected: false,
     grants: new Map(),
+    order: [],
+    inFlightBytes: 0,
+    urgentFlights: new Set(),
+    pace: new LinkPace(firstWindowBytes),
+    owesSinceMs: undefined,
+    stalled: false,
     askedIds: [],
     waitingSinceMs: undefined,
+    askedBytes: Number.POSITIVE_INFINITY,
+    uselessGrants: 0,
     askedRank: 0,
     lastRequestAtMs: Number.NEGATIVE_INFINITY,
     notBeforeMs: Number.NEGATIVE_INFINITY,

@@ -26,6 +26,12 @@ export interface AgentServerMachineView {
   readonly serverId: ServerId;
   readonly connected: boolean;
   readonly blocksInFlight: number;
+  /** It owes an answer for too long: nothing is sent to it. */
+  readonly stalled: boolean;
+  /** Raw bytes per second that it acknowledges, as measured; 0 when unknown. */
+  readonly acknowledgedBytesPerSecond: number;
+  /** From a block's sending to its answer, smoothed; 0 when unknown. */
+  readonly usualAnswerMs: number;
   /** Live channels, highest first. */
   readonly channels: readonly AgentChannelView[];
 }
@@ -62,6 +68,8 @@ export interface AgentMachineView {
   readonly lagMs: number;
   /** Age of the oldest urgent record that no server has acknowledged; 0 when there is none. */
   readonly urgentLagMs: number;
+  /** Raw bytes that blocks should have at most, so that one takes the slowest link in use about a quarter of a second. */
+  readonly blockBytesWanted: number;
   readonly recentUses: readonly ChannelUseView[];
   readonly recentNotices: readonly SentNoticeView[];
   readonly history: readonly Numbered<AgentHappening>[];
@@ -81,16 +89,21 @@ export function viewServer(
   const isOurs = ({ serverId }: Channel): boolean => serverId === server.serverId;
   const live = channels.order.filter(isOurs);
   const ending = [...channels.ending].filter(isOurs);
+  const { stalled, pace } = server;
   return {
     serverId: server.serverId,
     connected: server.connected,
     blocksInFlight: [...live, ...ending].reduce((sum, { inFlight }) => sum + inFlight.size, 0),
+    stalled,
+    acknowledgedBytesPerSecond: Math.round(pace.rate * 1000),
+    usualAnswerMs: Math.round(pace.usualMs ?? 0),
     channels: live.map((channel) => viewChannel(channel, nowMs)),
   };
 }
 
 function viewChannel(channel: Channel, nowMs: number): AgentChannelView {
-  const { grant, priority, quotaBytes, usedBytes, stalled, violating } = channel;
+  const { grant, priority, quotaBytes, usedBytes, violating } = channel;
+  const { stalled } = channel.server;
   const expiresInMs = Math.max(0, grant.expiresAtMs - nowMs);
   return {
     ...{ grantId: grant.grantId, channel: channel.channel, priority, quotaBytes, usedBytes },

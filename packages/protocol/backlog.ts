@@ -8,12 +8,14 @@
 
 import type { Handle } from '@sluice/base/collections/handle';
 import { RemovalHeap } from '@sluice/base/collections/removal-heap';
-import type { BlockEntry, Channel, Release } from './agent-state.ts';
+import type { BlockEntry, Channel, Flight, Release } from './agent-state.ts';
 import type { BlockHeap } from './block-heap.ts';
 import { createBlockHeap } from './block-heap.ts';
 import { MAX_SERVERS_REMEMBERED } from './limits.ts';
+import type { PaceMark } from './link-pace.ts';
 import type { BlockHeader, BlockId, ClassBacklog, ServerId, UrgencyClass } from './model.ts';
 import { blockKey, URGENCY_CLASSES, urgencyRank } from './model.ts';
+import { WaitingBlocks } from './waiting-blocks.ts';
 
 interface Totals {
   recordCount: number;
@@ -22,7 +24,7 @@ interface Totals {
 
 export class Backlog {
   readonly #entries = new Map<string, BlockEntry>();
-  readonly #waiting = URGENCY_CLASSES.map(createBlockHeap);
+  readonly #waiting = URGENCY_CLASSES.map(() => new WaitingBlocks());
   /** Servers that blocks are bound to, with the blocks by rank. */
   readonly #bound = new Map<ServerId, BlockHeap[]>();
   /** Unsent blocks by rank. */
@@ -39,7 +41,7 @@ export class Backlog {
       rank: urgencyRank(header.urgency),
       place: 'gone',
       boundTo: undefined,
-      channel: undefined,
+      flights: [],
       doubts: [],
       doubtUntilMs: Number.NEGATIVE_INFINITY,
       foundInDoubtAt: undefined,
@@ -62,6 +64,11 @@ export class Backlog {
     entry.handle = this.#waiting[entry.rank]?.add(entry);
   }
 
+  /** The server may have the block durable; another copy of it is on its way elsewhere. */
+  doubt(entry: BlockEntry, serverId: ServerId): void {
+    addDoubt(entry, serverId);
+  }
+
   /** The block may be durable at the server: it waits for that server until `releaseAtMs` (U14). */
   toBound(entry: BlockEntry, serverId: ServerId, releaseAtMs: number): void {
     this.#leave(entry);
@@ -79,12 +86,24 @@ export class Backlog {
     entry.release = this.#releases.add({ entry, atMs: releaseAtMs });
   }
 
-  toInFlight(entry: BlockEntry, channel: Channel): void {
-    this.#leave(entry);
+  /** A copy of the block is sent on the channel: the first, or a second one beside it. */
+  toInFlight(entry: BlockEntry, channel: Channel, mark: PaceMark, isHedge: boolean): void {
+    if (entry.place !== 'in_flight') this.#leave(entry);
     entry.place = 'in_flight';
-    entry.channel = channel;
-    channel.inFlight.add(entry);
-    channel.inFlightBytes += entry.header.rawBytes;
+    const flight: Flight = { entry, channel, mark, isHedge };
+    entry.flights.push(flight);
+    channel.inFlight.add(flight);
+    channel.server.inFlightBytes += entry.header.rawBytes;
+    if (entry.rank === 0 && !isHedge) channel.server.urgentFlights.add(flight);
+  }
+
+  /** A copy is not awaited any more. Its block is in no place until the caller says where, if this was the only one. */
+  land(flight: Flight): void {
+    const { entry, channel } = flight;
+    if (!channel.inFlight.delete(flight)) return;
+    channel.server.inFlightBytes -= entry.header.rawBytes;
+    channel.server.urgentFlights.delete(flight);
+    entry.flights.splice(entry.flights.indexOf(flight), 1);
   }
 
   /** Acknowledged or set aside. */
@@ -109,6 +128,11 @@ export class Backlog {
   /** The oldest block of a class that may go to any server. */
   firstWaiting(rank: number): BlockEntry | undefined {
     return this.#waiting[rank]?.first;
+  }
+
+  /** The same of each of a few sizes. */
+  firstWaitingOfSizes(rank: number): BlockEntry[] {
+    return this.#waiting[rank]?.firstOfSizes ?? [];
   }
 
   /** The oldest block of a class that must go to this server. */
@@ -136,8 +160,8 @@ export class Backlog {
     return this.#unsent.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
   }
 
-  /** What is not sent, per class that waits (U2); `nextRank` is the class that sends next. */
-  unsent(nextRank: number | undefined, nowMs: number): ClassBacklog[] {
+  /** What is not sent, per class that waits, with the block of each class that is next (U2). */
+  unsent(nowMs: number): ClassBacklog[] {
     // Also of servers that were never connected in this life: blocks found in doubt wait for them.
     const ids = [...this.#bound.keys()];
     const backlog: ClassBacklog[] = [];
@@ -152,8 +176,7 @@ export class Backlog {
         oldestMs = Math.min(oldestMs, entry.header.oldestObservedMs);
         nextBlockRawBytes = Math.max(nextBlockRawBytes, entry.header.rawBytes);
       }
-      const waiting = { urgency, ...totals, oldestAgeMs: nowMs - oldestMs };
-      backlog.push(rank === nextRank ? { ...waiting, nextBlockRawBytes } : waiting);
+      backlog.push({ urgency, ...totals, oldestAgeMs: nowMs - oldestMs, nextBlockRawBytes });
     }
     return backlog;
   }
@@ -179,15 +202,14 @@ export class Backlog {
     if (entry.release !== undefined) this.#releases.remove(entry.release);
     entry.handle = undefined;
     entry.release = undefined;
-    if (entry.channel?.inFlight.delete(entry) === true) entry.channel.inFlightBytes -= entry.header.rawBytes;
-    entry.channel = undefined;
+    for (const flight of [...entry.flights]) this.land(flight);
     entry.boundTo = undefined;
   }
 
   #leaveHeap(entry: BlockEntry, handle: Handle<BlockEntry>): void {
     const { boundTo, rank } = entry;
     if (boundTo === undefined) {
-      this.#waiting[rank]?.remove(handle);
+      this.#waiting[rank]?.remove(entry, handle);
       return;
     }
     const heaps = this.#bound.get(boundTo);

@@ -1,22 +1,23 @@
 /**
- * M7, M8: which block goes next, on which channel, and the notice before it (U7, U8, U10, U14, U15).
+ * M7, M8: sends blocks on the channels of all servers in the order of priorities, with the notice that belongs to it (U7, U8, U10,
+ * U14, U15, U23).
  *
  * Invariants: no block is sent without a live grant with quota for it, and none past its server's window; the oldest block of
  * a class that fits goes first.
  */
 import type { AgentEffect } from './agent-events.ts';
 import type { AgentHistory } from './agent-history.ts';
-import type { BlockEntry, Channel } from './agent-state.ts';
+import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import type { Backlog } from './backlog.ts';
 import { isOlder } from './block-heap.ts';
 import { timeMs } from './brand.ts';
 import type { ChannelBook } from './channel-book.ts';
-import { chooseChannel } from './channel-order.ts';
+import { chooseChannel } from './channel-scheduler.ts';
 import type { ClassShares } from './class-share.ts';
 import { canPay, countSent } from './class-share.ts';
+import { Hedging } from './hedging.ts';
 import type { KnownServers } from './known-servers.ts';
 import { URGENT_WINDOW_BYTES } from './limits.ts';
-import type { ServerId } from './model.ts';
 import { URGENCY_CLASSES } from './model.ts';
 import type { StepEffects } from './step-effects.ts';
 import { noticeFor } from './violation.ts';
@@ -31,48 +32,79 @@ export interface SendingParts {
   readonly effects: StepEffects<AgentEffect>;
 }
 
+/** A block, and the channel for it. */
+interface Fit {
+  readonly entry: BlockEntry;
+  readonly channel: Channel;
+}
+
 export class BlockSender {
   readonly #windowBytes: number;
   readonly #parts: SendingParts;
-  /** Raw bytes in flight per server, but for stalled channels: while blocks are sent. */
-  readonly #inFlightBytes = new Map<ServerId, number>();
+  readonly #hedging: Hedging;
 
-  /** @param windowBytes sent and not acknowledged at one server, beyond which nothing but urgent blocks is sent (U7). */
-  constructor(windowBytes: number, parts: SendingParts) {
+  /**
+   * @param windowBytes most that is sent and not acknowledged at one server, but for urgent blocks (U7, U23)
+   * @param hedgeCreditBytes most that is saved up for second copies (U23)
+   */
+  constructor(windowBytes: number, hedgeCreditBytes: number, parts: SendingParts) {
     this.#windowBytes = windowBytes;
     this.#parts = parts;
+    this.#hedging = new Hedging(hedgeCreditBytes, parts.servers);
   }
 
-  /** U7: blocks go out until no class has one that fits a channel and its server's window. */
-  send(nowMs: number): void {
-    const { channels, backlog, shares } = this.#parts;
-    this.#inFlightBytes.clear();
-    this.#countInFlight(channels.order);
-    this.#countInFlight(channels.ending);
-    while (channels.order.length > 0) {
-      const next = this.#next(nowMs);
-      if (next === undefined) return;
-      this.#sendOne(next.entry, next.channel, nowMs);
-      countSent(shares, next.entry.rank, next.entry.header.rawBytes, next.overtakes, (rank) =>
-        backlog.waits(rank),
-      );
-    }
+  /** U7: blocks go out until no class has one that fits a channel and its server's window; then copies that are due (U23). */
+  send(nowMs: number, awakeMs: number): void {
+    if (this.#parts.channels.order.length === 0) return;
+    // A copy uses quota: what did not fit then may make room for what does.
+    do this.#sendWaiting(nowMs, awakeMs);
+    while (this.#hedgeOne(nowMs, awakeMs));
   }
-  #countInFlight(channels: Iterable<Channel>): void {
-    for (const { serverId, stalled, inFlightBytes } of channels) {
-      if (stalled) continue;
-      this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + inFlightBytes);
+
+  /** When a copy is due by the passing of time alone, awake; Infinity when none is. */
+  dueMs(awakeMs: number): number {
+    return this.#hedging.dueMs(awakeMs);
+  }
+
+  #sendWaiting(nowMs: number, awakeMs: number): void {
+    const { backlog, shares } = this.#parts;
+    for (let next = this.#next(nowMs); next !== undefined; next = this.#next(nowMs)) {
+      const { entry } = next;
+      this.#sendOne(next, undefined, nowMs, awakeMs);
+      if (entry.rank === 0) this.#hedging.earned(entry.header.rawBytes);
+      countSent(shares, entry.rank, entry.header.rawBytes, next.overtakes, (rank) => backlog.waits(rank));
     }
   }
 
-  #next(nowMs: number): { entry: BlockEntry; channel: Channel; overtakes: boolean } | undefined {
+  /** Sends the next second copy that is due; false when none is, or none can go. */
+  #hedgeOne(nowMs: number, awakeMs: number): boolean {
+    const { channels, backlog, history } = this.#parts;
+    const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, 0);
+    const hedge = this.#hedging.next(channels.order, hasWindow, nowMs, awakeMs);
+    if (hedge === undefined) return false;
+    const { flight, channel } = hedge;
+    const { entry } = flight;
+    const late = flight.channel.server;
+    late.urgentFlights.delete(flight);
+    backlog.doubt(entry, late.serverId);
+    this.#sendOne({ entry, channel }, late, nowMs, awakeMs);
+    this.#hedging.spent(entry.header.rawBytes);
+    history.happened({
+      ...{ atMs: timeMs(nowMs), serverId: channel.serverId, kind: 'hedge' },
+      ...{ reason: `${late.serverId} did not answer in time`, rawBytes: entry.header.rawBytes },
+    });
+    return true;
+  }
+
+  #next(nowMs: number): (Fit & { readonly overtakes: boolean }) | undefined {
     const { backlog, shares } = this.#parts;
     // A class that has saved up for its block goes ahead of more urgent ones (U15).
     let isFirstWaiting = true;
     for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
       if (!backlog.waits(rank)) continue;
       if (!isFirstWaiting) {
-        const found = this.#fit(rank, nowMs);
+        // In the window of the urgent: they keep it full, and the class would never have its turn.
+        const found = this.#fit(rank, 0, nowMs);
         if (found !== undefined && canPay(shares, rank, found.entry.header.rawBytes)) {
           return { ...found, overtakes: true };
         }
@@ -80,39 +112,52 @@ export class BlockSender {
       isFirstWaiting = false;
     }
     for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
-      const found = backlog.waits(rank) ? this.#fit(rank, nowMs) : undefined;
+      const found = backlog.waits(rank) ? this.#fit(rank, rank, nowMs) : undefined;
       if (found !== undefined) return { ...found, overtakes: false };
     }
     return undefined;
   }
 
-  /** The oldest block of a class that fits a channel, of those that are first: for any server, and bound to each. */
-  #fit(rank: number, nowMs: number): { entry: BlockEntry; channel: Channel } | undefined {
+  /**
+   * The oldest block of a class that fits a channel, of those that are first: for any server, and bound to each. When the oldest
+   * for any server fits no channel at all, the oldest of each of a few sizes are first in its place.
+   * @param windowRank the class whose window counts
+   */
+  #fit(rank: number, windowRank: number, nowMs: number): Fit | undefined {
     const { servers, channels, backlog } = this.#parts;
-    let found: { entry: BlockEntry; channel: Channel } | undefined;
+    let found: Fit | undefined;
     const consider = (entry: BlockEntry | undefined): void => {
       if (entry === undefined || (found !== undefined && isOlder(found.entry, entry))) return;
-      const windowBytes = this.#windowBytes + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
-      const hasWindow = ({ serverId }: Channel): boolean =>
-        (this.#inFlightBytes.get(serverId) ?? 0) < windowBytes;
-      const channel = chooseChannel(channels.order, entry, entry.boundTo, nowMs, hasWindow);
+      const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, windowRank);
+      const channel = chooseChannel(channels.order, servers, entry, entry.boundTo, nowMs, hasWindow);
       if (channel !== undefined) found = { entry, channel };
     };
-    consider(backlog.firstWaiting(rank));
+    const fitsAny = (entry: BlockEntry): boolean =>
+      chooseChannel(channels.order, servers, entry, undefined, nowMs) !== undefined;
+    const first = backlog.firstWaiting(rank);
+    if (first === undefined || fitsAny(first)) consider(first);
+    else for (const other of backlog.firstWaitingOfSizes(rank)) consider(other);
     for (const serverId of servers.ids()) consider(backlog.firstBound(serverId, rank));
     return found;
   }
 
-  #sendOne(entry: BlockEntry, channel: Channel, nowMs: number): void {
+  /** U23, U8: what is on its way is less than the window; urgent blocks have as much again, up to a limit. */
+  #hasWindow({ inFlightBytes, pace }: Server, rank: number): boolean {
+    const windowBytes = pace.windowBytes(this.#windowBytes);
+    return inFlightBytes < windowBytes + (rank === 0 ? Math.min(windowBytes, URGENT_WINDOW_BYTES) : 0);
+  }
+
+  /** @param late the server that did not answer in time, when this is a second copy */
+  #sendOne({ entry, channel }: Fit, late: Server | undefined, nowMs: number, awakeMs: number): void {
     const { backlog, history, effects } = this.#parts;
-    const { serverId, grant, priority } = channel;
+    const { server, serverId, grant, priority } = channel;
     const block = entry.header;
-    if (channel.usedBytes === 0) this.#notify(channel, nowMs);
+    if (!channel.violating) this.#notify(entry, channel, late, nowMs);
     const inDoubtAt = entry.doubts.findLast((doubt) => doubt !== serverId) ?? entry.foundInDoubtAt;
-    if (channel.inFlight.size === 0) channel.progressAtMs = nowMs;
+    const mark = server.pace.sent(server.inFlightBytes === 0, awakeMs);
+    server.owesSinceMs ??= awakeMs;
     channel.usedBytes += block.rawBytes;
-    backlog.toInFlight(entry, channel);
-    this.#inFlightBytes.set(serverId, (this.#inFlightBytes.get(serverId) ?? 0) + block.rawBytes);
+    backlog.toInFlight(entry, channel, mark, late !== undefined);
     const use = { serverId, grantId: grant.grantId, channel: channel.channel, priority };
     effects.push({
       type: 'send_block',
@@ -125,10 +170,15 @@ export class BlockSender {
     history.used({ atMs: timeMs(nowMs), ...use, urgency, rawBytes, recordCount, violating });
   }
 
-  /** M10: at the first use of a channel, and with it. */
-  #notify(channel: Channel, nowMs: number): void {
-    const { servers, history, effects } = this.#parts;
-    const notice = noticeFor(channel, servers.all(), nowMs);
+  /** M10: at the first use of a channel that violates the priorities, and with it. */
+  #notify(entry: BlockEntry, channel: Channel, late: Server | undefined, nowMs: number): void {
+    const { servers, backlog, history, effects } = this.#parts;
+    const { boundTo } = entry;
+    const nextAt = ({ serverId }: Server): BlockEntry[] => [
+      ...(boundTo === undefined || boundTo === serverId ? [entry] : []),
+      ...backlog.waitingRanks.flatMap((rank) => backlog.firstsAt(serverId, rank)),
+    ];
+    const notice = noticeFor(channel, servers.all(), nextAt, late, nowMs);
     if (notice === undefined) return;
     const { serverId } = channel;
     channel.violating = true;

@@ -93,7 +93,8 @@ export function firstBlockBytes(backlog: readonly ClassBacklog[]): number {
 }
 
 /**
- * What would be of use to an agent: its backlog and some headroom, within the configured channels, less what it holds.
+ * What would be of use to an agent: its backlog and some headroom, within the configured channels, less what it holds; but a
+ * block on each channel.
  *
  * @param shareBytes an equal part of what there is, for each agent that is connected: headroom stays within it, for what one
  * agent never uses is kept from the others until its grant ends.
@@ -108,44 +109,71 @@ export function wantedBytes(
   const mostBytes = channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
   const waiting = waitingBytes(backlog);
   if (waiting === 0) return idleQuotaBytes;
-  const headroomBytes = Math.min(HEADROOM_BYTES, Math.max(idleQuotaBytes, Math.min(waiting, shareBytes)));
+  // A block on each lower channel, so that it is there when the higher ones are used up (U24).
+  const lanesBytes = (channels.length - 1) * laneBlockBytes(backlog);
+  const spareBytes = Math.min(Math.max(waiting, lanesBytes), shareBytes);
+  const headroomBytes = Math.min(Math.max(HEADROOM_BYTES, lanesBytes), Math.max(idleQuotaBytes, spareBytes));
   const usefulBytes = Math.min(mostBytes, waiting + headroomBytes);
-  const leastBytes = Math.min(usefulBytes, firstBlockBytes(backlog) + idleQuotaBytes);
+  const leastBytes = Math.min(usefulBytes, firstBlockBytes(backlog) + Math.max(idleQuotaBytes, lanesBytes));
   return Math.max(leastBytes, usefulBytes - heldBytes);
 }
 
 /**
- * Allocates `totalBytes` to the configured channels. With room for a full block on each: one block each, then the rest,
- * highest first. With less: the first block that waits fits the highest channel, the others get a small part of what is left.
+ * What a lower channel must hold to be of use: the largest of the blocks that are next, for any class may come to it (U24). When
+ * the agent does not say, a full block.
+ */
+export function laneBlockBytes(backlog: readonly ClassBacklog[]): number {
+  let largest = 0;
+  for (const { rawBytes, nextBlockRawBytes } of backlog) {
+    largest = Math.max(largest, nextBlockRawBytes ?? Math.min(rawBytes, MAX_BLOCK_RAW_BYTES));
+  }
+  return Math.min(largest, MAX_BLOCK_RAW_BYTES);
+}
+
+/** What must fit the channels of a grant, in raw bytes. 0 for an agent with nothing waiting: then no block is next. */
+export interface BlocksToFit {
+  /** On the highest channel, its reserve left out; at most the whole of the grant, and a full block. */
+  readonly firstBytes: number;
+  /** On each other one, or it is left out. */
+  readonly laneBytes: number;
+}
+
+/**
+ * Allocates `totalBytes` to the configured channels. With room for a full block on each: one block each, then the rest, highest
+ * first. With less: as many channels as can hold what must fit them, and what is left is the highest one's.
  *
  * @param shift what is added to all priorities (ranking.ts)
- * @param needBytes what must fit the highest channel, its reserve left out; at most `totalBytes` and a full block.
- * @returns the channels of the grant, highest first; those that get nothing are left out
+ * @returns the channels of the grant, highest first; those that could carry nothing are left out
  */
 export function allocateChannels(
   configured: readonly ConfiguredChannel[],
   totalBytes: number,
   shift: number,
-  needBytes: number = MAX_BLOCK_RAW_BYTES,
+  fit: BlocksToFit,
 ): GrantedChannel[] {
-  const isSmall = totalBytes < configured.length * MAX_BLOCK_RAW_BYTES;
-  const spareBytes = Math.max(0, totalBytes - needBytes);
-  const partBytes = isSmall
-    ? Math.min(Math.floor(spareBytes / configured.length), IDLE_QUOTA_BYTES)
-    : MAX_BLOCK_RAW_BYTES;
-  let restBytes = totalBytes - partBytes * configured.length;
-  const allocated = configured.map((channel, index) => {
-    const moreBytes = Math.min(restBytes, channel.quotaBytes - partBytes);
+  const laneBytes = laneShare(configured.length, totalBytes, fit);
+  const laneCount = laneBytes === 0 ? 0 : Math.floor((totalBytes - fit.firstBytes) / laneBytes);
+  const granted = configured.slice(0, 1 + Math.max(0, laneCount));
+  let restBytes = totalBytes - laneBytes * (granted.length - 1);
+  return granted.map((channel, index) => {
+    const leastBytes = index === 0 ? 0 : laneBytes;
+    const moreBytes = Math.min(restBytes, channel.quotaBytes - leastBytes);
     restBytes -= moreBytes;
-    const quotaBytes = partBytes + moreBytes;
+    const quotaBytes = leastBytes + moreBytes;
     return {
       channel: channelNumber(index + 1),
       priority: Math.min(channel.priority + shift, MAX_PRIORITY),
       quotaBytes,
-      reservedForUrgentBytes: index === 0 ? reserveBytes(quotaBytes, needBytes) : 0,
+      reservedForUrgentBytes: index === 0 ? reserveBytes(quotaBytes, fit.firstBytes) : 0,
     };
   });
-  return allocated.filter(({ quotaBytes }) => quotaBytes > 0);
+}
+
+/** What each channel but the highest gets before the rest is given out. */
+function laneShare(channelCount: number, totalBytes: number, { firstBytes, laneBytes }: BlocksToFit): number {
+  if (totalBytes >= channelCount * MAX_BLOCK_RAW_BYTES) return MAX_BLOCK_RAW_BYTES;
+  const isIdle = firstBytes === 0;
+  return isIdle ? Math.min(Math.floor(totalBytes / channelCount), IDLE_QUOTA_BYTES) : laneBytes;
 }
 
 function reserveBytes(quotaBytes: number, needBytes: number): number {

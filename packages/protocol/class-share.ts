@@ -4,7 +4,6 @@
  *
  * Invariants: a class without backlog has no credit; credit never passes its bound; urgent never needs any.
  */
-import type { Backlog } from './backlog.ts';
 import { MAX_SHARE_CREDIT_BYTES } from './limits.ts';
 import type { UrgencyClass } from './model.ts';
 import { URGENCY_CLASSES } from './model.ts';
@@ -26,16 +25,6 @@ export function createClassShares(shares: Readonly<Record<UrgencyClass, number>>
 /** Whether a class may go ahead of more urgent ones with a block of this size. */
 export function canPay(state: ClassShares, rank: number, rawBytes: number): boolean {
   return (state.creditBytes[rank] ?? 0) >= rawBytes;
-}
-
-/** The class that sends next if its first block finds room: one that has saved up, or the most urgent one that waits. */
-export function nextRank(state: ClassShares, backlog: Backlog): number | undefined {
-  const waiting = backlog.waitingRanks;
-  const savedUp = waiting.slice(1).find((rank) => {
-    const rawBytes = backlog.firstWaiting(rank)?.header.rawBytes;
-    return rawBytes !== undefined && canPay(state, rank, rawBytes);
-  });
-  return savedUp ?? waiting[0];
 }
 
 /** Counts a sent block. `waits` tells whether a class has more; `overtook` that the block went on its credit. */

@@ -7,7 +7,7 @@
  */
 import { Fifo } from '@sluice/base/collections/fifo';
 import type { Admission } from './admission.ts';
-import { MAX_GRANTS_PER_AGENT } from './limits.ts';
+import { FIRST_HELD_BYTES, MAX_GRANTS_PER_AGENT, MAX_HELD_BYTES } from './limits.ts';
 import type { ClosedChannel } from './model.ts';
 import { Recall } from './recall.ts';
 import type { Agent, GivenChannel, GivenGrant, Holding } from './server-state.ts';
@@ -29,9 +29,12 @@ export class GrantBook {
     return this.#outstandingBytes;
   }
 
-  /** When the next grant ends here, its grace included; Infinity when there is none. */
+  /** When the next grant ends here, its grace included, or is taken back; Infinity when there is none. */
   get nextEndMs(): number {
-    return this.#ends.first?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY;
+    return Math.min(
+      this.#ends.first?.grant.takenUntilMs ?? Number.POSITIVE_INFINITY,
+      this.#recall.takenBackAtMs,
+    );
   }
 
   /** When there may be more to ask back than before; Infinity when time alone does not tell. */
@@ -54,6 +57,7 @@ export class GrantBook {
   /** A block came on the channel, within its quota. */
   use(agent: Agent, grant: GivenGrant, channel: GivenChannel, rawBytes: number, nowMs: number): void {
     channel.usedBytes += rawBytes;
+    agent.heldMostBytes = Math.min(MAX_HELD_BYTES, agent.heldMostBytes + rawBytes);
     grant.lastUsedMs = nowMs;
     this.#release(agent, grant, rawBytes);
     if (grant.isIdle) this.#admission.charge(rawBytes);
@@ -68,11 +72,20 @@ export class GrantBook {
     this.#cut(agent, grant, channel, finalBytes);
   }
 
-  /** Ends the grants whose lifetime and grace are over. */
+  /** Ends the grants whose lifetime and grace are over, and those that were asked back and not given back (U17). */
   expire(nowMs: number): void {
     for (let end = this.#ends.first; end !== undefined; end = this.#ends.first) {
-      if (end.grant.takenUntilMs > nowMs) return;
+      if (end.grant.takenUntilMs > nowMs) break;
+      this.#wasted(end);
       this.#end(end.agent, end.grant);
+    }
+    for (
+      let late = this.#recall.unanswered(nowMs);
+      late !== undefined;
+      late = this.#recall.unanswered(nowMs)
+    ) {
+      this.#wasted(late);
+      this.#end(late.agent, late.grant);
     }
   }
 
@@ -84,6 +97,13 @@ export class GrantBook {
   /** U17: unused grants, so that `wantedBytes` are on their way back. Each is returned once. */
   askBack(wantedBytes: number, nowMs: number): readonly Holding[] {
     return this.#recall.next(wantedBytes, nowMs);
+  }
+
+  /** A grant that ends mostly unused says that its agent sends less than it asks for. */
+  #wasted({ agent, grant }: Holding): void {
+    const givenBytes = grant.channels.reduce((sum, { granted }) => sum + granted.quotaBytes, 0);
+    if (grant.isIdle || leftBytes(grant) * 2 <= givenBytes) return;
+    agent.heldMostBytes = Math.max(FIRST_HELD_BYTES, agent.heldMostBytes / 2);
   }
 
   /** The oldest grant that is used up, or else the oldest: its agent keeps fewer than there are now. */

@@ -1,9 +1,10 @@
 /**
- * M3, M4, M5: takes a server's answer apart: does it answer a request of ours, how many channels does it allocate.
+ * M3: receives a server's answer: does it answer a request of ours, and what is it.
  *
  * Invariants: a grant that answers no request, repeats a grant, or breaks a limit of the model gives no channel.
  */
 import type { Channel, LiveGrant, Server } from './agent-state.ts';
+import { countChannels } from './channel-count.ts';
 import type { Grant } from './model.ts';
 import { MAX_CHANNELS_PER_GRANT, MAX_PRIORITY } from './model.ts';
 
@@ -11,13 +12,16 @@ import { MAX_CHANNELS_PER_GRANT, MAX_PRIORITY } from './model.ts';
 export type GrantReading =
   | { readonly kind: 'granted'; readonly grant: LiveGrant }
   | { readonly kind: 'refused'; readonly retryAfterMs: number }
-  | { readonly kind: 'invalid' };
+  /** It answers a request, so that one is answered, but gives nothing. */
+  | { readonly kind: 'invalid'; readonly answers: boolean; readonly problem: string };
 
 /** Reads an answer that arrived at `nowMs`; `arrival` is its place among all grants. Changes nothing. */
 export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: number): GrantReading {
-  if (!server.connected || !server.askedIds.includes(grant.requestId)) return { kind: 'invalid' };
-  if (grant.channels.length === 0) return { kind: 'refused', retryAfterMs: grant.retryAfterMs ?? 0 };
-  if (!isValid(grant) || server.grants.has(grant.grantId)) return { kind: 'invalid' };
+  if (!server.connected || !server.askedIds.includes(grant.requestId))
+    return { kind: 'invalid', answers: false, problem: 'a grant that answers no open request' };
+  if (countChannels(grant) === 'none') return { kind: 'refused', retryAfterMs: grant.retryAfterMs ?? 0 };
+  const problem = server.grants.has(grant.grantId) ? 'a grant that it gave before' : problemOf(grant);
+  if (problem !== undefined) return { kind: 'invalid', answers: true, problem };
   const channels: Channel[] = [];
   const live: LiveGrant = {
     grantId: grant.grantId,
@@ -31,13 +35,12 @@ export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: 
     channels.push({
       ...granted,
       serverId: server.serverId,
+      server,
       grant: live,
       usedBytes: 0,
-      ended: false,
+      // Without a quota it carries nothing, and must not rank its server (U24).
+      ended: granted.quotaBytes === 0,
       inFlight: new Set(),
-      inFlightBytes: 0,
-      progressAtMs: nowMs,
-      stalled: false,
       pausedUntilMs: Number.NEGATIVE_INFINITY,
       violating: false,
     });
@@ -45,14 +48,18 @@ export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: 
   return { kind: 'granted', grant: live };
 }
 
-function isValid(grant: Grant): boolean {
-  if (grant.channels.length > MAX_CHANNELS_PER_GRANT || !(grant.lifetimeMs > 0)) return false;
+/** What is wrong with the grant, in words for people; undefined when nothing is. */
+function problemOf(grant: Grant): string | undefined {
+  if (grant.channels.length > MAX_CHANNELS_PER_GRANT) return `a grant of ${grant.channels.length} channels`;
+  if (!(grant.lifetimeMs > 0)) return 'a grant without a lifetime';
   const numbers = new Set<number>();
   for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
-    if (!Number.isSafeInteger(priority) || priority < 1 || priority > MAX_PRIORITY) return false;
-    if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) return false;
-    if (!Number.isSafeInteger(reservedForUrgentBytes) || reservedForUrgentBytes < 0) return false;
+    if (!Number.isSafeInteger(priority) || priority < 1 || priority > MAX_PRIORITY)
+      return 'a channel whose priority is none';
+    if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) return 'a channel whose quota is none';
+    if (!Number.isSafeInteger(reservedForUrgentBytes) || reservedForUrgentBytes < 0)
+      return 'a channel whose reserve is none';
     numbers.add(channel);
   }
-  return numbers.size === grant.channels.length;
+  return numbers.size === grant.channels.length ? undefined : 'a grant that names a channel twice';
 }

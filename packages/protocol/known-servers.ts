@@ -11,12 +11,18 @@ import type { ServerId } from './model.ts';
 
 export class KnownServers {
   readonly #servers = new Map<ServerId, Server>();
+  readonly #firstWindowBytes: number | undefined;
+
+  /** @param firstWindowBytes of a server of which is not known how fast it answers */
+  constructor(firstWindowBytes: number | undefined) {
+    this.#firstWindowBytes = firstWindowBytes;
+  }
 
   /** The server; a new one, not connected, when it is not known. */
   named(serverId: ServerId): Server {
     let server = this.#servers.get(serverId);
     if (server === undefined) {
-      server = createServer(serverId);
+      server = createServer(serverId, this.#firstWindowBytes);
       this.#servers.set(serverId, server);
       if (this.#servers.size > MAX_SERVERS_REMEMBERED) this.#forgetOther(serverId);
     }
@@ -38,7 +44,7 @@ export class KnownServers {
 
   /** Its connection ended: what was known of it is over. */
   disconnected(serverId: ServerId): void {
-    this.#servers.set(serverId, createServer(serverId));
+    this.#servers.set(serverId, createServer(serverId, this.#firstWindowBytes));
   }
 
   #forgetOther(newId: ServerId): void {

@@ -7,16 +7,45 @@ import type { UrgencyClass } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES, MAX_CHANNELS_PER_GRANT } from './model.ts';
 
 /**
- * Sent and not acknowledged at one server, in raw bytes: beyond it blocks stay in the machine, where an urgent one can
- * overtake them (U7). A little more than 475 MB/s (measured commit rate) times a round trip with its commit (15 ms).
+ * Most that is sent and not acknowledged at one server, in raw bytes: beyond it blocks stay in the machine, where an urgent one
+ * can overtake them (U7). A little more than 475 MB/s (measured commit rate) times a round trip with its commit (15 ms).
  */
 export const WINDOW_BYTES: number = 2 * MAX_BLOCK_RAW_BYTES;
-/** Beyond the window, for urgent blocks alone (U8): they go at once, however full it is. */
+/**
+ * What may be on its way is what the server acknowledges in this time, beyond what an answer takes anyway (U23): the wait of an
+ * urgent block behind what has left. Twice the round trip of a far link, so that it is never empty.
+ */
+export const WINDOW_DELAY_MS = 250;
+/** What of an answer's least time counts for the window: further round trips than on earth are queues. */
+export const MAX_BASE_DELAY_MS = 250;
+/** The window before the first answer: a link of which nothing is known may be slow, or far. */
+export const FIRST_WINDOW_BYTES: number = 1024 * 1024;
+/** The window at least: some small blocks. */
+export const LEAST_WINDOW_BYTES: number = 64 * 1024;
+/** Most beyond the window, for urgent blocks alone (U8): as much again, so that they need not wait for the first answer. */
 export const URGENT_WINDOW_BYTES: number = MAX_BLOCK_RAW_BYTES;
+/** A measured rate is forgotten when nothing was on its way for this long: links change. */
+export const PACE_IDLE_MS = 10_000;
+/** An urgent block goes to a second server when the first took this many times the usual time (U23). */
+export const HEDGE_AFTER_USUAL_TIMES = 2;
+/** And not sooner: pauses of disks and collectors are shorter. */
+export const HEDGE_LEAST_MS = 250;
+/** When the usual time is not known: a server that takes longer is no good first choice. */
+export const HEDGE_UNKNOWN_MS = 1_000;
+/** Part of the bytes of urgent blocks that may be sent a second time: when all are slow, copies must not add to that. */
+export const HEDGE_FRACTION = 0.05;
+/** Most of it that is saved up, and what there is at the start: what is on its way to a server that stops. */
+export const MAX_HEDGE_CREDIT_BYTES: number = MAX_BLOCK_RAW_BYTES;
 /** How long a block in doubt waits for its server's return (U14): longer than a restart takes. */
 export const IN_DOUBT_TIMEOUT_MS = 30_000;
-/** A channel without acknowledgement progress for this long is stalled (U13): a slow disk commits sooner. */
+/** A server that owes an answer for this long is stalled (U13), however slow it usually is: a slow disk commits sooner. */
 export const STALL_TIMEOUT_MS = 10_000;
+/** And for so many times its usual time, but not sooner than {@link STALL_LEAST_MS}. */
+export const STALL_AFTER_USUAL_TIMES = 4;
+/** With its window full it is stalled after this time: nothing else could be sent to it. */
+export const STALL_LEAST_MS = 1_000;
+/** A step that comes this much later than was wished finds a machine that slept: silence meanwhile says nothing. */
+export const SLEPT_MS = 2_000;
 /** A request without an answer for this long is asked again; servers answer deferred ones sooner. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** Slow refresh of the backlog at every server (U2). */
@@ -44,7 +73,7 @@ export const MAX_REQUESTS_REMEMBERED = 16;
  * those that came back under another name. Of more, those that are not connected are forgotten.
  */
 export const MAX_SERVERS_REMEMBERED = 128;
-/** Uses and notices kept for people to look at. */
+/** Uses, notices and happenings kept for people to look at. */
 export const MAX_RECENT_USES = 64;
 export const MAX_RECENT_NOTICES = 32;
 /** Requests and grants kept for people: a busy agent makes several in a second, and the latest tell how it goes. */
@@ -55,6 +84,12 @@ export const MAX_OTHER_HAPPENINGS = 40;
 export const MAX_REASON_LENGTH = 200;
 /** Priorities that one names: those of a grant's channels. */
 export const MAX_HAPPENING_PRIORITIES: number = MAX_CHANNELS_PER_GRANT;
+/** Blocks are sealed no smaller than this for the sake of a slow link: smaller ones compress badly. */
+export const LEAST_BLOCK_WANTED_BYTES: number = 64 * 1024;
+/** First pause after a grant on which no block that waits fits; it doubles with each in a row. */
+export const USELESS_GRANT_PAUSE_MS = 100;
+/** And the longest. */
+export const MAX_USELESS_GRANT_PAUSE_MS = 10_000;
 
 /** Least part of the bytes for each class while more urgent ones wait (U15). Urgent needs none: it is always first. */
 export const MINIMUM_SHARES: Readonly<Record<UrgencyClass, number>> = {
@@ -63,7 +98,7 @@ export const MINIMUM_SHARES: Readonly<Record<UrgencyClass, number>> = {
   normal: 0.1,
   bulk: 0.05,
 };
-/** Most credit that a class saves up (U15): one block, so that a long storm is not followed by a burst. */
+/** Most credit that a class saves up (U15): two blocks, so that a long storm is not followed by a burst. */
 export const MAX_SHARE_CREDIT_BYTES: number = 2 * MAX_BLOCK_RAW_BYTES;
 
 /** How long a grant lives at the agent: short enough that quota of a silent agent comes back soon. */
@@ -104,12 +139,23 @@ export const UNLOADED_FRACTION = 0.5;
 export const HEADROOM_BYTES: number = MAX_BLOCK_RAW_BYTES;
 /** A request that no room was found for is refused after this time; below the agent's request timeout. */
 export const DEFER_TIMEOUT_MS = 5_000;
+/** How much of the age of an agent's oldest urgent record counts among equal agents: its clock may be wrong. */
+export const MAX_AGE_COUNTED_MS = 60_000;
 /** When to ask again after such a refusal. */
 export const RETRY_AFTER_MS = 1_000;
 /** And at most, when very many wait. */
 export const MOST_RETRY_AFTER_MS = 10_000;
 /** Quota that nothing came on for this long is asked back when others wait for room: longer than a round trip with a block takes. */
 export const RECALL_UNUSED_MS = 2_000;
+/** What was asked back and is neither closed nor used after this time is taken back: its agent is silent. A far link and a busy agent answer sooner. */
+export const RECALL_ANSWER_MS = 5_000;
+/**
+ * Quota that an agent may hold before it has sent anything, in raw bytes: a grant for a burst. It may hold as much more as it
+ * sends, up to {@link MAX_HELD_BYTES}: quota follows what is really sent.
+ */
+export const FIRST_HELD_BYTES: number = 3 * MAX_BLOCK_RAW_BYTES;
+/** The most: two grants of the default channels, of which one is used up while the other is on its way. */
+export const MAX_HELD_BYTES: number = 4 * CHANNEL_QUOTA_BYTES;
 /** Grants that are being asked back at one time: each is answered with a request, and thousands of agents must not ask at once. */
 export const MAX_GRANTS_RECALLED_AT_ONCE = 64;
 /**

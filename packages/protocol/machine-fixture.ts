@@ -39,6 +39,7 @@ export class TestAgent {
   nowMs = 1_000;
   readonly effects: AgentEffect[] = [];
   readonly #asked = new Map<ServerId, RequestId>();
+  #wakeMs = Number.POSITIVE_INFINITY;
   #grants = 0;
 
   constructor(options: AgentMachineOptions = STRICT, machine: AgentMachine = createAgentMachine(options)) {
@@ -47,15 +48,30 @@ export class TestAgent {
 
   /** Steps with the event at the present time; returns this step's effects. */
   step(event: UntimedAgentEvent): AgentEffect[] {
+    if (event.type === 'woken') this.#wakeMs = Number.POSITIVE_INFINITY;
     const effects = this.machine.step(stamp(event, timeMs(this.nowMs)));
     for (const effect of effects) {
+      if (effect.type === 'wake_at') this.#wakeMs = effect.atMs;
       if (effect.type === 'send_request') this.#asked.set(effect.serverId, effect.request.requestId);
     }
     this.effects.push(...effects);
     return effects;
   }
 
+  /** Time passes; the machine is woken whenever it wants to be, and at the end. Returns the effects of all of it. */
   after(ms: number): AgentEffect[] {
+    const untilMs = this.nowMs + ms;
+    const effects: AgentEffect[] = [];
+    while (this.#wakeMs < untilMs) {
+      this.nowMs = Math.max(this.nowMs, this.#wakeMs);
+      effects.push(...this.step({ type: 'woken' }));
+    }
+    this.nowMs = untilMs;
+    return [...effects, ...this.step({ type: 'woken' })];
+  }
+
+  /** The computer sleeps: the machine is woken late. */
+  sleep(ms: number): AgentEffect[] {
     this.nowMs += ms;
     return this.step({ type: 'woken' });
   }
@@ -85,6 +101,22 @@ export class TestAgent {
     const grant: Grant = { grantId: grantId(`g${this.#grants}`), requestId, channels, lifetimeMs };
     this.step({ type: 'grant_received', serverId: server(name), grant });
     return grant;
+  }
+
+  /** The server answers the latest request with this. */
+  answer(name: string, changes: Partial<Grant>): void {
+    this.#grants += 1;
+    const requestId = this.#asked.get(server(name));
+    if (requestId === undefined) throw new Error(`${name} was not asked`);
+    const channels = [{ channel: channelNumber(1), priority: 1, quotaBytes: 100, reservedForUrgentBytes: 0 }];
+    const grant = {
+      grantId: grantId(`g${this.#grants}`),
+      requestId,
+      channels,
+      lifetimeMs: 60_000,
+      ...changes,
+    };
+    this.step({ type: 'grant_received', serverId: server(name), grant });
   }
 
   acknowledge(name: string, sequence: number): AgentEffect[] {

@@ -75,8 +75,8 @@ export interface ClassBacklog {
   /** Age of the oldest record at the time of the request; 0 when nothing waits. */
   readonly oldestAgeMs: number;
   /**
-   * In a request, at the class of the block that would be sent next: its raw bytes. A grant without room for it may be of
-   * no use, and what is beyond it may be too little for another one.
+   * In a request: raw bytes of the block of this class that is next. A channel without room for it carries nothing of it; what
+   * a grant holds beyond may be too little for another one.
    */
   readonly nextBlockRawBytes?: number;
 }
@@ -131,7 +131,8 @@ export interface Grant {
   readonly retryAfterMs?: number;
 }
 
-export type RefusalReason = 'overloaded' | 'draining' | 'nothing_waits';
+/** `holds_enough`: the agent holds as much quota unused as it may. */
+export type RefusalReason = 'overloaded' | 'draining' | 'nothing_waits' | 'holds_enough';
 
 /** Largest number of channels in one grant: each is a stream on the wire and a row in the scheduler. */
 export const MAX_CHANNELS_PER_GRANT = 16;

@@ -1,18 +1,21 @@
 /**
  * U17: quota that lies unused while other agents wait for room is asked back. The agent answers with a request that closes the
- * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken.
+ * channels, and says what it sent on them; until then the quota counts as outstanding, and blocks on it are taken. An agent that
+ * does not answer in time is silent: what it holds of the grant is taken back.
  *
  * Invariants: each grant is recalled once; of one that has no quota left nothing is held; few at a time; what is being
  * recalled is more than what is wanted by one grant at most; quota of agents with nothing waiting stays theirs.
  */
 import { Fifo } from '@sluice/base/collections/fifo';
-import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_UNUSED_MS } from './limits.ts';
+import { MAX_GRANTS_RECALLED_AT_ONCE, RECALL_ANSWER_MS, RECALL_UNUSED_MS } from './limits.ts';
 import type { Agent, GivenGrant, Recallable } from './server-state.ts';
 import { leftBytes } from './server-state.ts';
 
 export class Recall {
   /** Those with quota left that were not asked back, in the order in which they are looked at. */
   readonly #recallables = new Fifo<Recallable>();
+  /** Those that were asked back and have quota outstanding, with the time by which they are to be given back. */
+  readonly #recalled = new Fifo<Recallable>();
   /** Recalled and still outstanding. */
   #recalledBytes = 0;
   #recalledGrants = 0;
@@ -29,7 +32,21 @@ export class Recall {
     if (grant.recalledBytes === 0) return;
     grant.recalledBytes -= bytes;
     this.#recalledBytes -= bytes;
-    if (grant.recalledBytes === 0) this.#recalledGrants -= 1;
+    if (grant.recalledBytes > 0) return;
+    this.#recalledGrants -= 1;
+    if (grant.recalled !== undefined) this.#recalled.remove(grant.recalled);
+    grant.recalled = undefined;
+  }
+
+  /** When the next one that was asked back is taken back; Infinity when there is none. */
+  get takenBackAtMs(): number {
+    return this.#recalled.first?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The next one that was asked back and not given back in time; its quota is to be released. */
+  unanswered(nowMs: number): Recallable | undefined {
+    const { first } = this.#recalled;
+    return first !== undefined && first.dueMs <= nowMs ? first : undefined;
   }
 
   /** The next grants to recall, so that `wantedBytes` are on their way back. They count as recalled from now on. */
@@ -52,6 +69,7 @@ export class Recall {
       grant.recalledBytes = leftBytes(grant);
       this.#recalledBytes += grant.recalledBytes;
       this.#recalledGrants += 1;
+      grant.recalled = this.#recalled.add({ agent, grant, dueMs: nowMs + RECALL_ANSWER_MS });
       recalled.push(first);
     }
     return recalled;

@@ -13,6 +13,7 @@ import {
   allocateChannels,
   firstBlockBytes,
   idleBytes,
+  laneBlockBytes,
   waitingBytes,
   wantedBytes,
 } from './channel-allocation.ts';
@@ -22,6 +23,7 @@ import {
   DRAINING_RETRY_AFTER_MS,
   GRANT_GRACE_MS,
   GRANT_LIFETIME_MS,
+  MAX_AGE_COUNTED_MS,
   MOST_RETRY_AFTER_MS,
   RETRY_AFTER_MS,
 } from './limits.ts';
@@ -77,6 +79,7 @@ export class RequestLine {
     agent.startBytes ??= Math.max(agent.finishBytes, this.#reachedBytes);
     this.#line.add(agent, {
       ...{ rank: lineRank(request), served: agent.startBytes, number: agent.lineNumber },
+      due: nowMs - urgentAgeMs(request),
     });
   }
 
@@ -130,9 +133,16 @@ export class RequestLine {
     const idleQuotaBytes = idleBytes(usableBytes, agents.size);
     const isIdle = waitingBytes(backlog) === 0;
     const needBytes = isIdle ? 0 : firstBlockBytes(backlog);
+    // One that holds what it does not send gets no more, whatever it asks for.
+    const mayHoldBytes = Math.floor(agent.heldMostBytes - agent.outstandingBytes);
+    if (mayHoldBytes < (isIdle ? idleQuotaBytes : needBytes)) {
+      this.#refuse(agent, 'holds_enough', RETRY_AFTER_MS);
+      return true;
+    }
     const availableBytes = usableBytes - promisedBytes;
     const equalBytes = Math.floor(availableBytes / agents.size);
-    const wantBytes = wantedBytes(channels, backlog, agent.outstandingBytes, idleQuotaBytes, equalBytes);
+    const usefulBytes = wantedBytes(channels, backlog, agent.outstandingBytes, idleQuotaBytes, equalBytes);
+    const wantBytes = Math.min(usefulBytes, mayHoldBytes);
     const { limitBytes } = admission;
     if (availableBytes >= Math.max(1, isIdle ? wantBytes : needBytes) && (isIdle || limitBytes > 0)) {
       const shareBytes = Math.floor(Math.min(availableBytes / this.#line.size, limitBytes));
@@ -140,7 +150,8 @@ export class RequestLine {
       this.#grant(agent, totalBytes, needBytes, isIdle, nowMs);
       return true;
     }
-    return this.#serveUrgent(agent, backlog, admission.roomBytes - promisedBytes, nowMs);
+    const roomBytes = Math.min(admission.roomBytes - promisedBytes, mayHoldBytes);
+    return this.#serveUrgent(agent, backlog, roomBytes, nowMs);
   }
 
   /** Urgent backlog may have all of the journal's room, and go ahead of the operator's limit. */
@@ -160,7 +171,8 @@ export class RequestLine {
     const request = agent.request?.request;
     if (request === undefined) return;
     const { channels: configured, ranking, grants, effects } = this.#parts;
-    const channels = allocateChannels(configured, totalBytes, ranking.shiftOf(agent, nowMs), needBytes);
+    const fit = { firstBytes: needBytes, laneBytes: laneBlockBytes(request.backlog) };
+    const channels = allocateChannels(configured, totalBytes, ranking.shiftOf(agent, nowMs), fit);
     const lifetimeMs = this.#options.grantLifetimeMs ?? GRANT_LIFETIME_MS;
     const expiresAtMs = nowMs + lifetimeMs;
     const grant: GivenGrant = {
@@ -171,7 +183,7 @@ export class RequestLine {
       takenUntilMs: expiresAtMs + (this.#options.grantGraceMs ?? GRANT_GRACE_MS),
       lastUsedMs: nowMs,
       recalledBytes: 0,
-      ...{ end: undefined, recallable: undefined },
+      ...{ end: undefined, recallable: undefined, recalled: undefined },
     };
     const startBytes = agent.startBytes ?? 0;
     this.#reachedBytes = Math.max(this.#reachedBytes, startBytes);
@@ -226,6 +238,12 @@ export class RequestLine {
     this.#grantNumbers += 1;
     return grantId(`${this.#options.instance}-${this.#grantNumbers}`);
   }
+}
+
+/** By its word, how long the oldest urgent record has waited: decides among equals only, so a false one gains little (U17). */
+function urgentAgeMs({ backlog }: UploadRequest): number {
+  const ageMs = backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
+  return Math.min(ageMs, MAX_AGE_COUNTED_MS);
 }
 
 /** Urgent backlog first, then agents that want little because nothing waits, then the rest. */

@@ -8,7 +8,7 @@
 import type { BlockEntry, Channel, Server } from './agent-state.ts';
 import { quotaLeftBytes } from './agent-state.ts';
 import type { Backlog } from './backlog.ts';
-import { chooseChannel, hasQuota } from './channel-order.ts';
+import { hasQuota } from './channel-room.ts';
 import {
   EXPIRY_AHEAD_FRACTION,
   MAX_REQUESTS_REMEMBERED,
@@ -16,6 +16,7 @@ import {
   REQUEST_AHEAD_FRACTION,
 } from './limits.ts';
 import { URGENCY_CLASSES } from './model.ts';
+import { chooseOfServer } from './server-choice.ts';
 
 export interface RequestTimes {
   readonly requestTimeoutMs: number;
@@ -63,17 +64,11 @@ export function requestReason(server: Server, need: Need, times: RequestTimes, n
 }
 
 /** What the server should be asked for. */
-export function needOf(
-  server: Server,
-  backlog: Backlog,
-  order: readonly Channel[],
-  windowBytes: number,
-  nowMs: number,
-): Need {
+export function needOf(server: Server, backlog: Backlog, windowBytes: number, nowMs: number): Need {
   if (!server.connected) return { unfitRank: undefined };
-  const { serverId } = server;
+  const { serverId, order } = server;
   const isUnfit = (entry: BlockEntry | undefined): boolean =>
-    entry !== undefined && chooseChannel(order, entry, serverId, nowMs) === undefined;
+    entry !== undefined && chooseOfServer(order, entry, nowMs, () => true) === undefined;
   let unfitRank: number | undefined;
   // Asked for each server at each step: without lists.
   for (let rank = 0; rank < URGENCY_CLASSES.length && unfitRank === undefined; rank += 1) {
@@ -96,7 +91,7 @@ export function remainsOf(server: Server, backlog: Backlog): Channel[] {
   if (firsts.length === 0) return [];
   const earlier = [...server.grants.values()].filter(({ arrival }) => arrival !== server.latestArrival);
   const isOfUse = (channel: Channel): boolean =>
-    channel.stalled || firsts.some((entry) => hasQuota(channel, entry));
+    channel.server.stalled || firsts.some((entry) => hasQuota(channel, entry));
   return earlier.flatMap(({ channels }) =>
     channels.filter((channel) => quotaLeftBytes(channel) > 0 && !isOfUse(channel)),
   );

@@ -9,8 +9,6 @@ import type { Server } from './agent-state.ts';
 import type { Backlog } from './backlog.ts';
 import { requestId, timeMs } from './brand.ts';
 import type { ChannelBook } from './channel-book.ts';
-import type { ClassShares } from './class-share.ts';
-import { nextRank } from './class-share.ts';
 import type { KnownServers } from './known-servers.ts';
 import { MAX_REQUESTS_REMEMBERED } from './limits.ts';
 import type { UploadRequest } from './model.ts';
@@ -28,7 +26,6 @@ export interface AskingParts {
   readonly servers: KnownServers;
   readonly channels: ChannelBook;
   readonly backlog: Backlog;
-  readonly shares: ClassShares;
   readonly history: AgentHistory;
   readonly effects: StepEffects<AgentEffect>;
 }
@@ -61,7 +58,7 @@ export class RequestSender {
   }
 
   #ask(server: Server, need: Need, nowMs: number): void {
-    const { channels, backlog, shares, history, effects } = this.#parts;
+    const { channels, backlog, history, effects } = this.#parts;
     const reason = requestReason(server, need, this.#options, nowMs);
     for (const channel of remainsOf(server, backlog)) channels.end(channel);
     this.#requestNumbers += 1;
@@ -72,10 +69,12 @@ export class RequestSender {
     server.recalled = false;
     server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
     const { serverId } = server;
+    const waiting = backlog.unsent(nowMs);
+    server.askedBytes = Math.min(...waiting.map(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes));
     const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
     const request: UploadRequest = {
       requestId: requestId(this.#requestNumbers),
-      backlog: backlog.unsent(nextRank(shares, backlog), nowMs),
+      backlog: waiting,
       ...(closedChannels.length === 0 ? {} : { closedChannels }),
     };
     effects.push({ type: 'send_request', serverId, request });
@@ -84,7 +83,6 @@ export class RequestSender {
   }
 
   #need(server: Server, nowMs: number): Need {
-    const { channels, backlog } = this.#parts;
-    return needOf(server, backlog, channels.order, this.#options.windowBytes, nowMs);
+    return needOf(server, this.#parts.backlog, this.#options.windowBytes, nowMs);
   }
 }

@@ -13,7 +13,7 @@ import { timeMs } from './brand.ts';
 import type { ConfiguredChannel } from './channel-allocation.ts';
 import { checkChannels, DEFAULT_CHANNELS } from './channel-allocation.ts';
 import { GrantBook } from './grant-book.ts';
-import { MAX_RECENT_NOTICES, YIELD_MEMORY_MS } from './limits.ts';
+import { FIRST_HELD_BYTES, MAX_RECENT_NOTICES, YIELD_MEMORY_MS } from './limits.ts';
 import type { AgentId, PriorityViolationNotice, ServerId, TimeMs } from './model.ts';
 import type { RankingOptions } from './ranking.ts';
 import { Ranking } from './ranking.ts';
@@ -37,6 +37,8 @@ export interface ServerMachineOptions extends RequestLineOptions, RankingOptions
    * grant on. Default: the most room that it ever had.
    */
   readonly journalBytes?: number;
+  /** Quota that an agent may hold before it has sent anything, in raw bytes (U17). */
+  readonly firstHeldBytes?: number;
   /** What a notice does (U11): `yield` ranks the next grants lower for a while, `ignore` only counts. */
   readonly onNotice?: 'ignore' | 'yield';
   readonly yieldMemoryMs?: number;
@@ -133,6 +135,7 @@ class ServerUplinkMachine implements ServerMachine {
         this.#agents.set(event.agentId, {
           ...{ agentId: event.agentId, isRemote: event.isRemote === true },
           ...{ grants: new Map(), request: undefined },
+          heldMostBytes: this.#options.firstHeldBytes ?? FIRST_HELD_BYTES,
           ...{ outstandingBytes: 0, finishBytes: 0, startBytes: undefined, lineNumber: undefined },
         });
         return;

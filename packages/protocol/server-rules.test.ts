@@ -2,12 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { channelNumber, requestId, timeMs } from './brand.ts';
 import {
   BACKLOG_FLOOR_BYTES,
+  CHANNEL_QUOTA_BYTES,
   DRAIN_WINDOW_MS,
+  FIRST_HELD_BYTES,
+  IDLE_QUOTA_BYTES,
   LEAST_AWAY_BACKLOG_BYTES,
   LOADED_FRACTION,
   MAX_ANSWERS_PER_BLOCK,
   MAX_GRANTS_PER_AGENT,
   MAX_GRANTS_RECALLED_AT_ONCE,
+  MAX_HELD_BYTES,
+  RECALL_ANSWER_MS,
   RECALL_UNUSED_MS,
   UNLOADED_FRACTION,
 } from './limits.ts';
@@ -116,7 +121,7 @@ test('U2 U17 the rest of a closed channel is room for others at once; what is on
   ] as const;
   const { step } = start(
     { channels: [{ priority: 1, quotaBytes: 9 * MAX_BLOCK_RAW_BYTES }] },
-    4 * MAX_BLOCK_RAW_BYTES,
+    FIRST_HELD_BYTES,
   );
   step({ type: 'agent_connected', agentId: agent('b') });
   const ask = (agentId: AgentId, id: number, rest: object = {}): Grant | undefined =>
@@ -138,7 +143,7 @@ test('U2 U17 the rest of a closed channel is room for others at once; what is on
   });
   const given = effects.flatMap((effect) => (effect.type === 'send_grant' ? [effect] : []));
   const forB = given.find(({ agentId }) => agentId === 'b')?.grant.channels[0]?.quotaBytes ?? 0;
-  expect(forB).toBeGreaterThanOrEqual(2 * MAX_BLOCK_RAW_BYTES);
+  expect(forB).toBeGreaterThanOrEqual(2 * MAX_BLOCK_RAW_BYTES - IDLE_QUOTA_BYTES);
   // The room of what is still to come was not given away.
   expect(forB).toBeLessThanOrEqual(3 * MAX_BLOCK_RAW_BYTES);
   const place = { agentId: A, grantId: a.grantId, channel, known: false };
@@ -163,7 +168,7 @@ describe('U17 quota that lies unused while others wait', () => {
   /** Agent a has all of the room, and b waits for some from `sinceMs` on. */
   function contended(sinceMs: number) {
     const channels = [{ priority: 1, quotaBytes: 9 * MAX_BLOCK_RAW_BYTES }];
-    const { step } = start({ channels }, 4 * MAX_BLOCK_RAW_BYTES);
+    const { step } = start({ channels }, FIRST_HELD_BYTES);
     step({ type: 'agent_connected', agentId: B });
     const ask = (agentId: AgentId, request: object, atMs: number): ServerEffect[] =>
       step(
@@ -245,6 +250,87 @@ describe('U17 quota that lies unused while others wait', () => {
   });
 });
 
+test('U17 an agent that sends nothing holds little, one that sends may hold as much more', () => {
+  const { step } = start({}, 200 * MAX_BLOCK_RAW_BYTES);
+  const backlog = [
+    { urgency: 'bulk', recordCount: 9, rawBytes: 99 * MAX_BLOCK_RAW_BYTES, oldestAgeMs: 9 },
+  ] as const;
+  let asked = 0;
+  const ask = (atMs: number): Grant | undefined => {
+    asked += 1;
+    const request = { requestId: requestId(asked), backlog };
+    return step({ type: 'request_received', agentId: A, request }, atMs)
+      .flatMap((effect) => (effect.type === 'send_grant' ? [effect.grant] : []))
+      .at(0);
+  };
+  const bytesOf = (grant: Grant | undefined): number =>
+    (grant?.channels ?? []).reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+  const first = ask(1);
+  expect(bytesOf(first)).toBe(FIRST_HELD_BYTES);
+  expect(ask(2)).toMatchObject({ channels: [], refusalReason: 'holds_enough', retryAfterMs: 1_000 });
+  // It is refused at once, and nobody waits behind it.
+  step({ type: 'agent_connected', agentId: agent('b') });
+  const other = { requestId: requestId(1), backlog };
+  expect(step({ type: 'request_received', agentId: agent('b'), request: other })[0]).toMatchObject({
+    grant: { channels: [{}, {}] },
+  });
+  const place = { agentId: A, grantId: at(first).grantId, known: false };
+  let sequence = 0;
+  let held = bytesOf(first);
+  let latest = first;
+  for (let round = 0; round < 20; round += 1) {
+    for (const { channel, quotaBytes } of latest?.channels ?? []) {
+      sequence += 1;
+      const sent = block(sequence, 'urgent', quotaBytes);
+      step({ type: 'block_arrived', ...place, grantId: at(latest).grantId, channel, block: sent }, 3);
+    }
+    latest = ask(3);
+    held = Math.max(held, bytesOf(latest));
+  }
+  // All that its channels give at once.
+  expect(held).toBe(2 * CHANNEL_QUOTA_BYTES);
+  expect(held).toBeLessThanOrEqual(MAX_HELD_BYTES);
+});
+
+test('U17 what is asked back and not given back is taken back: its agent is silent', () => {
+  const backlog = [
+    { urgency: 'bulk', recordCount: 9, rawBytes: 9 * MAX_BLOCK_RAW_BYTES, oldestAgeMs: 9 },
+  ] as const;
+  const { step } = start({}, FIRST_HELD_BYTES);
+  step({ type: 'agent_connected', agentId: agent('b') });
+  const ask = (agentId: AgentId, atMs: number): ServerEffect[] =>
+    step({ type: 'request_received', agentId, request: { requestId: requestId(1), backlog } }, atMs);
+  const given = ask(A, 1).find((effect) => effect.type === 'send_grant');
+  expect(ask(agent('b'), 2).map(({ type }) => type)).not.toContain('send_grant');
+  const recalledMs = 2 + RECALL_UNUSED_MS;
+  expect(step({ type: 'woken' }, recalledMs).map(({ type }) => type)).toContain('revoke');
+  const woken = step({ type: 'woken' }, recalledMs + RECALL_ANSWER_MS - 1);
+  expect(woken.flatMap((effect) => (effect.type === 'send_grant' ? effect.grant.channels : []))).toEqual([]);
+  ask(agent('b'), recalledMs + RECALL_ANSWER_MS - 1);
+  const late = step({ type: 'woken' }, recalledMs + RECALL_ANSWER_MS);
+  expect(late[0]).toMatchObject({ type: 'send_grant', agentId: 'b', grant: { channels: [{}, {}] } });
+  const place = { agentId: A, grantId: at(given?.grant).grantId, channel: channelNumber(1), known: false };
+  const arrived = step({ type: 'block_arrived', ...place, block: block(1) }, recalledMs + RECALL_ANSWER_MS);
+  expect(arrived[0]).toMatchObject({ type: 'refuse_block', refusal: { kind: 'retryable' } });
+});
+
+test('U17 of agents with urgent backlog that were given equally much, the one whose record is oldest comes first', () => {
+  const { step } = start({}, 0);
+  const urgent = (oldestAgeMs: number) =>
+    [{ urgency: 'urgent', recordCount: 1, rawBytes: MAX_BLOCK_RAW_BYTES, oldestAgeMs }] as const;
+  for (const [index, ageMs] of [10, 5_000, 100, 1e12].entries()) {
+    const agentId = agent(`u${index}`);
+    step({ type: 'agent_connected', agentId });
+    step({ type: 'request_received', agentId, request: { requestId: requestId(1), backlog: urgent(ageMs) } });
+  }
+  const served: string[] = [];
+  for (let room = 1; room <= 4; room += 1) {
+    const effects = step({ type: 'journal_room_changed', roomBytes: room * MAX_BLOCK_RAW_BYTES }, 2);
+    for (const effect of effects) if (effect.type === 'send_grant') served.push(effect.agentId);
+  }
+  expect(served).toEqual(['u3', 'u1', 'u2', 'u0']);
+});
+
 test('U17 a standby, a loaded server and one of another region rank their channels lower', () => {
   const priorities = (grant: Grant | undefined): number[] =>
     grant?.channels.map(({ priority }) => priority) ?? [];
@@ -269,7 +355,8 @@ test('U17 a server that starts with a full journal ranks lower and gives little 
     { urgency: 'bulk', recordCount: 9, rawBytes: BACKLOG_FLOOR_BYTES, oldestAgeMs: 9 },
   ] as const;
   const first = (roomBytes: number): Grant | undefined => {
-    const { step } = start({ journalBytes, loadedOffset: 10, channels }, roomBytes);
+    const firstHeldBytes = journalBytes;
+    const { step } = start({ journalBytes, loadedOffset: 10, channels, firstHeldBytes }, roomBytes);
     return step({
       ...{ type: 'request_received', agentId: A, request: { requestId: requestId(1), backlog: waiting } },
     })
@@ -338,7 +425,7 @@ test('U21 a draining server revokes, takes what is on its way, refuses requests'
 });
 
 test('U19 a server keeps a bounded number of grants of an agent, and ends used up ones first', () => {
-  const server = start();
+  const server = start({ firstHeldBytes: 100 * MAX_BLOCK_RAW_BYTES });
   const first = server.ask(1);
   const [idle] = first?.channels ?? [];
   const usedUp = server.ask(2);

@@ -25,6 +25,7 @@ export interface GivenGrant {
   recalledBytes: number;
   /** Where it stands among all that end, and among those that may be asked back. */
   end: Handle<Holding> | undefined;
+  recalled: Handle<Recallable> | undefined;
   recallable: Handle<Recallable> | undefined;
 }
 
@@ -45,6 +46,8 @@ export interface Agent {
   readonly grants: Map<GrantId, GivenGrant>;
   request: { readonly request: UploadRequest; readonly sinceMs: number } | undefined;
   outstandingBytes: number;
+  /** What it may hold: grows with what it sends, and shrinks when a grant ends mostly unused (U17). */
+  heldMostBytes: number;
   /** Where it stands after its latest grant, in bytes that each agent was given: one that was given much is served later. */
   finishBytes: number;
   /** Where it stood when it got into the line, and its place among equals; kept over refusals. */

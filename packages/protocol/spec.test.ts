@@ -70,7 +70,7 @@ test('SPEC: a rule with parts leaves the tests to them, and no name occurs twice
   for (const name of names) expect(names).toContain(ruleOf(name));
   expect(names.filter((name) => ruleOf(name) === name)).toEqual([
     ...Array.from({ length: 21 }, (_, index) => `U${index + 1}`),
-    'U25',
+    ...['U23', 'U24', 'U25'],
   ]);
 });
 

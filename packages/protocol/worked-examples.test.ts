@@ -71,6 +71,7 @@ test('worked example: U14 S1 dies after S1/1, its block in doubt goes to S2, no 
   agent.seal(block(1));
   agent.step({ type: 'server_disconnected', serverId: server('S1') });
   agent.seal(block(2));
+  agent.acknowledge('S2', 2);
   agent.after(30_000);
   expect(agent.order()).toEqual(['S1/1', 'S2/2', 'S2/4']);
   expect(agent.sent()).toEqual(['1@S1', '2@S2', '1@S2?S1']);

@@ -51,14 +51,16 @@ export class AgentProcess implements LinkHost {
     this.queue = new AgentQueue(world, disk);
     this.clock = new ProcessClock(world);
     const { machines } = world;
-    const machine = machines.createAgentMachine({ seed });
+    const machine = machines.createAgentMachine({ seed, agentId: disk.agentId });
     this.#runner = new MachineRunner(machine, {
       now: () => this.clock.nowMs,
       execute: (effect) => this.#executeOrDie(effect),
       stepped: (event, effects) =>
         world.observe({ type: 'agent_step', name, agentId: this.queue.disk.agentId, event, effects }),
     });
-    world.observe({ type: 'agent_started', name, machine: machines.isOpen === true ? machine : undefined });
+    const { agentId } = disk;
+    const seen = machines.isOpen === true ? machine : undefined;
+    world.observe({ type: 'agent_started', name, agentId, machine: seen });
     this.#links = routes.map((route) => new ServerLink(world, this, route));
     for (const { header, inDoubtAt } of [...disk.blocks.values()]) {
       this.dispatch({
@@ -148,6 +150,8 @@ export class AgentProcess implements LinkHost {
       case 'set_aside_block':
         this.#toRemove.push(effect.blockId.sequence);
         if (this.#toRemove.length === 1) this.#world.after(0, () => this.#flushRemovals());
+        return;
+      case 'peer_problem':
         return;
       case 'wake_at': {
         this.#wakes += 1;

@@ -76,6 +76,8 @@ export class ScaleAgent implements LinkedAgent {
         this.#links.get(serverId)?.toServer(() => ({ type: 'notice_received', agentId, notice }));
         return;
       }
+      case 'peer_problem':
+        return;
       case 'wake_at':
         this.#wakeAt(effect.atMs);
         return;

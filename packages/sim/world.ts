@@ -29,7 +29,12 @@ export type CopyState = 'held' | 'kept' | 'settled';
 /** What checkers and the trace get to see, in the order in which it happens. */
 export type Observation =
   /** `machine`: undefined when it cannot be measured, here and below. */
-  | { readonly type: 'agent_started'; readonly name: string; readonly machine: object | undefined }
+  | {
+      readonly type: 'agent_started';
+      readonly name: string;
+      readonly agentId: AgentId;
+      readonly machine: object | undefined;
+    }
   | { readonly type: 'agent_ended'; readonly name: string }
   | {
       readonly type: 'agent_step';

@@ -11,4 +11,4 @@ export const PROTOCOL_MAJOR = 1;
 /** Counts additions that an older peer may ignore. 1: block formats, digests and keys, proofs of identity, what happened. */
 export const PROTOCOL_MINOR = 1;
 /** The first 16 hex digits of SHA-256 over the schema's descriptor without comments. */
-export const PROTOCOL_SCHEMA_HASH = '54bc502ff72dab54';
+export const PROTOCOL_SCHEMA_HASH = '1e73ae55b15b062f';

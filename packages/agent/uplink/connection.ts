@@ -139,6 +139,11 @@ export class ServerConnection {
     this.#push(create(ControlRequestSchema, { message }));
   }
 
+  /** What the server said is wrong and was not used, in words. */
+  peerProblem(problem: string): void {
+    this.#live?.conduct.note(problem.replaceAll(/\d+/g, '#'), `it sent ${problem}`);
+  }
+
   /** Puts a report on the control stream, unless the server is behind with reading: the next one says it all. */
   sendReport(report: AgentReport): void {
     if (this.#live === undefined || this.#live.control.length > 0) return;

@@ -108,7 +108,11 @@ class UplinkRuntime implements ConnectionHost {
     this.version = options.version;
     this.logger = options.logger;
     this.pingTimes = options.pingTimes;
-    this.#machine = createAgentMachine({ seed: Math.floor(this.random() * 2 ** 32), ...options.machine });
+    this.#machine = createAgentMachine({
+      seed: Math.floor(this.random() * 2 ** 32),
+      agentId: options.queue.agentId,
+      ...options.machine,
+    });
     this.#runner = new MachineRunner(this.#machine, { now, execute: (effect) => this.#execute(effect) });
     this.#connections = options.servers.map((server) => new ServerConnection(server, this));
     this.#reportTimer = setInterval(() => this.#report(), REPORT_INTERVAL_MS);
@@ -221,6 +225,9 @@ class UplinkRuntime implements ConnectionHost {
       case 'set_aside_block':
         this.logger.error({ block: blockKey(effect.blockId), reason: effect.reason }, 'block set aside');
         this.#removing = this.#afterRemoving(() => this.queue.setAside(effect.blockId, effect.reason));
+        return;
+      case 'peer_problem':
+        this.#byServerId.get(effect.serverId)?.peerProblem(effect.problem);
         return;
       case 'wake_at':
         this.#wakeTimer.set(effect.atMs);

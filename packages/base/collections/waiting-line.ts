@@ -1,6 +1,6 @@
 /**
  * A line of waiting items that is looked at in two orders: which item is served next (by rank, then by what it was given
- * before, then by number), and which one has waited longest (for deadlines).
+ * before, then by what is due first, then by number), and which one has waited longest (for deadlines).
  *
  * Invariants: an item is in the line at most once; every operation is O(log n) amortized, however many wait.
  */
@@ -11,6 +11,7 @@ import { RemovalHeap } from './removal-heap.ts';
 export interface LineOrder {
   readonly rank: number;
   readonly served: number;
+  readonly due: number;
   readonly number: number;
 }
 
@@ -56,5 +57,6 @@ export class WaitingLine<T> {
 function isBefore(a: LineOrder, b: LineOrder): boolean {
   if (a.rank !== b.rank) return a.rank < b.rank;
   if (a.served !== b.served) return a.served < b.served;
+  if (a.due !== b.due) return a.due < b.due;
   return a.number < b.number;
 }

@@ -20,15 +20,16 @@ import {
   LIMIT_BURST_MS,
   LIMIT_URGENT_LOAN_MS,
   LOADED_FRACTION,
+  MAX_AGE_COUNTED_MS,
   MOST_RETRY_AFTER_MS,
   RETRY_AFTER_MS,
   UNLOADED_FRACTION,
 } from '@sluice/protocol/limits';
-import type { Grant } from '@sluice/protocol/model';
+import type { Grant, UploadRequest } from '@sluice/protocol/model';
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 import { CheckFailure } from './checker.ts';
 import type { BookedAgent, ServerBooks } from './server-books.ts';
-import { backlogBytes } from './server-books.ts';
+import { backlogBytes, outstandingBytes } from './server-books.ts';
 
 /** Sums of fractions of bytes, added up in another order. */
 const ROUNDING_BYTES = 2;
@@ -111,6 +112,11 @@ export class AdmissionModel {
 
   refusal(what: string, agent: BookedAgent, { refusalReason, retryAfterMs = 0 }: Grant): void {
     const waitedMs = this.#books.nowMs - (agent.request?.sinceMs ?? 0);
+    if (refusalReason === 'holds_enough') {
+      if (this.#holdsEnough(agent) !== true || retryAfterMs !== RETRY_AFTER_MS)
+        fail('refusal', `${what}: it holds enough, it says, and is to come again after ${retryAfterMs} ms`);
+      return;
+    }
     const isRight = this.#books.isDraining
       ? refusalReason === 'draining' && retryAfterMs === DRAINING_RETRY_AFTER_MS
       : refusalReason === 'overloaded' &&
@@ -122,6 +128,20 @@ export class AdmissionModel {
     const waiting = this.#books.waiting.length;
     if (!this.#books.isDraining && retryAfterMs < Math.min(MOST_RETRY_AFTER_MS, RETRY_AFTER_MS + waiting - 1))
       fail('refusal', `${what}: all ${waiting} that wait are to come back at once`);
+  }
+
+  /** Whether what the agent may hold has no room for what it needs; undefined when it asks for nothing. */
+  #holdsEnough(agent: BookedAgent): boolean | undefined {
+    const request = agent.request?.content;
+    if (request === undefined) return undefined;
+    const leastBytes = backlogBytes(request) === 0 ? this.#idleBytes() : needBytesOf(request);
+    return Math.floor(agent.mayHoldBytes - outstandingBytes(agent)) < leastBytes;
+  }
+
+  #idleBytes(): number {
+    const usableBytes = Math.min(this.#roomBytes, this.#pacedBytes());
+    const part = Math.floor((usableBytes * IDLE_ROOM_FRACTION) / this.#books.agents.size);
+    return Math.min(IDLE_QUOTA_BYTES, Math.max(LEAST_IDLE_QUOTA_BYTES, part));
   }
 
   /** After a step: who is first in the line could not be served. */
@@ -141,33 +161,37 @@ export class AdmissionModel {
   ): { readonly why: string; readonly mostBytes: number; readonly spareBytes: number } | undefined {
     const request = agent.request?.content;
     if (request === undefined) return undefined;
-    const { promisedBytes, agents, shape } = this.#books;
+    const { promisedBytes, shape } = this.#books;
     const usableBytes = Math.min(this.#roomBytes, this.#pacedBytes());
-    const idlePart = Math.floor((usableBytes * IDLE_ROOM_FRACTION) / agents.size);
-    const idleBytes = Math.min(IDLE_QUOTA_BYTES, Math.max(LEAST_IDLE_QUOTA_BYTES, idlePart));
+    const idleBytes = this.#idleBytes();
+    const mayHoldBytes = agent.mayHoldBytes - outstandingBytes(agent);
+    if (this.#holdsEnough(agent) === true) return undefined;
     const freeBytes = usableBytes - promisedBytes;
     const waitingBytes = backlogBytes(request);
     if (waitingBytes === 0) {
       const spareBytes = freeBytes - idleBytes + 1;
       return spareBytes < 1 - ROUNDING_BYTES ? undefined : { why: 'idle', mostBytes: idleBytes, spareBytes };
     }
-    const named = request.backlog.find(({ nextBlockRawBytes }) => nextBlockRawBytes !== undefined);
-    const largestBytes = Math.max(...request.backlog.map(({ rawBytes }) => rawBytes));
-    const needBytes = Math.min(MAX_BLOCK_RAW_BYTES, named?.nextBlockRawBytes ?? largestBytes);
+    const needBytes = needBytesOf(request);
     const allowanceBytes = this.#limit === undefined ? Number.POSITIVE_INFINITY : this.#allowanceBytes;
     const channelsBytes = shape.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
-    const spareBytes = Math.min(freeBytes - needBytes + 1, allowanceBytes);
+    const leftBytes = Math.min(freeBytes - needBytes + 1, allowanceBytes);
     const isPlenty = freeBytes >= needBytes && allowanceBytes > -ROUNDING_BYTES;
     const part = Math.min(freeBytes / this.#books.waiting.length, allowanceBytes);
-    const usefulBytes = Math.min(channelsBytes, waitingBytes + HEADROOM_BYTES + idleBytes);
+    const largest = Math.max(
+      ...request.backlog.map(({ rawBytes, nextBlockRawBytes }) => nextBlockRawBytes ?? rawBytes),
+    );
+    const lanesBytes = (shape.channels.length - 1) * Math.min(MAX_BLOCK_RAW_BYTES, largest);
+    const spareBytes = Math.max(HEADROOM_BYTES, lanesBytes) + idleBytes;
+    const usefulBytes = Math.min(channelsBytes, waitingBytes + spareBytes, mayHoldBytes);
     const regular = {
       why: 'part of what there is',
-      ...{ mostBytes: Math.max(needBytes, Math.min(part, usefulBytes)), spareBytes },
+      ...{ mostBytes: Math.max(needBytes, Math.min(part, usefulBytes)), spareBytes: leftBytes },
     };
     if (isPlenty && allowanceBytes > ROUNDING_BYTES) return regular;
     const urgentBytes = request.backlog.find(({ urgency }) => urgency === 'urgent')?.rawBytes ?? 0;
     const leastBytes = Math.min(urgentBytes, MAX_BLOCK_RAW_BYTES);
-    const roomBytes = this.#roomBytes - promisedBytes;
+    const roomBytes = Math.min(this.#roomBytes - promisedBytes, mayHoldBytes);
     const loanBytes =
       this.#limit === undefined
         ? Number.POSITIVE_INFINITY
@@ -191,13 +215,28 @@ export class AdmissionModel {
   }
 }
 
-/** Urgent backlog first, then who wants little, then who was given least, then who asked first. */
+/** Urgent backlog first, then who wants little, then who was given least, then whose oldest urgent record came first. */
 function isBefore(a: BookedAgent, b: BookedAgent): boolean {
   const [rank, otherRank] = [a, b].map(rankOf);
   if (rank !== otherRank) return (rank ?? 0) < (otherRank ?? 0);
   const [mine, others] = [a, b].map(({ standsAtBytes }) => standsAtBytes ?? 0);
   if (mine !== others) return (mine ?? 0) < (others ?? 0);
+  const [due, othersDue] = [a, b].map(dueMs);
+  if (due !== othersDue) return (due ?? 0) < (othersDue ?? 0);
   return (a.asked ?? 0) < (b.asked ?? 0);
+}
+
+/** When the oldest urgent record came, by the word of the latest request; when that came, if none is urgent. */
+function dueMs({ request, askedAtMs }: BookedAgent): number {
+  const ageMs = request?.content.backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
+  return askedAtMs - Math.min(MAX_AGE_COUNTED_MS, ageMs);
+}
+
+/** The block that is next, of the most urgent class that names one; else the largest that may be. */
+function needBytesOf({ backlog }: UploadRequest): number {
+  const named = backlog.find(({ nextBlockRawBytes }) => nextBlockRawBytes !== undefined);
+  const largestBytes = Math.max(...backlog.map(({ rawBytes }) => rawBytes));
+  return Math.min(MAX_BLOCK_RAW_BYTES, named?.nextBlockRawBytes ?? largestBytes);
 }
 
 function rankOf({ request }: BookedAgent): number {

@@ -4,8 +4,23 @@
  *
  * Invariant: no lookup changes anything.
  */
-import { URGENT_WINDOW_BYTES, WINDOW_BYTES } from '@sluice/protocol/limits';
-import type { BlockHeader, ClosedChannel, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import {
+  FIRST_WINDOW_BYTES,
+  HEDGE_AFTER_USUAL_TIMES,
+  HEDGE_LEAST_MS,
+  HEDGE_UNKNOWN_MS,
+  IN_DOUBT_TIMEOUT_MS,
+  LEAST_BLOCK_WANTED_BYTES,
+  LEAST_WINDOW_BYTES,
+  MAX_BASE_DELAY_MS,
+  STALL_AFTER_USUAL_TIMES,
+  STALL_LEAST_MS,
+  STALL_TIMEOUT_MS,
+  URGENT_WINDOW_BYTES,
+  WINDOW_BYTES,
+  WINDOW_DELAY_MS,
+} from '@sluice/protocol/limits';
+import type { AgentId, BlockHeader, ClosedChannel, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 
 /** A channel as the model keeps it. */
@@ -20,17 +35,51 @@ export interface ModelChannel {
   readonly expiresAtMs: number;
   usedBytes: number;
   hasEnded: boolean;
-  isStalled: boolean;
   pausedUntilMs: number;
-  progressAtMs: number;
+  /** Its server was told that it was used against the priorities. */
+  isViolating: boolean;
+}
+
+/** A copy of a block that was sent and not answered there. */
+export interface ModelCopy {
+  readonly channel: ModelChannel;
+  readonly sentAtMs: number;
+  /** Counts all sends of the agent. */
+  readonly sentNumber: number;
+  /** Bytes that the server had answered then, and when the latest of them; or it was sent with nothing else on its way. */
+  readonly answeredBytes: number;
+  readonly answeredAtMs: number;
+  /** Of the copy that was sent first: another one was sent beside it. */
+  hedged: boolean;
+  readonly isHedge: boolean;
+}
+
+/** What a server answered to one block. */
+interface Answer {
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** Bytes per ms. */
+  readonly rate: number;
+}
+
+/** A connected server, as far as its answers are concerned. Times are the agent's, awake. */
+export interface ModelServer {
+  answeredBytes: number;
+  answeredAtMs: number;
+  /** Since it was silent, or nothing was on its way for long. */
+  answers: Answer[];
+  usualMs: number | undefined;
+  leastMs: number;
+  owesSinceMs: number | undefined;
+  isStalled: boolean;
 }
 
 /** A block as the model keeps it. */
 export interface ModelBlock {
   readonly header: BlockHeader;
   readonly rank: number;
-  /** In flight on it; undefined while it waits. */
-  channel: ModelChannel | undefined;
+  /** On their way; none while it waits. */
+  copies: ModelCopy[];
   /** Waits for this server only, until then. */
   boundTo: ServerId | undefined;
   boundUntilMs: number;
@@ -41,36 +90,40 @@ export interface ModelBlock {
 
 export class AgentBooks {
   readonly blocks: Map<number, ModelBlock> = new Map();
+  readonly servers: Map<ServerId, ModelServer> = new Map();
   channels: ModelChannel[] = [];
+  readonly #agentId: AgentId;
+
+  constructor(agentId: AgentId) {
+    this.#agentId = agentId;
+  }
 
   /** What is not sent, in bytes by rank (U2). */
   unsentBytes(): number[] {
     const sums = URGENCY_CLASSES.map(() => 0);
-    for (const { header, rank, channel } of this.blocks.values()) {
-      if (channel === undefined) sums[rank] = (sums[rank] ?? 0) + header.rawBytes;
+    for (const { header, rank, copies } of this.blocks.values()) {
+      if (copies.length === 0) sums[rank] = (sums[rank] ?? 0) + header.rawBytes;
     }
     return sums;
   }
 
   /** Whether a block of this size waits. */
   hasUnsent(rawBytes: number): boolean {
-    for (const { header, channel } of this.blocks.values())
-      if (channel === undefined && header.rawBytes === rawBytes) return true;
+    for (const { header, copies } of this.blocks.values())
+      if (copies.length === 0 && header.rawBytes === rawBytes) return true;
     return false;
   }
 
   /** Whether the class has unsent blocks. */
   waits(rank: number): boolean {
     for (const block of this.blocks.values())
-      if (block.rank === rank && block.channel === undefined) return true;
+      if (block.rank === rank && block.copies.length === 0) return true;
     return false;
   }
 
   /** Blocks sent on the channel and not answered. */
   inFlight(channel: ModelChannel): ModelBlock[] {
-    const inFlight: ModelBlock[] = [];
-    for (const block of this.blocks.values()) if (block.channel === channel) inFlight.push(block);
-    return inFlight;
+    return [...this.blocks.values()].filter(({ copies }) => copies.some((copy) => copy.channel === channel));
   }
 
   /** The server's channels that may be sent on. */
@@ -84,7 +137,7 @@ export class AgentBooks {
   candidates(rank: number): ModelBlock[] {
     const candidates = new Map<ServerId | undefined, ModelBlock>();
     for (const block of this.blocks.values()) {
-      if (block.rank !== rank || block.channel !== undefined) continue;
+      if (block.rank !== rank || block.copies.length > 0) continue;
       const first = candidates.get(block.boundTo);
       if (first === undefined || block.header.id.sequence < first.header.id.sequence)
         candidates.set(block.boundTo, block);
@@ -93,65 +146,187 @@ export class AgentBooks {
   }
 
   /** The oldest of the class's candidates that has a channel, with the highest one. */
-  firstFit(rank: number, nowMs: number): { block: ModelBlock; channel: ModelChannel } | undefined {
-    for (const block of this.candidates(rank)) {
-      const channel = this.#highestFit(block, nowMs);
+  firstFit(
+    rank: number,
+    windowRank: number,
+    nowMs: number,
+  ): { block: ModelBlock; channel: ModelChannel } | undefined {
+    for (const block of this.#candidatesThatFit(rank, nowMs)) {
+      const channel = this.highestFit(block, windowRank, () => true, nowMs);
       if (channel !== undefined) return { block, channel };
     }
     return undefined;
   }
 
-  #highestFit(block: ModelBlock, nowMs: number): ModelChannel | undefined {
-    const fitting: ModelChannel[] = [];
-    for (const channel of this.channels) {
-      if (
-        channel.hasEnded ||
-        channel.isStalled ||
-        channel.expiresAtMs <= nowMs ||
-        channel.pausedUntilMs > nowMs
-      )
-        continue;
-      if (block.boundTo !== undefined && block.boundTo !== channel.serverId) continue;
-      if (!hasQuota(channel, block)) continue;
-      fitting.push(channel);
+  /** When the oldest for any server fits no quota, the oldest that does takes its place, of each size the oldest. */
+  #candidatesThatFit(rank: number, nowMs: number): ModelBlock[] {
+    const candidates = this.candidates(rank);
+    const oldest = candidates.find(({ boundTo }) => boundTo === undefined);
+    if (oldest === undefined || this.#fitting(oldest, nowMs).length > 0) return candidates;
+    const bySize = new Map<number, ModelBlock>();
+    for (const block of this.blocks.values()) {
+      if (block.rank !== rank || block.copies.length > 0 || block.boundTo !== undefined) continue;
+      const size = [1, 4, 16].findIndex((times) => block.header.rawBytes <= times * LEAST_BLOCK_WANTED_BYTES);
+      const first = bySize.get(size);
+      if (first === undefined || block.header.id.sequence < first.header.id.sequence) bySize.set(size, block);
     }
-    fitting.sort((a, b) => (isHigher(a, b) ? -1 : 1));
-    return fitting.find(
-      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel, block.rank),
+    const fitting = [...bySize.values()].filter((block) => this.#fitting(block, nowMs).length > 0);
+    return [...candidates.filter((block) => block !== oldest), ...fitting].sort(
+      (a, b) => a.header.id.sequence - b.header.id.sequence,
     );
   }
 
-  /** U7, U8: what is in flight at the server, stalled channels left out, is below its window. */
-  #hasWindow({ serverId }: ModelChannel, rank: number): boolean {
-    let inFlightBytes = 0;
-    for (const { channel, header } of this.blocks.values()) {
-      if (channel?.serverId === serverId && !channel.isStalled) inFlightBytes += header.rawBytes;
-    }
-    return inFlightBytes < WINDOW_BYTES + (rank === 0 ? URGENT_WINDOW_BYTES : 0);
+  /** The highest channel with room, of those of its priority whose server has a window. */
+  highestFit(
+    block: ModelBlock,
+    windowRank: number,
+    allows: (channel: ModelChannel) => boolean,
+    nowMs: number,
+  ): ModelChannel | undefined {
+    const fitting = this.#fitting(block, nowMs).filter(allows);
+    fitting.sort((a, b) => (this.#isHigher(a, b) ? -1 : 1));
+    return fitting.find(
+      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel.serverId, windowRank),
+    );
   }
 
-  /** Over the grants that have quota left on any channel; used-up channels of these count. */
-  #highest(serverId: ServerId, nowMs: number): number {
+  /** Channels with room for the block, whatever is on its way. */
+  #fitting(block: ModelBlock, nowMs: number): ModelChannel[] {
+    return this.channels.filter(
+      (channel) =>
+        !channel.hasEnded &&
+        this.servers.get(channel.serverId)?.isStalled === false &&
+        channel.expiresAtMs > nowMs &&
+        channel.pausedUntilMs <= nowMs &&
+        (block.boundTo === undefined || block.boundTo === channel.serverId) &&
+        hasQuota(channel, block),
+    );
+  }
+
+  /** U6: whether a comes before b. */
+  #isHigher(a: ModelChannel, b: ModelChannel): boolean {
+    if (a.priority !== b.priority) return a.priority < b.priority;
+    if (a.serverId !== b.serverId) {
+      const [place, otherPlace] = [a, b].map(({ serverId }) => placeOf(this.#agentId, serverId));
+      if (place !== otherPlace) return (place ?? 0) < (otherPlace ?? 0);
+      return a.serverId < b.serverId;
+    }
+    if (a.arrival !== b.arrival) return a.arrival < b.arrival;
+    return a.number < b.number;
+  }
+
+  /** U7, U8, U23: what is on its way to the server is less than its window. */
+  #hasWindow(serverId: ServerId, rank: number): boolean {
+    const windowBytes = this.#windowBytes(serverId);
+    const forUrgent = rank === 0 ? Math.min(windowBytes, URGENT_WINDOW_BYTES) : 0;
+    return this.inFlightBytes(serverId) < windowBytes + forUrgent;
+  }
+
+  #windowBytes(serverId: ServerId): number {
+    const server = this.servers.get(serverId);
+    if (server === undefined) return 0;
+    if (server.answers.length === 0) return FIRST_WINDOW_BYTES;
+    // Of the second of the latest answer, and the one before.
+    const latest = Math.floor((server.answers.at(-1)?.atMs ?? 0) / 1000);
+    const recent = server.answers.filter(({ atMs }) => Math.floor(atMs / 1000) >= latest - 1);
+    const rate = Math.max(0, ...recent.map((answer) => answer.rate));
+    const delayMs = WINDOW_DELAY_MS + Math.min(MAX_BASE_DELAY_MS, server.leastMs);
+    return Math.min(WINDOW_BYTES, Math.max(LEAST_WINDOW_BYTES, rate * delayMs));
+  }
+
+  inFlightBytes(serverId: ServerId): number {
+    let bytes = 0;
+    for (const { copies, header } of this.blocks.values()) {
+      for (const { channel } of copies) if (channel.serverId === serverId) bytes += header.rawBytes;
+    }
+    return bytes;
+  }
+
+  /** U13: when the server is stalled if it answers nothing. */
+  stallsAtMs(serverId: ServerId): number {
+    const { owesSinceMs, usualMs = Number.POSITIVE_INFINITY } = this.servers.get(serverId) ?? {};
+    if (owesSinceMs === undefined) return Number.POSITIVE_INFINITY;
+    if (this.inFlightBytes(serverId) >= this.#windowBytes(serverId)) return owesSinceMs + STALL_LEAST_MS;
+    const waitMs = Math.max(STALL_LEAST_MS, usualMs * STALL_AFTER_USUAL_TIMES);
+    return owesSinceMs + Math.min(STALL_TIMEOUT_MS, waitMs);
+  }
+
+  /** U14: when a silent server's blocks go elsewhere. */
+  givenUpAtMs(serverId: ServerId): number {
+    return (this.servers.get(serverId)?.owesSinceMs ?? Number.POSITIVE_INFINITY) + IN_DOUBT_TIMEOUT_MS;
+  }
+
+  /** U23: how long the server may take before its urgent blocks are hedged. */
+  patienceMs(serverId: ServerId): number {
+    const usualMs = this.servers.get(serverId)?.usualMs;
+    if (usualMs === undefined) return HEDGE_UNKNOWN_MS;
+    return Math.max(HEDGE_LEAST_MS, usualMs * HEDGE_AFTER_USUAL_TIMES);
+  }
+
+  /** The urgent block that was sent to the server first, of those with one copy that is not a hedge and was not hedged. */
+  longestUnanswered(serverId: ServerId): { block: ModelBlock; copy: ModelCopy } | undefined {
+    let first: { block: ModelBlock; copy: ModelCopy } | undefined;
+    for (const block of this.blocks.values()) {
+      if (block.rank !== 0) continue;
+      for (const copy of block.copies) {
+        if (copy.channel.serverId !== serverId || copy.isHedge || copy.hedged) continue;
+        if (first === undefined || copy.sentNumber < first.copy.sentNumber) first = { block, copy };
+      }
+    }
+    return first;
+  }
+
+  /** A copy was answered at this server. */
+  answered(copy: ModelCopy, rawBytes: number, awakeMs: number): void {
+    const server = this.servers.get(copy.channel.serverId);
+    if (server === undefined) return;
+    server.answeredBytes += rawBytes;
+    server.answeredAtMs = awakeMs;
+    const tookMs = awakeMs - copy.sentAtMs;
+    const rate = (server.answeredBytes - copy.answeredBytes) / Math.max(1, awakeMs - copy.answeredAtMs);
+    server.answers.push({ atMs: awakeMs, tookMs, rate });
+    if (server.answers.length > MOST_ANSWERS) {
+      const latest = Math.floor(awakeMs / 1000);
+      server.answers = server.answers.filter(({ atMs }) => Math.floor(atMs / 1000) >= latest - 1);
+    }
+    server.leastMs = Math.min(server.leastMs, tookMs);
+    server.usualMs = server.usualMs === undefined ? tookMs : server.usualMs + (tookMs - server.usualMs) / 8;
+  }
+
+  /** U24: whether the channel has room for a block that is next at its server, or for the one that is sent. */
+  #isHeld(channel: ModelChannel, sent: ModelBlock): boolean {
+    const next = [sent, ...URGENCY_CLASSES.flatMap((_, rank) => this.candidates(rank))].filter(
+      ({ boundTo }) => boundTo === undefined || boundTo === channel.serverId,
+    );
+    return next.some((block) => hasQuota(channel, block));
+  }
+
+  /** Over the grants that hold a channel; used-up channels of these count. */
+  #highest(serverId: ServerId, sent: ModelBlock, nowMs: number): number {
     const live = this.live(serverId, nowMs);
-    const grants = new Set(live.filter((channel) => left(channel) > 0).map(({ grantId }) => grantId));
+    const held = live.filter((channel) => this.#isHeld(channel, sent));
+    const grants = new Set(held.map(({ grantId }) => grantId));
     return Math.min(...live.filter(({ grantId }) => grants.has(grantId)).map(({ priority }) => priority));
   }
 
-  /** U9, before the bytes of the first use are counted: the servers that outrank the channel's and still hold a lower one. */
-  outranking(used: ModelChannel, connected: Iterable<ServerId>, nowMs: number): OutrankingServer[] {
-    const own = this.#highest(used.serverId, nowMs);
+  /**
+   * U9, before the bytes of a use are counted: the servers that outrank the channel's and still hold a lower one.
+   * @param late the server that is not waited for, when the block is hedged
+   */
+  outranking(
+    used: ModelChannel,
+    sent: ModelBlock,
+    late: ServerId | undefined,
+    nowMs: number,
+  ): OutrankingServer[] {
+    const own = this.#highest(used.serverId, sent, nowMs);
     const outranking: OutrankingServer[] = [];
-    for (const serverId of connected) {
-      if (serverId === used.serverId) continue;
-      const highestPriority = this.#highest(serverId, nowMs);
-      const heldPriorities = [
-        ...new Set(
-          this.live(serverId, nowMs)
-            .filter((channel) => left(channel) > 0 && !channel.isStalled)
-            .map(({ priority }) => priority),
-        ),
-      ].sort((a, b) => a - b);
-      if (highestPriority >= own || !heldPriorities.some((held) => held > used.priority)) continue;
+    for (const [serverId, { isStalled }] of this.servers) {
+      if (serverId === used.serverId || serverId === late || isStalled) continue;
+      const highestPriority = this.#highest(serverId, sent, nowMs);
+      const held = this.live(serverId, nowMs).filter((channel) => this.#isHeld(channel, sent));
+      const heldPriorities = [...new Set(held.map(({ priority }) => priority))].sort((a, b) => a - b);
+      if (highestPriority >= own || !heldPriorities.some((other) => other > used.priority)) continue;
       outranking.push({ serverId, highestPriority, heldPriorities });
     }
     return outranking.sort(
@@ -160,12 +335,25 @@ export class AgentBooks {
   }
 }
 
-/** U6: whether a comes before b. */
-function isHigher(a: ModelChannel, b: ModelChannel): boolean {
-  if (a.priority !== b.priority) return a.priority < b.priority;
-  if (a.serverId !== b.serverId) return a.serverId < b.serverId;
-  if (a.arrival !== b.arrival) return a.arrival < b.arrival;
-  return a.number < b.number;
+/** So many answers are kept before the old ones are looked for: keeps the model quick. */
+const MOST_ANSWERS = 256;
+
+/** Rendezvous hashing as SPEC.md has it: FNV-1a over `agent NUL server`, and MurmurHash3's finalizer. */
+function placeOf(agentId: AgentId, serverId: ServerId): number {
+  let hash = 2_166_136_261;
+  for (const unit of [...`${agentId}\0${serverId}`].flatMap((character) => character.split('')))
+    hash = Math.imul(hash ^ unit.charCodeAt(0), 16_777_619);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** A server that was just connected. */
+export function newServer(): ModelServer {
+  return {
+    ...{ answeredBytes: 0, answeredAtMs: 0, answers: [], usualMs: undefined },
+    ...{ leastMs: Number.POSITIVE_INFINITY, owesSinceMs: undefined, isStalled: false },
+  };
 }
 
 /** Quota bytes that were not used. */

@@ -7,25 +7,30 @@
 
 import type { AgentEvent } from '@sluice/protocol/agent-events';
 import {
+  HEDGE_FRACTION,
   IN_DOUBT_TIMEOUT_MS,
+  MAX_HEDGE_CREDIT_BYTES,
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_REQUESTS_REMEMBERED,
   MAX_SHARE_CREDIT_BYTES,
   MINIMUM_SHARES,
+  PACE_IDLE_MS,
   REFUSED_PAUSE_MS,
   REQUEST_TIMEOUT_MS,
-  STALL_TIMEOUT_MS,
+  SLEPT_MS,
 } from '@sluice/protocol/limits';
-import type { Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import type { AgentId, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
-import type { ModelBlock, ModelChannel } from './agent-books.ts';
-import { AgentBooks, closedText, hasQuota, left } from './agent-books.ts';
+import type { ModelBlock, ModelChannel, ModelCopy } from './agent-books.ts';
+import { AgentBooks, closedText, hasQuota, left, newServer } from './agent-books.ts';
 
 /** What must be sent next, and on which channel. */
 export interface ExpectedSend {
   readonly block: ModelBlock;
   readonly channel: ModelChannel;
   readonly overtakes: boolean;
+  /** The copy that was not answered in time, when this one goes beside it (U23). */
+  readonly late?: ModelCopy;
 }
 
 /** What a server was asked and has not answered. */
@@ -40,32 +45,45 @@ interface Asked {
 }
 
 export class AgentModel {
-  readonly books: AgentBooks = new AgentBooks();
+  readonly books: AgentBooks;
   isStopping = false;
   nowMs = 0;
-  readonly #connected = new Set<ServerId>();
+  /** The agent's wish to be woken; silence while it sleeps through that says nothing. */
+  wakeMs: number = Number.POSITIVE_INFINITY;
+  #sleptMs = 0;
+  /** What may be sent a second time. */
+  #hedgeBytes = MAX_HEDGE_CREDIT_BYTES;
   readonly #asked = new Map<ServerId, Asked>();
   readonly #credit = URGENCY_CLASSES.map(() => 0);
   #arrivals = 0;
+  #sends = 0;
   /** Arrival of each server's latest grant. */
   readonly #latest = new Map<ServerId, number>();
   /** What was used of channels that ended with quota left, until it is told (U2). */
   readonly #untold = new Map<ServerId, string[]>();
 
+  constructor(agentId: AgentId) {
+    this.books = new AgentBooks(agentId);
+  }
+
   /** Time passes, then the event happens. */
   take(event: AgentEvent, nowMs: number): void {
+    const expectedMs = Math.max(this.nowMs, this.wakeMs);
+    if (nowMs >= expectedMs + SLEPT_MS) this.#sleptMs += nowMs - this.nowMs;
+    this.nowMs = nowMs;
+    if (event.type === 'woken') this.wakeMs = Number.POSITIVE_INFINITY;
     this.#passTime(nowMs);
     switch (event.type) {
       case 'server_connected':
-        this.#lose(event.serverId, nowMs);
-        this.#connected.add(event.serverId);
+        this.#lose(event.serverId);
+        this.books.servers.set(event.serverId, newServer());
         this.#asked.set(event.serverId, {
           ...{ requestIds: new Set(), latestMs: Number.NEGATIVE_INFINITY, latestRank: 0, isRecalled: false },
         });
         return;
       case 'server_disconnected':
-        this.#lose(event.serverId, nowMs);
-        this.#connected.delete(event.serverId);
+        this.#lose(event.serverId);
+        this.books.servers.delete(event.serverId);
         this.#asked.delete(event.serverId);
         return;
       case 'grant_received':
@@ -81,42 +99,46 @@ export class AgentModel {
           if (event.channel !== undefined && event.channel !== channel.number) continue;
           this.#end(channel);
           if (event.type === 'revoked') continue;
-          for (const block of this.books.inFlight(channel)) this.#bind(block, channel.serverId, nowMs);
+          const inFlight = this.books.inFlight(channel);
+          for (const block of inFlight) this.#miss(block, channel.serverId);
+          if (this.books.inFlightBytes(channel.serverId) === 0) this.#heard(channel.serverId);
         }
         return;
       }
       case 'block_sealed': {
         const { block: header, inDoubtAt } = event;
         const block: ModelBlock = {
-          ...{ header, rank: urgencyRank(header.urgency), channel: undefined, boundTo: undefined },
+          ...{ header, rank: urgencyRank(header.urgency), copies: [], boundTo: undefined },
           ...{ boundUntilMs: 0, doubts: [], doubtUntilMs: 0, foundInDoubtAt: inDoubtAt },
         };
         this.books.blocks.set(header.id.sequence, block);
-        if (inDoubtAt !== undefined) this.#bind(block, inDoubtAt, nowMs);
+        if (inDoubtAt !== undefined) this.#bind(block, inDoubtAt);
         return;
       }
       case 'block_acknowledged': {
         const block = this.books.blocks.get(event.blockId.sequence);
-        if (block === undefined) return;
-        if (block.channel?.serverId === event.serverId) heard(block.channel, nowMs);
+        const copy = block?.copies.find(({ channel }) => channel.serverId === event.serverId);
         this.books.blocks.delete(event.blockId.sequence);
+        if (block !== undefined && copy !== undefined)
+          this.books.answered(copy, block.header.rawBytes, this.#awakeMs);
+        this.#heard(event.serverId);
         return;
       }
       case 'block_refused': {
         const block = this.books.blocks.get(event.blockId.sequence);
-        const channel = block?.channel;
-        if (block === undefined || channel?.serverId !== event.serverId) return;
-        heard(channel, nowMs);
-        if (event.refusal.kind === 'malformed') {
-          this.books.blocks.delete(event.blockId.sequence);
-          return;
+        const copy = block?.copies.find(({ channel }) => channel.serverId === event.serverId);
+        if (block === undefined || copy === undefined) return;
+        if (event.refusal.kind === 'malformed') this.books.blocks.delete(event.blockId.sequence);
+        else {
+          copy.channel.pausedUntilMs = nowMs + REFUSED_PAUSE_MS;
+          block.copies = block.copies.filter((other) => other !== copy);
+          const isInDoubt = block.doubts.includes(event.serverId) && block.doubtUntilMs > this.#awakeMs;
+          if (block.copies.length === 0 && isInDoubt) {
+            block.boundTo = event.serverId;
+            block.boundUntilMs = block.doubtUntilMs;
+          }
         }
-        channel.pausedUntilMs = nowMs + REFUSED_PAUSE_MS;
-        block.channel = undefined;
-        if (block.doubts.includes(event.serverId) && block.doubtUntilMs > nowMs) {
-          block.boundTo = event.serverId;
-          block.boundUntilMs = block.doubtUntilMs;
-        } else block.boundTo = undefined;
+        this.#heard(event.serverId);
         return;
       }
       case 'stopping':
@@ -132,23 +154,68 @@ export class AgentModel {
   /** The next send by U6, U7, U8, U15; undefined when nothing may be sent. */
   expected(nowMs: number): ExpectedSend | undefined {
     if (this.isStopping) return undefined;
-    const fits = URGENCY_CLASSES.map((_, rank) => this.books.firstFit(rank, nowMs));
+    const fits = URGENCY_CLASSES.map((_, rank) => this.books.firstFit(rank, rank, nowMs));
     const firstWaiting = URGENCY_CLASSES.findIndex((_, rank) => this.books.waits(rank));
-    for (const [rank, fit] of fits.entries()) {
-      if (fit === undefined || rank <= firstWaiting) continue;
+    for (const rank of URGENCY_CLASSES.keys()) {
+      // On its credit a class goes in the window of the urgent.
+      const fit = rank > firstWaiting ? this.books.firstFit(rank, 0, nowMs) : undefined;
+      if (fit === undefined) continue;
       if ((this.#credit[rank] ?? 0) >= fit.block.header.rawBytes) return { ...fit, overtakes: true };
     }
     const fit = fits.find((candidate) => candidate !== undefined);
     return fit === undefined ? undefined : { ...fit, overtakes: false };
   }
 
+  /** The copy that must go to a second server now (U23); undefined when none is due, or none can. */
+  expectedHedge(nowMs: number): ExpectedSend | undefined {
+    if (this.isStopping) return undefined;
+    let hedge: ExpectedSend | undefined;
+    for (const [serverId] of this.books.servers) {
+      const first = this.books.longestUnanswered(serverId);
+      if (first === undefined) continue;
+      const { block, copy } = first;
+      if (copy.sentAtMs + this.books.patienceMs(serverId) > this.#awakeMs) continue;
+      if (block.header.rawBytes > this.#hedgeBytes) continue;
+      const isOther = (channel: ModelChannel): boolean =>
+        channel.serverId !== serverId && !this.#isLate(channel.serverId);
+      const channel = this.books.highestFit(block, 0, isOther, nowMs);
+      if (channel === undefined) continue;
+      if (hedge !== undefined && hedge.block.header.id.sequence < block.header.id.sequence) continue;
+      hedge = { block, channel, overtakes: false, late: copy };
+    }
+    return hedge;
+  }
+
+  #isLate(serverId: ServerId): boolean {
+    const owesSinceMs = this.books.servers.get(serverId)?.owesSinceMs;
+    return owesSinceMs !== undefined && this.#awakeMs >= owesSinceMs + this.books.patienceMs(serverId);
+  }
+
   /** The expected send was made. */
-  sent({ block, channel, overtakes }: ExpectedSend, nowMs: number): void {
-    if (this.books.inFlight(channel).length === 0) channel.progressAtMs = nowMs;
+  sent({ block, channel, overtakes, late }: ExpectedSend): void {
+    const server = this.books.servers.get(channel.serverId);
     const { rawBytes } = block.header;
+    const isAlone = this.books.inFlightBytes(channel.serverId) === 0;
+    if (server !== undefined) {
+      if (isAlone && this.#awakeMs >= server.answeredAtMs + PACE_IDLE_MS) server.answers = [];
+      if (isAlone) server.answeredAtMs = this.#awakeMs;
+      server.owesSinceMs ??= this.#awakeMs;
+    }
     channel.usedBytes += rawBytes;
-    block.channel = channel;
+    this.#sends += 1;
     block.boundTo = undefined;
+    block.copies.push({
+      ...{ channel, sentAtMs: this.#awakeMs, sentNumber: this.#sends, hedged: false },
+      ...{ answeredBytes: server?.answeredBytes ?? 0, answeredAtMs: server?.answeredAtMs ?? 0 },
+      isHedge: late !== undefined,
+    });
+    if (late !== undefined) {
+      late.hedged = true;
+      this.#hedgeBytes -= rawBytes;
+      return;
+    }
+    if (block.rank === 0)
+      this.#hedgeBytes = Math.min(MAX_HEDGE_CREDIT_BYTES, this.#hedgeBytes + rawBytes * HEDGE_FRACTION);
     if (overtakes) this.#credit[block.rank] = (this.#credit[block.rank] ?? 0) - rawBytes;
     for (let rank = block.rank + 1; rank < URGENCY_CLASSES.length; rank += 1) {
       const share = MINIMUM_SHARES[URGENCY_CLASSES[rank] ?? 'bulk'];
@@ -157,9 +224,14 @@ export class AgentModel {
     }
   }
 
-  /** U9, before the bytes of the first use are counted: the servers that outrank the channel's and still hold a lower one. */
-  outranking(used: ModelChannel, nowMs: number): OutrankingServer[] {
-    return this.books.outranking(used, this.#connected, nowMs);
+  /** U9, before the bytes of the use are counted: the servers that outrank the channel's and still hold a lower one. */
+  outranking({ channel, block, late }: ExpectedSend, nowMs: number): OutrankingServer[] {
+    return this.books.outranking(channel, block, late?.channel.serverId, nowMs);
+  }
+
+  /** A copy beside the one at this server: that one may be durable. */
+  doubt(block: ModelBlock, serverId: ServerId): void {
+    block.doubts = [...block.doubts.filter((doubt) => doubt !== serverId), serverId];
   }
 
   /** Whom a send to this server must name as one that may have the block too (U14). */
@@ -167,25 +239,29 @@ export class AgentModel {
     return block.doubts.findLast((doubt) => doubt !== serverId) ?? block.foundInDoubtAt;
   }
 
+  get #awakeMs(): number {
+    return this.nowMs - this.#sleptMs;
+  }
+
   #passTime(nowMs: number): void {
-    for (const channel of this.books.channels) {
-      if (channel.expiresAtMs <= nowMs) this.#end(channel);
-      const inFlight = this.books.inFlight(channel);
-      if (inFlight.length === 0) continue;
-      const silentMs = nowMs - channel.progressAtMs;
-      if (silentMs >= STALL_TIMEOUT_MS && !channel.hasEnded) channel.isStalled = true;
-      if (silentMs < IN_DOUBT_TIMEOUT_MS) continue;
-      this.#end(channel);
-      for (const block of inFlight) {
-        this.#bind(block, channel.serverId, nowMs);
+    for (const channel of this.books.channels) if (channel.expiresAtMs <= nowMs) this.#end(channel);
+    for (const [serverId, server] of this.books.servers) {
+      if (this.#awakeMs >= this.books.stallsAtMs(serverId)) server.isStalled = true;
+      if (this.#awakeMs < this.books.givenUpAtMs(serverId)) continue;
+      for (const channel of this.books.channels) if (channel.serverId === serverId) this.#end(channel);
+      for (const block of this.books.blocks.values()) {
+        if (!block.copies.some(({ channel }) => channel.serverId === serverId)) continue;
+        this.#miss(block, serverId);
         block.boundTo = undefined;
       }
+      server.answers = [];
+      this.#heard(serverId);
     }
     this.books.channels = this.books.channels.filter(
       (channel) => !channel.hasEnded || this.books.inFlight(channel).length > 0,
     );
     for (const block of this.books.blocks.values()) {
-      if (block.boundTo !== undefined && block.boundUntilMs <= nowMs) block.boundTo = undefined;
+      if (block.boundTo !== undefined && block.boundUntilMs <= this.#awakeMs) block.boundTo = undefined;
     }
   }
 
@@ -197,10 +273,11 @@ export class AgentModel {
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
     for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
+      if (quotaBytes === 0) continue;
       this.books.channels.push({
         ...{ serverId, grantId: grant.grantId, number: channel, priority, quotaBytes },
         ...{ reserveBytes: reservedForUrgentBytes, arrival: this.#arrivals, usedBytes: 0, hasEnded: false },
-        ...{ expiresAtMs: nowMs + grant.lifetimeMs, isStalled: false, pausedUntilMs: 0, progressAtMs: nowMs },
+        ...{ expiresAtMs: nowMs + grant.lifetimeMs, pausedUntilMs: 0, isViolating: false },
       });
     }
     const live = this.books.channels.filter(
@@ -249,9 +326,10 @@ export class AgentModel {
 
   /** The most urgent class that waits and has no quota at this server; one past the last when there is none. */
   #unfitRank(serverId: ServerId, nowMs: number): number {
+    const isStalled = this.books.servers.get(serverId)?.isStalled === true;
     const usable = this.books
       .live(serverId, nowMs)
-      .filter(({ isStalled, pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs);
+      .filter(({ pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs);
     const unfitRank = URGENCY_CLASSES.findIndex((_, rank) =>
       this.books
         .candidates(rank)
@@ -273,31 +351,41 @@ export class AgentModel {
     );
     for (const channel of live) {
       const isOfUse = left(channel) === 0 || firsts.some((block) => hasQuota(channel, block));
-      if (firsts.length > 0 && channel.arrival < latest && !channel.isStalled && !isOfUse) this.#end(channel);
+      const isStalled = this.books.servers.get(serverId)?.isStalled === true;
+      if (firsts.length > 0 && channel.arrival < latest && !isStalled && !isOfUse) this.#end(channel);
     }
     const closing = this.#untold.get(serverId) ?? [];
     this.#untold.delete(serverId);
     return closing;
   }
 
-  #lose(serverId: ServerId, nowMs: number): void {
+  #lose(serverId: ServerId): void {
     for (const block of this.books.blocks.values()) {
-      if (block.channel?.serverId === serverId) this.#bind(block, serverId, nowMs);
+      if (block.copies.some(({ channel }) => channel.serverId === serverId)) this.#miss(block, serverId);
     }
     this.books.channels = this.books.channels.filter((channel) => channel.serverId !== serverId);
     this.#untold.delete(serverId);
   }
 
-  #bind(block: ModelBlock, serverId: ServerId, nowMs: number): void {
-    block.channel = undefined;
-    block.boundTo = serverId;
-    block.boundUntilMs = nowMs + IN_DOUBT_TIMEOUT_MS;
-    block.doubtUntilMs = block.boundUntilMs;
-    block.doubts = [...block.doubts.filter((doubt) => doubt !== serverId), serverId];
+  /** The copy at the server is not awaited any more: the block waits for that server, unless another copy is on its way. */
+  #miss(block: ModelBlock, serverId: ServerId): void {
+    block.copies = block.copies.filter(({ channel }) => channel.serverId !== serverId);
+    if (block.copies.length > 0) this.doubt(block, serverId);
+    else this.#bind(block, serverId);
   }
-}
 
-function heard(channel: ModelChannel, nowMs: number): void {
-  channel.progressAtMs = nowMs;
-  channel.isStalled = false;
+  #bind(block: ModelBlock, serverId: ServerId): void {
+    block.copies = [];
+    block.boundTo = serverId;
+    block.boundUntilMs = this.#awakeMs + IN_DOUBT_TIMEOUT_MS;
+    block.doubtUntilMs = block.boundUntilMs;
+    this.doubt(block, serverId);
+  }
+
+  #heard(serverId: ServerId): void {
+    const server = this.books.servers.get(serverId);
+    if (server === undefined) return;
+    server.isStalled = false;
+    server.owesSinceMs = this.books.inFlightBytes(serverId) > 0 ? this.#awakeMs : undefined;
+  }
 }

@@ -63,18 +63,18 @@ const serverCount = ({ servers }: AgentHolds): number => Math.min(servers.size, 
 
 const AGENT_BOUNDS: Table<AgentHolds> = {
   'agent.servers.servers': serverCount,
-  'agent.sender.inFlightBytes': serverCount,
   shares: perClass,
   creditBytes: perClass,
   'agent.backlog.entries': blockCount,
   'agent.backlog.waiting': perClass,
-  'agent.backlog.waiting[].heap.items': sweptBlocks,
+  'agent.backlog.waiting[].heaps': () => 4,
+  'agent.backlog.waiting[].heaps[].heap.items': sweptBlocks,
   'agent.backlog.bound': ({ blocks, servers }) => Math.min(blocks.size, servers.size),
   'agent.backlog.bound[]': perClass,
   'agent.backlog.bound[][].heap.items': sweptBlocks,
   'agent.backlog.unsent': perClass,
   'agent.backlog.releases.heap.items': sweptBlocks,
-  'agent.channels.order': ({ servers }) => servers.size * MAX_LIVE_CHANNELS_PER_SERVER,
+  'agent.channels.order.channels': ({ servers }) => servers.size * MAX_LIVE_CHANNELS_PER_SERVER,
   // Each has a block in flight.
   'agent.channels.ending': blockCount,
   'agent.history.uses': () => MAX_RECENT_USES,
@@ -84,11 +84,14 @@ const AGENT_BOUNDS: Table<AgentHolds> = {
   'agent.history.happenings.totals': () => UPLINK_HAPPENING_KINDS.length,
   // A block and a notice for each, the ends of channels, a request to each server, and what the event itself brings.
   'agent.effects.effects': ({ blocks, servers }) =>
-    3 * blocks.size + servers.size * (MAX_LIVE_CHANNELS_PER_SERVER + 1) + 4,
+    4 * blocks.size + servers.size * (MAX_LIVE_CHANNELS_PER_SERVER + 1) + 5,
   // Of a block.
   doubts: serverCount,
+  flights: () => 2,
   // Of a server.
   grants: ({ blocks }) => MAX_LIVE_CHANNELS_PER_SERVER + blocks.size,
+  order: () => MAX_LIVE_CHANNELS_PER_SERVER,
+  urgentFlights: blockCount,
   askedIds: () => MAX_REQUESTS_REMEMBERED,
   // Between two requests all that lives may end, and what the answers to earlier requests bring.
   closedChannels: () => MAX_LIVE_CHANNELS_PER_SERVER + MAX_REQUESTS_REMEMBERED * MAX_CHANNELS_PER_GRANT,
@@ -116,6 +119,7 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
   'server.line.line.handles': agentCount,
   'server.grants.ends.handles': sweptGrants,
   'server.grants.recall.recallables.handles': sweptGrants,
+  'server.grants.recall.recalled.handles': sweptGrants,
   'server.recentNotices': () => MAX_RECENT_NOTICES,
   'server.history.routine': () => MAX_ROUTINE_HAPPENINGS,
   'server.history.other': () => MAX_OTHER_HAPPENINGS,
@@ -141,7 +145,7 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
 
 /** Functions among the fields: each was looked at, and holds nothing that grows. */
 const FUNCTIONS: readonly string[] = [
-  'agent.backlog.waiting[].heap.isBefore',
+  'agent.backlog.waiting[].heaps[].heap.isBefore',
   'agent.backlog.bound[][].heap.isBefore',
   'agent.backlog.releases.heap.isBefore',
   'server.line.line.heap.heap.isBefore',

@@ -136,7 +136,7 @@ function recall(
   if (grant === undefined || grant.isIdle || grant.isRecalled)
     fail('recall', `${what}, which is not to be recalled`);
   if (books.nowMs < grant.lastUsedMs + RECALL_UNUSED_MS) fail('recall', `${what}, which is in use`);
-  grant.isRecalled = true;
+  books.recalled(grant);
   if (books.recallingCount > MAX_GRANTS_RECALLED_AT_ONCE) fail('recall', `${what}, and too many others`);
 }
 

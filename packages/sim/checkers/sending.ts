@@ -17,7 +17,7 @@ export class SendingChecker implements Checker {
   readonly #models = new Map<string, AgentModel>();
   observe(observation: Observation): void {
     if (observation.type === 'agent_started') {
-      this.#models.set(observation.name, new AgentModel());
+      this.#models.set(observation.name, new AgentModel(observation.agentId));
     }
     if (observation.type === 'agent_step') this.#step(observation);
   }
@@ -26,8 +26,7 @@ export class SendingChecker implements Checker {
     const model = this.#models.get(name);
     if (model === undefined) return;
     // The agent's own clock, as far as it went forward.
-    model.nowMs = Math.max(model.nowMs, event.atMs);
-    const { nowMs } = model;
+    const nowMs = Math.max(model.nowMs, event.atMs);
     model.take(event, nowMs);
     let notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined;
     for (const effect of effects) {
@@ -38,9 +37,10 @@ export class SendingChecker implements Checker {
         this.#send(name, model, effect, notice, nowMs);
         notice = undefined;
       } else if (effect.type === 'send_request') this.#request(name, model, effect, nowMs);
+      else if (effect.type === 'wake_at') model.wakeMs = effect.atMs;
     }
     if (notice !== undefined) fail('notice', `${name} sent a notice without its block`);
-    const missed = model.expected(nowMs);
+    const missed = model.expected(nowMs) ?? model.expectedHedge(nowMs);
     if (missed !== undefined) fail('order', `${name} idles, but could send ${describe(missed)}`);
   }
 
@@ -51,7 +51,7 @@ export class SendingChecker implements Checker {
     notice: Extract<AgentEffect, { type: 'send_notice' }> | undefined,
     nowMs: number,
   ): void {
-    const expected = model.expected(nowMs);
+    const expected = model.expected(nowMs) ?? model.expectedHedge(nowMs);
     const { serverId, grantId, channel } = effect;
     const sent = `block ${effect.block.id.sequence} on ${serverId}/${grantId}/${channel}`;
     if (expected === undefined || describe(expected) !== sent) {
@@ -60,10 +60,12 @@ export class SendingChecker implements Checker {
         `${name} sent ${sent}, expected was ${expected === undefined ? 'nothing' : describe(expected)}`,
       );
     }
+    if (expected.late !== undefined) model.doubt(expected.block, expected.late.channel.serverId);
     const doubt = model.doubtFor(expected.block, serverId);
     if (effect.inDoubtAt !== doubt)
       fail('doubt', `${name} sent ${sent} marked ${effect.inDoubtAt}, not ${doubt}`);
-    const outrankedBy = expected.channel.usedBytes === 0 ? model.outranking(expected.channel, nowMs) : [];
+    const outrankedBy = expected.channel.isViolating ? [] : model.outranking(expected, nowMs);
+    if (outrankedBy.length > 0) expected.channel.isViolating = true;
     const told = notice === undefined ? [] : notice.notice.outrankedBy;
     if (JSON.stringify(told) !== JSON.stringify(outrankedBy)) {
       fail('notice', `${name} told ${JSON.stringify(told)} at ${sent}, not ${JSON.stringify(outrankedBy)}`);
@@ -78,7 +80,7 @@ export class SendingChecker implements Checker {
       if (!isRight)
         fail('notice', `${name} told ${notice.serverId} of ${JSON.stringify(content)} at ${sent}`);
     }
-    model.sent(expected, nowMs);
+    model.sent(expected);
   }
 
   #request(
@@ -102,10 +104,7 @@ export class SendingChecker implements Checker {
     );
     const next = request.backlog.flatMap(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes);
     const named = next.filter((bytes) => bytes > 0);
-    if (
-      named.length !== Math.min(1, request.backlog.length) ||
-      !named.every((bytes) => model.books.hasUnsent(bytes))
-    )
+    if (named.length !== request.backlog.length || !named.every((bytes) => model.books.hasUnsent(bytes)))
       fail('request', `${name} names to ${serverId} next blocks of ${next.join()} bytes`);
     if (unsent.join() !== told.join()) {
       fail(

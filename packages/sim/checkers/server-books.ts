@@ -3,9 +3,14 @@
  *
  * Invariants: nothing here judges; times are the server's own and never go back.
  */
-import { MAX_ANSWERS_PER_BLOCK, MAX_GRANTS_PER_AGENT } from '@sluice/protocol/limits';
+import {
+  CHANNEL_QUOTA_BYTES,
+  MAX_ANSWERS_PER_BLOCK,
+  MAX_GRANTS_PER_AGENT,
+  RECALL_ANSWER_MS,
+} from '@sluice/protocol/limits';
 import type { AgentId, Grant, PriorityViolationNotice, UploadRequest } from '@sluice/protocol/model';
-import { blockKey } from '@sluice/protocol/model';
+import { blockKey, MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 import type { ServerEvent } from '@sluice/protocol/server-events';
 import type { ServerShape } from '../options.ts';
 
@@ -15,6 +20,9 @@ export interface BookedGrant {
   /** When a block came on it, or it was given. */
   lastUsedMs: number;
   isRecalled: boolean;
+  /** When it is taken back, if it was asked back. */
+  takenBackAtMs: number;
+  readonly givenBytes: number;
   /** Nothing waited when it was given: it counts against the operator's limit as it is used. */
   readonly isIdle: boolean;
 }
@@ -27,6 +35,10 @@ export interface BookedAgent {
   givenBytes: number;
   /** The same at its first request since the latest grant. */
   standsAtBytes: number | undefined;
+  /** What it may hold: as much as it sent besides the first part, and less when it left grants unused. */
+  mayHoldBytes: number;
+  /** When its latest request came. */
+  askedAtMs: number;
   /** Counts askers up; kept from the first request to the grant. */
   asked: number | undefined;
 }
@@ -63,8 +75,11 @@ export class ServerBooks {
     let unusedBytes = 0;
     for (const agent of this.agents.values()) {
       for (const [id, grant] of agent.grants) {
-        if (grant.takenUntilMs > this.nowMs) continue;
+        const isLate = grant.takenBackAtMs <= this.nowMs && leftBytes(grant) > 0;
+        if (grant.takenUntilMs > this.nowMs && !isLate) continue;
         agent.grants.delete(id);
+        if (!grant.isIdle && leftBytes(grant) > grant.givenBytes / 2)
+          agent.mayHoldBytes = Math.max(FIRST_PART_BYTES, agent.mayHoldBytes / 2);
         if (!grant.isIdle) unusedBytes += leftBytes(grant);
       }
     }
@@ -86,6 +101,8 @@ export class ServerBooks {
           givenBytes: 0,
           standsAtBytes: undefined,
           asked: undefined,
+          mayHoldBytes: FIRST_PART_BYTES,
+          askedAtMs: 0,
         });
         break;
       case 'agent_disconnected':
@@ -135,12 +152,13 @@ export class ServerBooks {
     for (const { channel, priority, quotaBytes } of grant.channels) {
       channels.set(channel, { priority, quotaBytes, leftBytes: quotaBytes });
     }
+    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
     const isIdle = agent.request === undefined || backlogBytes(agent.request.content) === 0;
     agent.grants.set(grant.grantId, {
       ...{ channels, takenUntilMs, isIdle, lastUsedMs: this.nowMs, isRecalled: false },
+      ...{ takenBackAtMs: Number.POSITIVE_INFINITY, givenBytes: totalBytes },
     });
     const startBytes = agent.standsAtBytes ?? 0;
-    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
     this.#lineBytes = Math.max(this.#lineBytes, startBytes);
     agent.givenBytes = startBytes + (isIdle ? 0 : totalBytes);
     agent.standsAtBytes = undefined;
@@ -159,6 +177,12 @@ export class ServerBooks {
 
   get waiting(): BookedAgent[] {
     return [...this.agents.values()].filter(({ request }) => request !== undefined);
+  }
+
+  /** The grant is asked back. */
+  recalled(grant: BookedGrant): void {
+    grant.isRecalled = true;
+    grant.takenBackAtMs = this.nowMs + RECALL_ANSWER_MS;
   }
 
   /** How far the agent's channels are moved down by its notices (U11). */
@@ -212,6 +236,7 @@ export class ServerBooks {
       if (!grant.isIdle) closedBytes += freedBytes;
     }
     agent.request = { content, sinceMs: agent.request?.sinceMs ?? this.nowMs };
+    agent.askedAtMs = this.nowMs;
     this.#asked += 1;
     agent.asked ??= this.#asked;
     agent.standsAtBytes ??= Math.max(agent.givenBytes, this.#lineBytes);
@@ -230,6 +255,9 @@ export class ServerBooks {
     const isWithin = channel !== undefined && channel.leftBytes >= block.rawBytes;
     if (isWithin) channel.leftBytes -= block.rawBytes;
     if (isWithin && grant !== undefined) grant.lastUsedMs = this.nowMs;
+    const agent = this.agents.get(agentId);
+    if (isWithin && agent !== undefined)
+      agent.mayHoldBytes = Math.min(4 * CHANNEL_QUOTA_BYTES, agent.mayHoldBytes + block.rawBytes);
     const usedOfIdleBytes = isWithin && grant?.isIdle === true ? block.rawBytes : 0;
     const writing = this.writing.get(key);
     if (known) return { answers: [`acknowledge ${place}`], usedOfIdleBytes };
@@ -254,6 +282,9 @@ export class ServerBooks {
   }
 }
 
+/** What an agent may hold that has sent nothing. */
+const FIRST_PART_BYTES = 3 * MAX_BLOCK_RAW_BYTES;
+
 /** The oldest grant that is used up goes, or the oldest. */
 function makeWay({ grants }: BookedAgent): number {
   const [oldest] = grants;
@@ -268,7 +299,8 @@ export function backlogBytes({ backlog }: UploadRequest): number {
   return backlog.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 }
 
-function outstandingBytes(agent: BookedAgent): number {
+/** Granted to the agent and not used. */
+export function outstandingBytes(agent: BookedAgent): number {
   let bytes = 0;
   for (const grant of agent.grants.values()) bytes += leftBytes(grant);
   return bytes;

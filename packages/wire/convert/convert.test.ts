@@ -92,7 +92,7 @@ describe('what was written is read again, over the wire', () => {
       requestId: positive,
       channels: fc.constant([]),
       lifetimeMs,
-      refusalReason: fc.constantFrom('overloaded', 'draining', 'nothing_waits'),
+      refusalReason: fc.constantFrom('overloaded', 'draining', 'nothing_waits', 'holds_enough'),
       retryAfterMs: lifetimeMs,
     });
     fc.assert(

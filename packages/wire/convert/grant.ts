@@ -29,6 +29,7 @@ const REFUSAL_REASONS: ReadonlyMap<WireRefusalReason, RefusalReason> = new Map([
   [WireRefusalReason.OVERLOADED, 'overloaded'],
   [WireRefusalReason.DRAINING, 'draining'],
   [WireRefusalReason.NOTHING_WAITS, 'nothing_waits'],
+  [WireRefusalReason.HOLDS_ENOUGH, 'holds_enough'],
 ]);
 
 /** A grant or refusal as a message. */
