@@ -27,18 +27,18 @@ test('an agent tells what it asked, what was granted, refused and taken back, ea
   refuse(agent, 1);
   agent.seal(block(1, 'urgent'));
   agent.after(2000);
-  agent.grant('s1', [1, 3], { quotaBytes: 50 });
+  agent.grant('s1', [1, 3], { quotaBytes: 150 });
   agent.step({ type: 'revoked', serverId: S1 });
   expect(told(agent).slice(0, 6)).toEqual([
     'request s1: connected',
     expect.stringMatching(/^refusal s1: overloaded, again in 1\d\d\d ms$/),
-    'problem s1: an answer to request 1 that cannot be used',
+    'problem s1: a grant that answers no open request',
     'request s1: the next block fits no quota',
     'grant s1: answers request 2',
     'recall s1: all grants',
   ]);
   const { history, historyTotals } = agent.machine.view(timeMs(agent.nowMs));
-  expect(history[4]).toMatchObject({ number: 5, rawBytes: 100, priorities: [1, 3] });
+  expect(history[4]).toMatchObject({ number: 5, rawBytes: 300, priorities: [1, 3] });
   expect(historyTotals.get('refusal')).toBe(1);
 });
 
