@@ -86,6 +86,8 @@ export class Installation {
     const { program } = this.#server(serverId);
     process.kill(program.pid, 'SIGSTOP');
     this.#stopped.add(program);
+    // A process that stands still ends by no signal: Ctrl-C would leave it behind.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, this.#leave);
   }
 
   thaw(serverId: string): void {
@@ -167,8 +169,16 @@ export class Installation {
   }
 
   #goOn(program: RunningProgram): void {
-    if (this.#stopped.delete(program)) process.kill(program.pid, 'SIGCONT');
+    if (!this.#stopped.delete(program)) return;
+    process.kill(program.pid, 'SIGCONT');
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, this.#leave);
   }
+
+  readonly #leave = (): void => {
+    for (const program of this.#running) program.end('SIGTERM').catch(() => undefined);
+    for (const { pid } of this.#stopped) process.kill(pid, 'SIGCONT');
+    process.exit(1);
+  };
 
   async #end(program: RunningProgram): Promise<void> {
     this.#running.splice(this.#running.indexOf(program), 1);
