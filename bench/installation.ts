@@ -9,7 +9,8 @@ import path from 'node:path';
 import { createQueryClient, type QueryClient } from '@sluice/cli/client';
 import { pickPort } from '@sluice/host/pick-port';
 import { type RunningProgram, startProgram } from '../apptest/support/programs.ts';
-import { LinkRelay, type LinkShape } from './link-relay.ts';
+import { LinkProcess } from './link-process.ts';
+import type { LinkShape } from './link-relay.ts';
 
 const HOST = '127.0.0.1';
 
@@ -36,7 +37,7 @@ interface Server {
   readonly plan: ServerPlan;
   readonly uplinkPort: number;
   readonly apiPort: number;
-  readonly relay: LinkRelay | undefined;
+  readonly link: LinkProcess | undefined;
   program: RunningProgram;
 }
 
@@ -45,6 +46,7 @@ export class Installation {
   /** In the order in which they were started. */
   readonly #running: RunningProgram[] = [];
   readonly #servers = new Map<string, Server>();
+  readonly #links: LinkProcess[] = [];
   readonly #stopped = new Set<RunningProgram>();
 
   private constructor(plan: InstallationPlan) {
@@ -77,8 +79,8 @@ export class Installation {
   }
 
   /** Links of all servers, where the plan has one. */
-  get relays(): LinkRelay[] {
-    return [...this.#servers.values()].flatMap(({ relay }) => (relay === undefined ? [] : [relay]));
+  get links(): readonly LinkProcess[] {
+    return this.#links;
   }
 
   /** Makes a server stand still: it keeps its connections and does nothing. */
@@ -97,7 +99,7 @@ export class Installation {
   /** Nothing holds logs back any more: links are without limit, and servers take what they can. */
   async openWide(): Promise<void> {
     for (const server of this.#servers.values()) {
-      server.relay?.openWide();
+      await server.link?.openWide();
       if (server.plan.ingestLimit === undefined) continue;
       await this.#end(server.program);
       server.program = await this.#startServer(server, []);
@@ -118,7 +120,7 @@ export class Installation {
 
   async stop(): Promise<void> {
     for (const program of [...this.#running].reverse()) await this.#end(program);
-    for (const relay of this.relays) relay.stop();
+    for (const link of this.#links) await link.stop();
   }
 
   get #agentDirectory(): string {
@@ -132,20 +134,22 @@ export class Installation {
   }
 
   async #start(): Promise<void> {
-    const { directory, servers, link, agentFlags } = this.#plan;
+    const { directory, servers, agentFlags } = this.#plan;
     mkdirSync(directory, { recursive: true });
     await this.#startProgram(['store', '--data', this.store]);
     const addresses: string[] = [];
     for (const plan of servers) {
       const [uplinkPort, apiPort] = [await pickPort(HOST, 0), await pickPort(HOST, 0)];
-      const relay = link === undefined ? undefined : await LinkRelay.start(uplinkPort, link);
-      const ports = { plan, uplinkPort, apiPort, relay };
+      const shape = this.#plan.link;
+      const link = shape === undefined ? undefined : await LinkProcess.start(uplinkPort, shape);
+      if (link !== undefined) this.#links.push(link);
+      const ports = { plan, uplinkPort, apiPort, link };
       const program = await this.#startServer(
         ports,
         plan.ingestLimit === undefined ? [] : ['--ingest-limit', plan.ingestLimit],
       );
       this.#servers.set(plan.id, { ...ports, program });
-      addresses.push(...['--server', `http://${HOST}:${relay?.port ?? uplinkPort}`]);
+      addresses.push(...['--server', `http://${HOST}:${link?.port ?? uplinkPort}`]);
     }
     await this.#startProgram(['agent', '--data', this.#agentDirectory, ...addresses, ...agentFlags]);
   }

@@ -121,7 +121,7 @@ async function runBulkIn(directory: string, name: string, checkout: string | und
     const client = installation.client('s1');
     await untilGranted(client);
     const startMs = performance.now();
-    const carriedBefore = installation.relays[0]?.up.bytes ?? Number.NaN;
+    const carriedBefore = await carriedBytes(installation);
     renameSync(staged, path.join(logs, 'bulk.log'));
     let elapsedMs = 0;
     for (let count = 0; count < lines; ) {
@@ -132,11 +132,16 @@ async function runBulkIn(directory: string, name: string, checkout: string | und
       if (elapsedMs > TIMEOUT_MS)
         throw new Error(`${name}: ${count} of ${lines} lines after ${elapsedMs} ms`);
     }
-    const carriedBytes = (installation.relays[0]?.up.bytes ?? Number.NaN) - carriedBefore;
-    return { megabytesPerSecond: bytes / 1e3 / elapsedMs, wirePart: carriedBytes / bytes };
+    const carried = (await carriedBytes(installation)) - carriedBefore;
+    return { megabytesPerSecond: bytes / 1e3 / elapsedMs, wirePart: carried / bytes };
   } finally {
     await installation.stop();
   }
+}
+
+/** To the server so far; NaN without a link. */
+async function carriedBytes({ links: [link] }: Installation): Promise<number> {
+  return link === undefined ? Number.NaN : (await link.report()).up.bytes;
 }
 
 function print(line: string): void {

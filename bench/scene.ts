@@ -57,7 +57,7 @@ export async function runScene(scene: Scene): Promise<SceneOutcome> {
       const latencies = latenciesOf(flood.errors, watch.foundMs, Date.now());
       const remarks = [
         `${(flood.bytesWritten / 1e6 / scene.seconds).toFixed(2)} MB/s of lines written, ${flood.linesWritten} lines`,
-        ...carried(installation, scene.seconds),
+        ...(await carried(installation, scene.seconds)),
         watch.hops(),
         ...(await serverHops(installation.apiUrl(scene.askedServer), scene.urgency ?? 'urgent')),
       ];
@@ -85,10 +85,11 @@ async function freeze({ frozenServer, seconds }: Scene, installation: Installati
 }
 
 /** What went over the links so far, flood and what was watched after it. */
-function carried(installation: Installation, seconds: number): string[] {
-  return installation.relays.map(
+async function carried(installation: Installation, seconds: number): Promise<string[]> {
+  const reports = await Promise.all(installation.links.map((link) => link.report()));
+  return reports.map(
     ({ up, down }) =>
-      `over the link by then: ${(up.bytes / 1e6).toFixed(2)} MB up, ${(down.bytes / 1e6).toFixed(2)} MB down ` +
+      `over the link by then: ${(up.bytes / 1e6).toFixed(2)} MB up, ${(down.bytes / 1e6).toFixed(3)} MB down ` +
       `in the ${seconds} s of flood and what was watched after it; ` +
       `at most ${(up.mostQueuedBytes / 1024).toFixed(0)} KiB waited in the relay`,
   );
