@@ -42,6 +42,7 @@ const SCRIPTS: readonly (readonly [string, string, Script, AgentMachineOptions?]
       agent.seal(block(1));
       agent.step({ type: 'server_disconnected', serverId: server('S1') });
       agent.seal(block(2));
+      agent.acknowledge('S2', 2);
       agent.after(30_000);
     },
   ],
