@@ -94,6 +94,10 @@ export class DictionaryColumn {
     return this.#count;
   }
 
+  get keyCount(): number {
+    return this.#indexByKey.size;
+  }
+
   /** Exact size of what `write` writes. */
   get encodedBytes(): number {
     if (this.#count === 0) return 0;
@@ -168,6 +172,10 @@ export class MapColumn {
   readonly #preparedIndexes = new Map<PreparedAttributes, readonly number[]>();
   #lastPrepared: PreparedAttributes | undefined;
   #lastPreparedIndexes: readonly number[] = [];
+
+  get keyCount(): number {
+    return this.#keys.keyCount;
+  }
 
   get encodedBytes(): number {
     return 8 + 8 * this.#recordCount + this.#keys.encodedBytes + this.#values.length;

@@ -151,6 +151,11 @@ export class BlockBuilder {
     );
   }
 
+  /** How many names the attributes and resource attributes of its records have. */
+  get keyCount(): number {
+    return this.#attributes.keyCount + this.#resources.keyCount;
+  }
+
   /** When the oldest record was observed, in milliseconds since 1970; Infinity when there is none. */
   get oldestObservedMs(): number {
     return this.#oldestObservedMs;

@@ -40,6 +40,10 @@ export class OtlpBuilder extends BlockBuilder {
     }
   }
 
+  override get keyCount(): number {
+    return super.keyCount + this.#scopeAttributes.keyCount;
+  }
+
   /** Appends a copy of the record. */
   appendOf(scope: Scope, record: RecordFields): void {
     this.append(record);

@@ -24,6 +24,12 @@ import { AttributeList, type PreparedAttributes, RecordFields } from './record.t
  */
 const MAX_COLUMN_BYTES: number = 16 * 1024 * 1024;
 
+/**
+ * Most names of attributes in one block. Programs have some hundreds; names that are values in the wrong place would cost each
+ * server a second for one block, and the store a dictionary as large.
+ */
+const MAX_KEYS = 65_536;
+
 const SERVICE_ATTRIBUTE = 'service.name';
 
 /** What the header of the block says. */
@@ -217,6 +223,8 @@ class OtlpReading {
     if (builder.recordCount === recordCount)
       throw this.#reader.fault(`more records than the ${recordCount} of the block's header`);
     builder.appendOf(scope, this.#record);
+    if (builder.keyCount > MAX_KEYS)
+      throw this.#reader.fault(`more than ${MAX_KEYS} different names of attributes in one block`);
     if (builder.rawBytes > MAX_COLUMN_BYTES)
       throw this.#reader.fault(`the records so far make more than ${MAX_COLUMN_BYTES} bytes of columns`);
   }

@@ -475,6 +475,17 @@ describe('hostile content', () => {
     expect(outcome(escaped, 8)).toContain('bytes of columns');
   });
 
+  test('names of attributes are a bounded number', () => {
+    const named = (count: number): Buffer =>
+      logs(
+        ...Array.from({ length: count / 16 }, (_, record) => ({
+          attributes: Array.from({ length: 16 }, (_key, index) => ({ key: `${16 * record + index}` })),
+        })),
+      );
+    expect(outcome(named(65_536), 4096)).toBe('valid');
+    expect(outcome(named(65_552), 4097)).toMatch(/log_records\[4096\].* more than 65536 different names/);
+  });
+
   test('the most that fits is taken, and its size is known', () => {
     const record = Buffer.concat([varint(18), varint(OBSERVED_BYTES.length), OBSERVED_BYTES]);
     const count = 200_000;
