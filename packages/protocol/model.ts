@@ -66,6 +66,11 @@ export interface BlockHeader {
  * channel may have: a smaller one could never be used by a full block.
  */
 export const MAX_BLOCK_RAW_BYTES: number = 4 * 1024 * 1024;
+/**
+ * Far above what any agent seals, and so far below the last safe integer that what is computed from a sequence (the next one, the
+ * end of its chunk) can be kept as one too.
+ */
+export const MAX_SEQUENCE: number = 2 ** 52;
 
 /** What an agent holds of one class and no server has acknowledged. */
 export interface ClassBacklog {

@@ -16,7 +16,7 @@ import type {
   ServerId,
   TimeMs,
 } from '@sluice/protocol/model';
-import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
+import { MAX_BLOCK_RAW_BYTES, MAX_SEQUENCE } from '@sluice/protocol/model';
 import type {
   BlockAcknowledgement as WireAcknowledgement,
   Block as WireBlock,
@@ -97,7 +97,7 @@ export function readPosition(
   return {
     agentId,
     epoch: readEpoch(named.epoch),
-    sequence: readSafe('sequence', named.sequence, 1),
+    sequence: readSafe('sequence', named.sequence, 1, MAX_SEQUENCE),
   };
 }
 

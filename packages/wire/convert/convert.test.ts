@@ -7,9 +7,11 @@ import {
   MAX_CHANNELS_PER_GRANT,
   MAX_CLOSED_CHANNELS,
   MAX_PRIORITY,
+  MAX_SEQUENCE,
   URGENCY_CLASSES,
 } from '@sluice/protocol/model';
 import {
+  BlockAcknowledgementSchema,
   BlockSchema,
   GrantSchema,
   PriorityViolationNoticeSchema,
@@ -18,8 +20,8 @@ import {
 } from '@sluice/wire/gen/uplink_pb';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readBlock, writeBlock } from './block.ts';
-import { readServerId, readSettledBelow } from './fields.ts';
+import { readBlock, readPosition, writeBlock } from './block.ts';
+import { readAgentId, readServerId, readSettledBelow } from './fields.ts';
 import { MAX_GRANT_LIFETIME_MS, readGrant, readRevocation, writeGrant } from './grant.ts';
 import { readNotice, writeNotice } from './notice.ts';
 import { readUploadRequest, writeUploadRequest } from './request.ts';
@@ -123,7 +125,7 @@ describe('what was written is read again, over the wire', () => {
 
   test('blocks', () => {
     const header = fc.record({
-      id: fc.record({ agentId: id, epoch: safe, sequence: positive }),
+      id: fc.record({ agentId: id, epoch: safe, sequence: fc.integer({ min: 1, max: MAX_SEQUENCE }) }),
       urgency,
       rawBytes: fc.integer({ min: 1, max: MAX_BLOCK_RAW_BYTES }),
       recordCount: fc.integer({ min: 1, max: MAX_BLOCK_RAW_BYTES }),
@@ -165,6 +167,13 @@ describe('hostile input is a protocol violation that names the field', () => {
     ['request 0', { requestId: 0n }],
   ])('a grant with %s', (_name, wrong) => {
     expect(() => readGrant(create(GrantSchema, { ...grant, ...wrong }))).toThrow(violation);
+  });
+
+  test('a sequence behind which no other one can be told from the next', () => {
+    const position = (sequence: number): unknown =>
+      readPosition(create(BlockAcknowledgementSchema, { sequence: BigInt(sequence) }), readAgentId('a'));
+    expect(position(MAX_SEQUENCE)).toMatchObject({ sequence: MAX_SEQUENCE });
+    expect(() => position(MAX_SEQUENCE + 1)).toThrow(violation);
   });
 
   test('an id is measured in bytes', () => {
