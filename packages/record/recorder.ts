@@ -23,6 +23,7 @@ import { MAX_JSON_ATTRIBUTES, MAX_JSON_KEY_LENGTH } from './json-line.ts';
 import { LineContext } from './line-context.ts';
 import { candidateFormats, type LineFormat } from './line-formats.ts';
 import { FILE_PATH } from './marks.ts';
+import { checkFields, checkPlace, sourceBytesOf } from './record-check.ts';
 import { FileUrgency, RANK_OF_SEVERITY, type UrgencyRule } from './urgency.ts';
 
 /** Hosts whose resource is kept encoded; a relay sees more and pays for the rest. */
@@ -103,8 +104,11 @@ export class Recorder implements Consumers {
   forFields({ name }: Stream): FieldsConsumer {
     const urgency = new FileUrgency(this.#options.urgencyRules ?? [], name);
     return {
-      record: (fields) =>
-        this.append(urgency.rank(fields.serviceName, fields.severityNumber), fields, fields.textBytes),
+      record: (fields) => {
+        checkFields(fields);
+        const rank = urgency.rank(fields.serviceName, fields.severityNumber);
+        this.append(rank, fields, sourceBytesOf(fields));
+      },
     };
   }
 
@@ -145,11 +149,20 @@ export class Recorder implements Consumers {
     this.append(rank, line.fields, line.end - line.start);
   }
 
-  /** @param sourceBytes of what the record was made of; it takes at most MAX_RECORD_GROWTH times as much */
+  /**
+   * @param sourceBytes of what the record was made of; it takes at most MAX_RECORD_GROWTH times as much
+   * @throws SluiceError `internal`, `limit_exceeded` for a record that no block can hold, which would keep all others from being cut
+   */
   append(rank: number, fields: RecordFields, sourceBytes: number): void {
     let builder = this.#builders[rank];
     if (builder === undefined) throw new SluiceError('internal', `no urgency class has rank ${rank}`);
+    checkPlace(fields);
     const mostBytes = MAX_RECORD_GROWTH * sourceBytes + MAX_RECORD_OVERHEAD_BYTES;
+    if (mostBytes > MAX_BLOCK_RAW_BYTES)
+      throw new SluiceError(
+        'limit_exceeded',
+        `a record of ${sourceBytes} bytes is above ${MAX_RECORD_LINE_BYTES}`,
+      );
     if (builder.rawBytes + mostBytes > MAX_BLOCK_RAW_BYTES && builder.recordCount > 0) {
       this.#full.push(builder);
       builder = new BlockBuilder(builder.urgency);
