@@ -8,6 +8,7 @@
  * - Reading pauses while the queue is full or {@link MAX_CUTS_IN_THE_AIR} cuts are on their way: what can wait waits in place.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import { compressBlock, type SealedRawBlock } from '@sluice/block/builder';
 import { withDigest } from '@sluice/block/digest';
@@ -16,6 +17,7 @@ import { releaseMemory } from '@sluice/block/release-memory';
 import type { BlockHeader, BlockPosition } from '@sluice/protocol/model';
 import type { CheckpointChange } from '@sluice/source/checkpoint-change';
 import type { Consumers, Stream } from '@sluice/source/consumer';
+import { ContainedSource } from '@sluice/source/contained-source';
 import type { CreateSource, Source } from '@sluice/source/source';
 import { mergeStates, type SourceStates } from '@sluice/source/source-states';
 import type { DurableQueue } from './queue/queue.ts';
@@ -65,6 +67,8 @@ export interface PipelineOptions {
   readonly onBlocks: (blocks: BlockHeader[]) => void;
   readonly urgentCutDelayMs?: number;
   readonly maxCutDelayMs?: number;
+  /** How long the start or the stop of one source holds up what comes after it. Default: of each its own. */
+  readonly sourcePatienceMs?: number;
 }
 
 /** Why the queue cannot be written. */
@@ -123,16 +127,7 @@ class RunningPipeline implements Pipeline {
     this.#options = options;
     this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
     this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
-    this.#sources = options.sources.map((create) =>
-      create({
-        consumers: options.recorder,
-        checkpoints: options.queue.checkpoints(),
-        mayHandOut: () => this.#mayHandOut(),
-        afterRecord: (bytes) => this.#afterRecord(bytes),
-        afterTurn: () => this.#afterTurn(),
-        recordFailed: (stream, error) => this.#recordFailed(stream, error),
-      }),
-    );
+    this.#sources = options.sources.map((create) => this.#contained(create));
   }
 
   async start(): Promise<void> {
@@ -172,6 +167,23 @@ class RunningPipeline implements Pipeline {
   sources(): SourceStates {
     const why = this.#writeFailure === undefined ? 'the queue is full' : 'the queue cannot be written';
     return mergeStates(this.#sources.map((source) => source.states(`reading pauses: ${why}`)));
+  }
+
+  #contained(create: CreateSource): Source {
+    const { recorder, queue, logger, sourcePatienceMs } = this.#options;
+    const source = create({
+      consumers: recorder,
+      checkpoints: queue.checkpoints(),
+      mayHandOut: () => this.#mayHandOut(),
+      afterRecord: (bytes) => this.#afterRecord(bytes),
+      afterTurn: () => this.#afterTurn(),
+      recordFailed: (stream, error) => this.#recordFailed(stream, error),
+    });
+    return new ContainedSource(source, {
+      onFault: (kind, reason) =>
+        logger.warn({ source: kind, reason }, 'a source fails by an error of the agent'),
+      ...defined({ startPatienceMs: sourcePatienceMs, stopPatienceMs: sourcePatienceMs }),
+    });
   }
 
   #mayHandOut(): boolean {
