@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { BlockBuilder, compressBlock } from './builder.ts';
 import { encodeCounts } from './columns.ts';
 import { completeBlock } from './completion.ts';
+import { MAX_WRITTEN_BYTES } from './dictionary-size.ts';
 import { FIRST_BLOCK_FORMAT, formatMark, LATEST_BLOCK_FORMAT, NATIVE_BLOCK_FORMATS } from './formats.ts';
 import { prepareAttributes, RecordFields } from './record.ts';
 import { type ExpectedBlock, openBlock } from './validator.ts';
@@ -230,6 +231,30 @@ describe.each([...NATIVE_BLOCK_FORMATS.values()])('format $number', (format) => 
       const lying = Buffer.concat([honest.subarray(0, headBytes), bomb.subarray(markBytes + 4 + 1 + 1 + 4)]);
       expect(outcomeOfPayload(lying, expected)).toContain('malformed');
     });
+
+    const LONG = 'x'.repeat(MAX_WRITTEN_BYTES / 100);
+    test.each<[string, Partial<RecordFields>]>([
+      ['SeverityText', { severityText: LONG }],
+      ['ServiceName', { serviceName: LONG }],
+      ['EventName', { eventName: LONG }],
+      ['ResourceAttributes', { resource: prepareAttributes({ [LONG]: '' }) }],
+    ])('%s that would fill any memory, written out', (column, text) => {
+      expect(outcomeOfMany(100, text)).toBe('valid');
+      expect(outcomeOfMany(101, text)).toMatch(new RegExp(`${column} at byte \\d+: written out`));
+    });
+
+    test('attributes of one record whose names would', () => {
+      const fields = { constantAttributes: { keys: [LONG, LONG], encodedValues: Buffer.alloc(2) } };
+      expect(outcomeOfMany(1, fields)).toMatch(/LogAttributes at byte \d+: the names of record 0/);
+    });
+
+    /** Of a block of records that are alike. */
+    function outcomeOfMany(recordCount: number, alike: Partial<RecordFields>): string {
+      const builder = new BlockBuilder('elevated');
+      const fields = Object.assign(new RecordFields(), alike);
+      for (let record = 0; record < recordCount; record += 1) builder.append(fields);
+      return outcome(builder.seal(ID, format).raw, { recordCount });
+    }
 
     test('huge counts cost nothing', () => {
       for (const count of [2 ** 31, 2 ** 32 - 1, 1e6]) {

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * - Total: whatever the bytes are, the result is an opened block or SluiceError `block_malformed`.
- * - Never more memory than the stated raw size, which is bounded by MAX_BLOCK_RAW_BYTES; time is linear in it.
+ * - Never more memory than five times the stated raw size, which is bounded by MAX_BLOCK_RAW_BYTES; time is linear in it.
+ * - What passes can be written out (dictionary-size.ts).
  * - A block that passes holds exactly what the expectation says, so its constants need no look in the store.
  */
 import { messageOf, SluiceError } from '@sluice/base/error';
@@ -18,6 +19,13 @@ import {
   MAX_TIMESTAMP_SECONDS,
 } from './columns.ts';
 import { decompressFrame, malformed } from './compression.ts';
+import {
+  type Dictionary,
+  MAX_NAME_BYTES_OF_RECORD,
+  MAX_WRITTEN_BYTES,
+  recordWithLongNames,
+  writtenBytes,
+} from './dictionary-size.ts';
 import { BLOCK_FORMATS, type BlockFormat, type BlockFormats, splitPayload } from './formats.ts';
 import { columnsOfOtlp } from './otlp-reader.ts';
 import { releaseMemory } from './release-memory.ts';
@@ -104,6 +112,8 @@ class BlockReader {
   readonly #end: number;
   #at = 0;
   #column = '';
+  /** Of the dictionaries until now. */
+  #writtenBytes = 0;
 
   constructor(raw: Buffer) {
     this.#raw = raw;
@@ -235,16 +245,16 @@ class BlockReader {
   }
 
   /** Keys and indexes of a LowCardinality column behind its version. */
-  #dictionary(count: number): void {
-    if (count === 0) return;
+  #dictionary(count: number): Dictionary | undefined {
+    if (count === 0) return undefined;
     const flags = this.#uint64();
     const widthCode = flags - HAS_ADDITIONAL_KEYS;
     if (widthCode < 0 || widthCode > 2) throw this.#error(`unknown dictionary flags ${flags}`);
     const keyCount = this.#uint64();
     if (keyCount < 1 || keyCount > count) throw this.#error(`${keyCount} keys for ${count} values`);
-    this.#strings(keyCount);
+    const keyLengths = this.#keys(keyCount);
     if (this.#uint64() !== count) throw this.#error(`the number of indexes is not ${count}`);
-    const width = 1 << widthCode;
+    const width = widthCode === 2 ? 4 : widthCode === 1 ? 2 : 1;
     const start = this.#take(width * count);
     const end = start + width * count;
     const raw = this.#raw;
@@ -252,6 +262,30 @@ class BlockReader {
       const index = width === 1 ? (raw[at] ?? 0) : width === 2 ? raw.readUInt16LE(at) : raw.readUInt32LE(at);
       if (index >= keyCount) throw this.#error(`index ${index} of ${keyCount} keys`);
     }
+    const longestKeyBytes = keyLengths.reduce((longest, length) => Math.max(longest, length), 0);
+    const dictionary = {
+      raw,
+      keyLengths,
+      longestKeyBytes,
+      indexesAt: start,
+      indexBytes: width,
+      count,
+    } as const;
+    this.#writtenBytes += writtenBytes(dictionary);
+    if (this.#writtenBytes > MAX_WRITTEN_BYTES)
+      throw this.#error(`written out, its texts have more than ${MAX_WRITTEN_BYTES} bytes`);
+    return dictionary;
+  }
+
+  /** Lengths of the keys of a dictionary. */
+  #keys(count: number): Uint32Array {
+    const lengths = new Uint32Array(count);
+    for (let key = 0; key < count; key += 1) {
+      const length = this.#varint();
+      this.#take(length);
+      lengths[key] = length;
+    }
+    return lengths;
   }
 
   #map(count: number): void {
@@ -259,13 +293,18 @@ class BlockReader {
     const raw = this.#raw;
     const start = this.#take(8 * count);
     let entries = 0;
+    let mostEntries = 0;
     for (let at = start; at < start + 8 * count; at += 8) {
       const offset = raw.readUInt32LE(at);
       if (raw.readUInt32LE(at + 4) !== 0 || offset < entries) throw this.#error('offsets do not ascend');
+      mostEntries = Math.max(mostEntries, offset - entries);
       entries = offset;
     }
     if (entries > this.#end - this.#at) throw this.#error('more entries than bytes');
-    this.#dictionary(entries);
+    const names = this.#dictionary(entries);
+    const record = names === undefined ? -1 : recordWithLongNames(names, start, count, mostEntries);
+    if (record >= 0)
+      throw this.#error(`the names of record ${record} have more than ${MAX_NAME_BYTES_OF_RECORD} bytes`);
     this.#strings(entries);
   }
 

@@ -32,7 +32,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
   array arrayConcat arrayDistinct arrayElement arrayExists arrayFilter arrayFlatten arrayJoin arrayMap arraySlice arraySort arrayStringConcat
   has hasAll hasAny indexOf range tuple tupleElement
   map mapApply mapConcat mapContains mapFilter mapFromArrays mapKeys mapValues
-  cityHash64 sipHash64 sipHash128 xxHash64 xxh3 ignore identity materialize version`
+  byteSize cityHash64 sipHash64 sipHash128 xxHash64 xxh3 ignore identity materialize version`
     .trim()
     .split(/\s+/),
 );

@@ -95,6 +95,12 @@ const ACCESS_ERRORS: ReadonlySet<string> = new Set([
   'WRONG_PASSWORD',
 ]);
 
+/**
+ * The statement itself needs more than one may have, as earlier and present versions say it; without that the memory of all of them
+ * is used up, which passes. The code is the same.
+ */
+const OWN_MEMORY = /^(?:Query memory limit|Memory limit \(for query\)) exceeded/;
+
 /** Longest text of the engine that an error repeats; the rest is the query, which the reader has. */
 const MAX_ENGINE_TEXT_LENGTH = 500;
 
@@ -125,6 +131,8 @@ export function storeError(error: unknown, operation: StoreOperation, url: strin
       cause: error,
       hint: 'Search a shorter time or fewer records, or give the query more time.',
     });
+  if (operation === 'insert' && type === 'MEMORY_LIMIT_EXCEEDED' && OWN_MEMORY.test(error.message))
+    return new SluiceError('insert_refused', message, { cause: error });
   if (type === 'MEMORY_LIMIT_EXCEEDED')
     return new SluiceError('store_failed', message, {
       cause: error,
