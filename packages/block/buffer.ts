@@ -89,6 +89,12 @@ export class DictionaryColumn {
   #count = 0;
   #lastKey: string | undefined;
   #lastIndex = 0;
+  #longestKeyBytes = 0;
+
+  /** Not less than all values take when they are written out (dictionary-size.ts). */
+  get mostWrittenBytes(): number {
+    return this.#longestKeyBytes * this.#count;
+  }
 
   get count(): number {
     return this.#count;
@@ -124,7 +130,9 @@ export class DictionaryColumn {
     if (index === undefined) {
       index = this.#indexByKey.size;
       this.#indexByKey.set(key, index);
+      const before = this.#keys.length;
       this.#keys.appendText(key);
+      this.#longestKeyBytes = Math.max(this.#longestKeyBytes, this.#keys.length - before);
     }
     this.#lastKey = key;
     this.#lastIndex = index;
@@ -159,6 +167,7 @@ export class DictionaryColumn {
     this.#indexByKey.clear();
     this.#count = 0;
     this.#lastKey = undefined;
+    this.#longestKeyBytes = 0;
   }
 }
 
@@ -175,6 +184,11 @@ export class MapColumn {
 
   get keyCount(): number {
     return this.#keys.keyCount;
+  }
+
+  /** As of its names' dictionary. */
+  get mostWrittenBytes(): number {
+    return this.#keys.mostWrittenBytes;
   }
 
   get encodedBytes(): number {

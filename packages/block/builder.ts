@@ -25,6 +25,7 @@ import {
   MAX_TIMESTAMP_SECONDS,
 } from './columns.ts';
 import { compressFrame, compressFrameAsync } from './compression.ts';
+import { WRITTEN_PER_RAW_BYTE } from './dictionary-size.ts';
 import type { DraftHeader } from './digest.ts';
 import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './formats.ts';
 import { nanosOfMoment, type RecordFields } from './record.ts';
@@ -154,6 +155,20 @@ export class BlockBuilder {
   /** How many names the attributes and resource attributes of its records have. */
   get keyCount(): number {
     return this.#attributes.keyCount + this.#resources.keyCount;
+  }
+
+  /**
+   * What the size of a block is bounded by: that before compression, or more where short values stand under long names, which
+   * servers refuse too many of (dictionary-size.ts).
+   */
+  get weightBytes(): number {
+    const writtenBytes =
+      this.#severityTexts.mostWrittenBytes +
+      this.#serviceNames.mostWrittenBytes +
+      this.#eventNames.mostWrittenBytes +
+      this.#resources.mostWrittenBytes +
+      this.#attributes.mostWrittenBytes;
+    return Math.max(this.rawBytes, Math.ceil(writtenBytes / WRITTEN_PER_RAW_BYTE));
   }
 
   /** When the oldest record was observed, in milliseconds since 1970; Infinity when there is none. */

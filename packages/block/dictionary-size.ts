@@ -5,16 +5,15 @@
  */
 import { MAX_BLOCK_RAW_BYTES } from '@sluice/protocol/model';
 
-/**
- * Of all texts of a block. Twice what lines can be made to give that are nothing but short values under names of the longest kind.
- * The engine takes it: a quarter of the least memory that an insert has.
- */
-export const MAX_WRITTEN_BYTES: number = 64 * MAX_BLOCK_RAW_BYTES;
+/** So many times its size before compression a block may be when its texts are written out; what lines give stays below five. */
+export const WRITTEN_PER_RAW_BYTE = 16;
+/** Of all texts of a block. The engine loads it about as quickly as some blocks of plain text. */
+export const MAX_WRITTEN_BYTES: number = WRITTEN_PER_RAW_BYTE * MAX_BLOCK_RAW_BYTES;
 /** Of the names of one record's attributes in one column: bounds what one record is when it is read. */
 export const MAX_NAME_BYTES_OF_RECORD: number = MAX_BLOCK_RAW_BYTES;
 
-/** A bound of one column that is good enough: all five columns together stay below the limit. */
-const SMALL_COLUMN_BYTES: number = MAX_WRITTEN_BYTES / 8;
+/** A bound of one column that is good enough: all columns together, ten at most, stay below the limit. */
+const SMALL_COLUMN_BYTES: number = MAX_WRITTEN_BYTES / 16;
 
 /** Where the keys and the indexes of a column lie, all of which were checked. */
 export interface Dictionary {

@@ -244,7 +244,9 @@ describe.each([...NATIVE_BLOCK_FORMATS.values()])('format $number', (format) => 
     });
 
     test('attributes of one record whose names would', () => {
-      const fields = { constantAttributes: { keys: [LONG, LONG], encodedValues: Buffer.alloc(2) } };
+      const fields = {
+        constantAttributes: { keys: Array.from({ length: 7 }, () => LONG), encodedValues: Buffer.alloc(7) },
+      };
       expect(outcomeOfMany(1, fields)).toMatch(/LogAttributes at byte \d+: the names of record 0/);
     });
 

@@ -75,3 +75,17 @@ test('a source of lines that gives an offset that cannot be loses that line, and
   });
   expect(bodies).toEqual(['before', 'at 7', 'at 3', 'at 3', 'after']);
 });
+
+test('lines of many long names and short values come into blocks that servers take', () => {
+  const recorder = new Recorder(OPTIONS);
+  const consumer = recorder.forFile('/var/log/app.log');
+  const names = Array.from({ length: 100 }, (_, index) => `${index}${'ä'.repeat(120)}`);
+  const line = Buffer.from(
+    JSON.stringify({ msg: 'x', ...Object.fromEntries(names.map((name) => [name, 1])) }),
+  );
+  const count = 6000;
+  for (let number = 0; number < count; number += 1) consumer.line(line, 0, line.length, OBSERVED_MS, number);
+  const blocks = recorder.cut(blockIds());
+  expect(blocks.length).toBeGreaterThan(1);
+  expect(blocks.flatMap(openRecords)).toHaveLength(count);
+});

@@ -123,8 +123,8 @@ export class Recorder implements Consumers {
 
   get largestBuilderRawBytes(): number {
     let largest = 0;
-    for (const builder of this.#builders) largest = Math.max(largest, builder.rawBytes);
-    for (const builder of this.#full) largest = Math.max(largest, builder.rawBytes);
+    for (const builder of this.#builders) largest = Math.max(largest, builder.weightBytes);
+    for (const builder of this.#full) largest = Math.max(largest, builder.weightBytes);
     return largest;
   }
 
@@ -163,7 +163,7 @@ export class Recorder implements Consumers {
         'limit_exceeded',
         `a record of ${sourceBytes} bytes is above ${MAX_RECORD_LINE_BYTES}`,
       );
-    if (builder.rawBytes + mostBytes > MAX_BLOCK_RAW_BYTES && builder.recordCount > 0) {
+    if (builder.weightBytes + mostBytes > MAX_BLOCK_RAW_BYTES && builder.recordCount > 0) {
       this.#full.push(builder);
       builder = new BlockBuilder(builder.urgency);
       this.#builders[rank] = builder;
