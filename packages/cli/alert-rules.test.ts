@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ServerMetrics } from '@sluice/server/metrics';
+import { showUplink } from '@sluice/server/uplink-metrics';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -27,21 +28,29 @@ const Rules = z.object({
   ),
 });
 
+function notScraped(): never {
+  throw new Error('nothing is scraped here');
+}
+
 function shownMetrics(): Set<string> {
   const metrics = new ServerMetrics({
     serverId: 's1',
     journal: {
       get statistics(): never {
-        throw new Error('nothing is scraped here');
+        return notScraped();
       },
     },
     processMetrics: false,
   });
-  metrics.showHealth({
-    view: () => {
-      throw new Error('nothing is scraped here');
+  metrics.showHealth({ view: notScraped, disk: undefined });
+  showUplink(metrics.registry, {
+    health: { view: notScraped },
+    ingest: {
+      view: notScraped,
+      get agentEventTotals(): never {
+        return notScraped();
+      },
     },
-    disk: undefined,
   });
   return new Set(metrics.registry.getMetricsAsArray().map(({ name }) => name));
 }
