@@ -2,9 +2,11 @@
  * A scripted agent that knows nothing of the engine's format writes its blocks as OpenTelemetry's protobuf (packages/block/otlp.md),
  * to a real server with its store.
  */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { digestBytes, withDigest } from '@sluice/block/digest';
 import { pickPort } from '@sluice/host/pick-port';
 import type { AgentId, TimeMs } from '@sluice/protocol/model';
@@ -212,4 +214,17 @@ test('a block that comes again, also after the server was killed, is acknowledge
   // What came later is in the store, so what came before is.
   await expect.poll(() => client.count(`id:${AGENT}.${EPOCH}.11.0`)).toBe(1);
   expect(await client.count(`id:${AGENT}.${EPOCH}.10.0 OR id:${AGENT}.${EPOCH}.10.1`)).toBe(2);
+});
+
+test('the example agent, which uses nothing of ours, brings every line once', async () => {
+  const program = path.join(import.meta.dirname, '..', 'docs', 'examples', 'send-lines.mjs');
+  const example = spawn(process.execPath, [program, `http://${HOST}:${uplinkPort}`, 'example'], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const lines = Array.from({ length: 20_000 }, (_, index) => `example line ${index} ü`);
+  example.stdin.end(`${lines.join('\n')}\n`);
+  const [told, failed] = await Promise.all([text(example.stdout), text(example.stderr)]);
+  expect([told, failed]).toEqual(['20000 lines are durable\n', '']);
+  await expect.poll(() => client.count('agent:example service:send-lines')).toBe(20_000);
+  expect(await client.count('agent:example "example line 19999"')).toBe(1);
 });
