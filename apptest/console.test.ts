@@ -101,6 +101,16 @@ test('the flow view shows both servers, their channels and the notice to the sec
   const text = await page.locator('main').textContent();
   expect(text).toMatch(/s2/);
   expect(text).not.toMatch(/None: the order is respected/);
+  // The file is read and acknowledged: nothing urgent waits.
+  await expect.poll(() => page.locator('.urgent-figure').textContent(), PATIENCE).toMatch(/^\D*0 ms/);
+  const events = page.getByRole('list', { name: 'What happened' });
+  await events.getByText('outranked by s1', { exact: false }).first().waitFor();
+  await page.getByRole('button', { name: /^grant/ }).click();
+  await events
+    .getByText(/^answers request \d+/)
+    .first()
+    .waitFor();
+  expect(await events.getByText('outranked by s1', { exact: false }).count()).toBe(0);
   expect(complaints).toEqual([]);
   await page.close();
 });

@@ -394,6 +394,9 @@ describe('the console in a browser', { timeout: 60_000 }, () => {
     expect(servers).toMatch(
       /granted, unused ?31\.0 MiB.*leaves the journal ?18\.0 MiB\/s.*requests waiting ?1/,
     );
+    expect((await textOf(page.locator('.server-card').nth(1))).replace(/\s+/g, ' ')).toMatch(
+      /S2 ?stalled for 1.*answers in ?240 ms/,
+    );
     expect(await textOf(page.locator('.card[data-shown="true"]'))).toMatch(
       /request waits[\s\S]*ranked lower by/,
     );

@@ -134,6 +134,11 @@ export interface JsonStatus {
       connected: boolean;
       error: string;
       blocksInFlight: number;
+      /** It owes an answer for too long, and is passed over. */
+      stalled: boolean;
+      /** As the agent measures them; 0: not known. */
+      acknowledgedBytesPerSecond: number;
+      usualAnswerMs: number;
       channels: JsonChannel[];
     }[];
     /** The order of use, oldest first. */
@@ -277,6 +282,9 @@ function jsonAgent(agent: AgentStatus): JsonStatus['agents'][number] {
       connected: server.connected,
       error: server.error,
       blocksInFlight: server.blocksInFlight,
+      stalled: server.stalled,
+      acknowledgedBytesPerSecond: Number(server.acknowledgedBytesPerSecond),
+      usualAnswerMs: Number(server.usualAnswerMs),
       channels: server.channels.map(jsonChannel),
     })),
     uses: (report?.recentUses ?? []).map((use: ChannelUse) => ({

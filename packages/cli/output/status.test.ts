@@ -207,6 +207,23 @@ test('what a server gives and takes, and what keeps an agent from sending', () =
   ]);
 });
 
+test('how fast each server answers an agent, and which is passed over', () => {
+  const status = withReport({
+    servers: [
+      { serverId: 's1', blocksInFlight: 3, acknowledgedBytesPerSecond: 61_440n, usualAnswerMs: 250n },
+      { serverId: 's2\u001b[2J', stalled: true },
+      { serverId: 'old' },
+    ],
+  });
+  expect(statusLines(status).filter((line) => line.startsWith('  to '))).toEqual([
+    '  to s1: acknowledges 60.0 KiB/s, answers in 250 ms, 3 blocks on their way',
+    '  to s2\\x1b[2J: acknowledges 0 B/s, answers in 0 s, 0 blocks on their way, stalled: passed over until it answers',
+  ]);
+  expect(jsonStatus(status).agents[0]?.servers[0]).toMatchObject({
+    ...{ stalled: false, acknowledgedBytesPerSecond: 61_440, usualAnswerMs: 250 },
+  });
+});
+
 test('what happened in the uplink: the totals, and the latest that is more than routine', () => {
   const refusals = Array.from({ length: 8 }, (_, index) => ({
     number: BigInt(index + 1),

@@ -8,6 +8,7 @@ import type {
   ServerStatus,
   UrgentLag,
 } from '@sluice/wire/gen/query_pb';
+import type { AgentServerView } from '@sluice/wire/gen/uplink_pb';
 import { identityLine } from './agents.ts';
 import { healthLines } from './health.ts';
 import { lagMs, urgencyName } from './json-status.ts';
@@ -156,6 +157,7 @@ function agentLines(agent: AgentStatus): string[] {
         `oldest ${formatDuration(Number(entry.oldestAgeMs))}`,
     );
   }
+  lines.push(...(report?.servers ?? []).flatMap(linkLines));
   const uses = (report?.recentUses ?? []).slice(-SHOWN_USES);
   if (uses.length > 0) {
     const order = uses.map((use) => `${printable(use.serverId)}/${use.priority}${use.violating ? '!' : ''}`);
@@ -168,6 +170,19 @@ function agentLines(agent: AgentStatus): string[] {
   for (const problem of report?.problems ?? [])
     if (!told.has(problem)) lines.push(styled('yellow', `  ${printable(problem)}`));
   return lines;
+}
+
+/** How fast a server answers the agent; nothing while that is not known, and nothing is wrong. */
+function linkLines(server: AgentServerView): string[] {
+  const { acknowledgedBytesPerSecond, usualAnswerMs, stalled, blocksInFlight } = server;
+  if (!stalled && acknowledgedBytesPerSecond === 0n && usualAnswerMs === 0n) return [];
+  const told = [
+    `acknowledges ${formatBytes(Number(acknowledgedBytesPerSecond))}/s`,
+    `answers in ${formatDuration(Number(usualAnswerMs))}`,
+    `${blocksInFlight} blocks on their way`,
+    ...(stalled ? [styled('yellow', 'stalled: passed over until it answers')] : []),
+  ];
+  return [`  to ${printable(server.serverId)}: ${told.join(', ')}`];
 }
 
 /** Empty for an agent that has not told. */

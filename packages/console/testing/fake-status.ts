@@ -60,6 +60,9 @@ export function makeStatus(nowMs: number, options: FakeStatusOptions): GetStatus
       serverId: 'S2',
       connected: true,
       blocksInFlight: 1,
+      stalled: true,
+      acknowledgedBytesPerSecond: BigInt(3 * MIB),
+      usualAnswerMs: 240n,
       channels: [channel('g-S2-17', 1, 2, 12, used(12, 6, 11)), channel('g-S2-17', 2, 4, 8, used(8, 15, 20))],
     },
     {

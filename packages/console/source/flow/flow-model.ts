@@ -25,6 +25,10 @@ export interface FlowServer {
   readonly error: string;
   readonly channelCount: number;
   readonly blocksInFlight: number;
+  /** Agents that pass it over because it owes an answer. */
+  readonly stalledFor: number;
+  /** From the sending of a block to its answer, at the agent for which it takes longest; 0: not known. */
+  readonly usualAnswerMs: number;
   readonly noticesTotal: bigint;
   readonly journal: JournalStatus | undefined;
   /** Only of the server that answers. */
@@ -179,6 +183,8 @@ function collectServers(status: GetStatusResponse, channels: readonly FlowChanne
       error: seen.find((view) => !view.connected && view.error !== '')?.error ?? '',
       channelCount: channels.filter((channel) => channel.serverId === id).length,
       blocksInFlight: seen.reduce((sum, view) => sum + view.blocksInFlight, 0),
+      stalledFor: seen.filter((view) => view.connected && view.stalled).length,
+      usualAnswerMs: Math.max(0, ...seen.map((view) => Number(view.usualAnswerMs))),
       noticesTotal: server?.violationsTotal ?? 0n,
       journal: server?.journal,
       admission: server?.admission,

@@ -1,6 +1,6 @@
 /** One card a server: whether it is connected, how many channels it granted, what it was told. */
 import type { AdmissionStatus } from '@sluice/wire/gen/query_pb';
-import { formatBytes, formatCount } from '../format/format.ts';
+import { formatBytes, formatCount, formatDuration } from '../format/format.ts';
 import { useWords } from '../i18n/language.ts';
 import type { FlowServer } from './flow-model.ts';
 import { serverColorClass } from './server-color.ts';
@@ -18,6 +18,11 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
             {server.admission?.loaded === true && (
               <span className="mark-waiting" title={words.loadedHint}>
                 {words.journalFull}
+              </span>
+            )}
+            {server.stalledFor > 0 && (
+              <span className="mark-stalled" title={words.stalledForHint}>
+                {words.stalledFor(formatCount(server.stalledFor))}
               </span>
             )}
             <span className="state" data-state={server.connected ? 'up' : 'down'}>
@@ -40,6 +45,12 @@ export function ServerCards({ servers }: { readonly servers: readonly FlowServer
                 <dt>{words.inFlight}</dt>
                 <dd>{server.blocksInFlight}</dd>
               </div>
+              {server.usualAnswerMs > 0 && (
+                <div>
+                  <dt>{words.answersIn}</dt>
+                  <dd>{formatDuration(server.usualAnswerMs)}</dd>
+                </div>
+              )}
               <div>
                 <dt>{words.noticesReceived}</dt>
                 <dd>{formatCount(server.noticesTotal)}</dd>

@@ -203,6 +203,9 @@ export const english = {
   urgentLagOf: (agent: string): string => `An error waits at ${agent}: no server has acknowledged it yet.`,
   urgentLagNone: 'Every error and fatal record that agents hold has been acknowledged by a server.',
   urgentInHeader: (age: string): string => `urgent ${age}`,
+  stalledFor: (agents: string): string => `stalled for ${agents}`,
+  stalledForHint: 'So many agents pass it over until it answers what it owes',
+  answersIn: 'answers in',
   outstanding: 'granted, unused',
   requestWaits: 'request waits',
   requestWaitsHint:
