@@ -51,6 +51,30 @@ test('a notice is told with who outranks', () => {
   expect(told(agent)).toContain('notice s2: outranked by s1 (3)');
 });
 
+test('a server that owes an answer for too long is told of, once', () => {
+  const agent = new TestAgent({ firstWindowBytes: 50 });
+  agent.connect('s1', 's2');
+  agent.grant('s1', [1], { quotaBytes: 1_000 });
+  agent.seal(block(1, 'urgent'));
+  const stalls = () => told(agent).filter((line) => line.startsWith('stall'));
+  agent.after(900);
+  expect(stalls()).toEqual([]);
+  agent.after(100);
+  agent.after(5_000);
+  expect(stalls()).toEqual(['stall s1: no answer for 1000 ms']);
+});
+
+test('an urgent block that goes to a second server is told of, with the first one', () => {
+  const agent = new TestAgent();
+  agent.connect('s1', 's2');
+  agent.grant('s1', [1], { quotaBytes: 1_000 });
+  agent.grant('s2', [2], { quotaBytes: 1_000 });
+  agent.seal(block(1, 'urgent'));
+  agent.after(1_000);
+  expect(told(agent)).toContain('hedge s2: s1 did not answer in time');
+  expect(agent.machine.view(timeMs(agent.nowMs)).historyTotals.get('hedge')).toBe(1);
+});
+
 test('the urgent lag is the age of the oldest urgent record alone', () => {
   const agent = new TestAgent();
   const lag = (): number => agent.machine.view(timeMs(agent.nowMs)).urgentLagMs;

@@ -128,7 +128,7 @@ class AgentUplinkMachine implements AgentMachine {
     // A clock that went back must not bring ended grants to life.
     this.#nowMs = Math.max(this.#nowMs, event.atMs);
     this.#awakeMs = this.#clock.at(this.#nowMs);
-    this.#channels.passTime(this.#nowMs, this.#awakeMs);
+    this.#channels.passTime(this.#nowMs, this.#awakeMs, this.#stalled);
     this.#backlog.release(this.#awakeMs);
     this.#take(event);
     if (!this.#stopping) {
@@ -250,6 +250,12 @@ class AgentUplinkMachine implements AgentMachine {
     server.notBeforeMs = this.#nowMs + waitMs;
     return waitMs;
   }
+
+  /** A field, so that no step makes a function. */
+  readonly #stalled = ({ serverId, owesSinceMs = this.#awakeMs }: Server): void => {
+    const reason = `no answer for ${Math.round(this.#awakeMs - owesSinceMs)} ms`;
+    this.#history.happened({ atMs: timeMs(this.#nowMs), serverId, kind: 'stall', reason });
+  };
 
   #problem({ serverId }: Server, problem: string): void {
     this.#effects.push({ type: 'peer_problem', serverId, problem });

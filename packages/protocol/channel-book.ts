@@ -70,11 +70,17 @@ export class ChannelBook {
     for (const channel of oldestFirst.slice(0, tooMany)) this.end(channel);
   }
 
-  /** What the passing of time alone changes: expiry (U4), stalled servers (U13), silent ones (U14). */
-  passTime(nowMs: number, awakeMs: number): void {
+  /**
+   * What the passing of time alone changes: expiry (U4), stalled servers (U13), silent ones (U14).
+   * @param onStalled is told of each server that becomes stalled
+   */
+  passTime(nowMs: number, awakeMs: number, onStalled: (server: Server) => void): void {
     for (const channel of [...this.order]) if (channel.grant.expiresAtMs <= nowMs) this.end(channel);
     for (const server of this.#servers.all()) {
-      if (awakeMs >= stallsAtMs(server, this.#silence)) server.stalled = true;
+      if (!server.stalled && awakeMs >= stallsAtMs(server, this.#silence)) {
+        server.stalled = true;
+        onStalled(server);
+      }
       if (awakeMs >= givenUpAtMs(server, this.#silence)) this.#giveUp(server, awakeMs);
     }
   }

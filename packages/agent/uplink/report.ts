@@ -172,6 +172,9 @@ function serverView(connection: ConnectionView, machine: UplinkView['machine']):
     connected,
     error: connection.error ?? '',
     blocksInFlight: connection.blocksInFlight,
+    stalled: server?.stalled ?? false,
+    acknowledgedBytesPerSecond: count(server?.acknowledgedBytesPerSecond ?? 0),
+    usualAnswerMs: count(server?.usualAnswerMs ?? 0),
     channels: (server?.channels ?? []).slice(0, MAX_REPORTED_CHANNELS).map((channel) =>
       create(ChannelStateSchema, {
         grantId: channel.grantId,

@@ -145,6 +145,7 @@ const SERVER_BOUNDS: Table<ServerHolds> = {
 
 /** Functions among the fields: each was looked at, and holds nothing that grows. */
 const FUNCTIONS: readonly string[] = [
+  'agent.stalled',
   'agent.backlog.waiting[].heaps[].heap.isBefore',
   'agent.backlog.bound[][].heap.isBefore',
   'agent.backlog.releases.heap.isBefore',

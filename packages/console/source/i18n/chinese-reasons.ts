@@ -9,6 +9,8 @@ const PATTERNS: readonly (readonly [pattern: RegExp, inChinese: (...parts: reado
     [/^quota was asked back$/, () => '配额被收回'],
     [/^something more urgent waits$/, () => '有更紧急的内容在等待'],
     [/^no answer$/, () => '没有应答'],
+    [/^no answer for (\d+) ms$/, (ms) => `${ms} 毫秒没有应答`],
+    [/^a grant that answers no open request$/, () => '授权未答复任何进行中的请求'],
     [/^the next block fits no quota$/, () => '下一个块超出现有配额'],
     [/^more waits than quota is left$/, () => '等待的内容多于剩余配额'],
     [/^refresh$/, () => '定期更新'],
