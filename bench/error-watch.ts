@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type QueryClient, retryAfterMs } from '@sluice/cli/client';
-import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
+import { type AgentReport, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import type { Flood } from './flood.ts';
-import { spread } from './latency.ts';
+import { median, spread } from './latency.ts';
 
 const POLL_MS = 50;
 const STATUS_INTERVAL_MS = 1000;
@@ -39,6 +39,11 @@ export class ErrorWatch {
   readonly foundMs: Map<string, number> = new Map();
   readonly #observedMs = new Map<string, number>();
   readonly #urgentSentMs = new Set<number>();
+  /** Raw sizes of blocks that were handed to channels, by what tells one from the others. */
+  readonly #urgentBytes = new Map<string, number>();
+  readonly #otherBytes = new Map<string, number>();
+  /** At one server, at each look. */
+  readonly #blocksUnderWay: number[] = [];
 
   /** Watches from now on. @param name for the lines that it prints */
   constructor(name: string, client: QueryClient, flood: Flood) {
@@ -83,6 +88,30 @@ export class ErrorWatch {
     return `written -> read ${spread(read)}; read -> sealed and sent ${spread(sent)}; sent -> found ${spread(found)}`;
   }
 
+  /** What stood before an urgent block: how large blocks were, and how many were under way. */
+  blocks(): string {
+    const kibibytes = (sizes: ReadonlyMap<string, number>): string => {
+      const mean = sizes.values().reduce((sum, bytes) => sum + bytes, 0) / sizes.size / 1024;
+      return sizes.size === 0 ? 'none seen' : `${mean.toFixed(0)} KiB raw on average (${sizes.size})`;
+    };
+    return (
+      `blocks seen: urgent ${kibibytes(this.#urgentBytes)}; others ${kibibytes(this.#otherBytes)}; ` +
+      `under way to a server at a look: median ${median(this.#blocksUnderWay)}, most ${Math.max(0, ...this.#blocksUnderWay)}`
+    );
+  }
+
+  #note({ recentUses, servers }: AgentReport): void {
+    for (const { atMs, urgency, grantId, channel, rawBytes } of recentUses) {
+      const isUrgent = urgency === UrgencyClass.URGENT;
+      if (isUrgent) this.#urgentSentMs.add(Number(atMs));
+      const key = `${atMs}/${grantId}/${channel}/${rawBytes}`;
+      (isUrgent ? this.#urgentBytes : this.#otherBytes).set(key, Number(rawBytes));
+    }
+    for (const { connected, blocksInFlight } of servers) {
+      if (connected) this.#blocksUnderWay.push(blocksInFlight);
+    }
+  }
+
   async #watchErrors(): Promise<void> {
     const range = { startUnixNanos: BigInt(Date.now()) * 1_000_000n };
     while (!this.#over) {
@@ -117,9 +146,7 @@ export class ErrorWatch {
       const { agents, servers } = await this.#client.getStatus({});
       const report = agents[0]?.report;
       if (report !== undefined) {
-        for (const { atMs, urgency } of report.recentUses) {
-          if (urgency === UrgencyClass.URGENT) this.#urgentSentMs.add(Number(atMs));
-        }
+        this.#note(report);
         if (look % STATUS_LINES_APART === 0) {
           const waiting = report.backlog.map(
             ({ urgency, rawBytes }) => `${UrgencyClass[urgency].toLowerCase()} ${mebibytes(rawBytes)}`,

@@ -59,6 +59,7 @@ export async function runScene(scene: Scene): Promise<SceneOutcome> {
         `${(flood.bytesWritten / 1e6 / scene.seconds).toFixed(2)} MB/s of lines written, ${flood.linesWritten} lines`,
         ...(await carried(installation, scene.seconds)),
         watch.hops(),
+        watch.blocks(),
         ...(await serverHops(installation.apiUrl(scene.askedServer), scene.urgency ?? 'urgent')),
       ];
       await installation.openWide();
