@@ -145,6 +145,7 @@ export class PipelineFixture {
     maxBytes?: number,
     cutDelayMs = 20,
     recorder: PipelineRecorder = new LineRecorder(),
+    blockBytesWanted?: () => number,
   ): Promise<void> {
     const queue = await DurableQueue.open({
       directory: this.data,
@@ -159,6 +160,7 @@ export class PipelineFixture {
       onBlocks: (blocks) => this.headers.push(...blocks),
       urgentCutDelayMs: cutDelayMs / 4,
       maxCutDelayMs: cutDelayMs,
+      ...defined({ blockBytesWanted }),
     });
   }
 

@@ -5,7 +5,7 @@ import { drawSeed, noiseBytes } from '@sluice/host/testing/seed';
 import { Recorder } from '@sluice/record/recorder';
 import type { LineConsumer, Stream } from '@sluice/source/consumer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
+import { LEAST_BLOCK_RAW_BYTES, TARGET_BLOCK_RAW_BYTES } from './pipeline.ts';
 import { LineRecorder, PipelineFixture, recordCount, until } from './pipeline-fixture.ts';
 
 /** Throws at each line that says so. */
@@ -62,6 +62,36 @@ describe('pipeline', () => {
     expect(new Set(fixture.headers.map((header) => header.urgency))).toEqual(new Set(['urgent', 'normal']));
     // A cut is made in time: the target and what stands between two checks, not whole pieces beyond it.
     for (const header of fixture.headers) expect(header.rawBytes).toBeLessThan(TARGET_BLOCK_RAW_BYTES * 1.1);
+  });
+
+  it('makes blocks no larger than a slow link wants them, and follows it', async () => {
+    const lines = Array.from({ length: 30_000 }, (_, i) => `${i} ${'x'.repeat(150)}`);
+    let wanted = LEAST_BLOCK_RAW_BYTES;
+    writeFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+    await fixture.start({}, undefined, 60_000, undefined, () => wanted);
+    const isFull = ({ rawBytes }: { rawBytes: number }): boolean => rawBytes > wanted / 2;
+    await until(
+      () => fixture.headers.length >= 60,
+      () => '60 blocks',
+    );
+    for (const { rawBytes } of fixture.headers) expect(rawBytes).toBeLessThanOrEqual(wanted);
+    expect(fixture.headers.filter(isFull).length).toBeGreaterThan(50);
+    // Less is made for no link.
+    wanted = 1;
+    const before = fixture.headers.length;
+    appendFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+    await until(
+      () => fixture.headers.length >= before + 30,
+      () => '30 blocks more',
+    );
+    for (const { rawBytes } of fixture.headers.slice(before))
+      expect(rawBytes).toBeGreaterThan(LEAST_BLOCK_RAW_BYTES / 2);
+    wanted = Number.POSITIVE_INFINITY;
+    for (let times = 0; times < 4; times += 1) appendFileSync(fixture.file('a.log'), `${lines.join('\n')}\n`);
+    await until(
+      () => fixture.headers.some(({ rawBytes }) => rawBytes >= TARGET_BLOCK_RAW_BYTES),
+      () => 'a large block',
+    );
   });
 
   it('contains what a recorder throws to the line that it threw at, also over a restart', async () => {

@@ -25,6 +25,10 @@ import type { NewBlock } from './queue/queued-block.ts';
 
 /** A builder that holds this much is cut: large enough to compress and load well, half of what a block may be. */
 export const TARGET_BLOCK_RAW_BYTES: number = 2 * 1024 * 1024;
+/** Smaller blocks are made for no link: they take a fifth more bytes after compression, and a commit each. */
+export const LEAST_BLOCK_RAW_BYTES: number = 64 * 1024;
+/** A block that must not be larger than what is wanted is cut when so much of that is missing: one look, and a long line. */
+const MARGIN_FRACTION = 1 / 8;
 /** How long an urgent record waits for company. */
 const URGENT_CUT_DELAY_MS = 50;
 /** How long any record waits in a builder. */
@@ -65,6 +69,11 @@ export interface PipelineOptions {
   readonly logger: PipelineLogger;
   /** Blocks are durable and may be sent. */
   readonly onBlocks: (blocks: BlockHeader[]) => void;
+  /**
+   * How large blocks may be now, in raw bytes; asked often. Less than LEAST_BLOCK_RAW_BYTES counts as that; TARGET_BLOCK_RAW_BYTES
+   * and more, and the default, say that any block will do.
+   */
+  readonly blockBytesWanted?: () => number;
   readonly urgentCutDelayMs?: number;
   readonly maxCutDelayMs?: number;
   /** How long the start or the stop of one source holds up what comes after it. Default: of each its own. */
@@ -105,11 +114,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 class RunningPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #sources: readonly Source[];
+  readonly #blockBytesWanted: () => number;
   readonly #urgentCutDelayMs: number;
   readonly #maxCutDelayMs: number;
   readonly #stopping = new AbortController();
   #recordsUnchecked = 0;
   #bytesUnchecked = 0;
+  #bytesPerSizeCheck = BYTES_PER_SIZE_CHECK;
   #cutsInTheAir = 0;
   #lastCommit: Promise<void> = Promise.resolve();
   #cutTimer: NodeJS.Timeout | undefined;
@@ -125,6 +136,7 @@ class RunningPipeline implements Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#blockBytesWanted = options.blockBytesWanted ?? ((): number => TARGET_BLOCK_RAW_BYTES);
     this.#urgentCutDelayMs = options.urgentCutDelayMs ?? URGENT_CUT_DELAY_MS;
     this.#maxCutDelayMs = options.maxCutDelayMs ?? MAX_CUT_DELAY_MS;
     this.#sources = options.sources.map((create) => this.#contained(create));
@@ -219,16 +231,25 @@ class RunningPipeline implements Pipeline {
   /** Between two records, inside of a turn: only size can call for a cut here. */
   #afterRecord(bytes: number): void {
     this.#bytesUnchecked += bytes;
-    if (++this.#recordsUnchecked < RECORDS_PER_SIZE_CHECK && this.#bytesUnchecked < BYTES_PER_SIZE_CHECK)
+    if (++this.#recordsUnchecked < RECORDS_PER_SIZE_CHECK && this.#bytesUnchecked < this.#bytesPerSizeCheck)
       return;
     this.#recordsUnchecked = 0;
     this.#bytesUnchecked = 0;
-    if (this.#options.recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) this.#cut();
+    if (this.#isLargeEnough()) this.#cut();
+  }
+
+  #isLargeEnough(): boolean {
+    const wanted = Math.max(LEAST_BLOCK_RAW_BYTES, this.#blockBytesWanted());
+    const isAny = wanted >= TARGET_BLOCK_RAW_BYTES;
+    const margin = isAny ? 0 : wanted * MARGIN_FRACTION;
+    this.#bytesPerSizeCheck = isAny ? BYTES_PER_SIZE_CHECK : Math.min(BYTES_PER_SIZE_CHECK, margin / 2);
+    const most = Math.min(wanted, TARGET_BLOCK_RAW_BYTES) - margin;
+    return this.#options.recorder.largestBuilderRawBytes >= most;
   }
 
   #afterTurn(): void {
     const { recorder } = this.#options;
-    if (recorder.largestBuilderRawBytes >= TARGET_BLOCK_RAW_BYTES) {
+    if (this.#isLargeEnough()) {
       this.#cut();
       return;
     }
