@@ -91,7 +91,7 @@ class UplinkRuntime implements ConnectionHost {
   readonly #wakeTimer = new WakeTimer(now, () => this.dispatch({ type: 'woken' }));
   readonly #reportTimer: NodeJS.Timeout;
   #changed = true;
-  #reportedAtMs = 0;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
   #toRemove: BlockId[] = [];
   #removing: Promise<void> = Promise.resolve();
   /** In which the queue was told to seal. */
@@ -261,7 +261,8 @@ class UplinkRuntime implements ConnectionHost {
   }
 
   #report(): void {
-    const atMs = Date.now();
+    // Not the time of day: after that is set back, nobody would hear of this agent.
+    const atMs = performance.now();
     if (!this.#changed && atMs - this.#reportedAtMs < REPORT_REFRESH_MS) return;
     this.#changed = false;
     this.#reportedAtMs = atMs;

@@ -106,6 +106,8 @@ export class AgentSession {
   standing: Standing = 'unproven';
   /** ms since 1970, when the agent was let in. */
   connectedSinceMs: number = Date.now();
+  /** The same moment by the clock that only counts on: how long it is connected does not change with the time of day. */
+  connectedAtMs: number = performance.now();
   /** It and another session of the same identity were both seen alive, since then. */
   twinSinceMs: number | undefined;
   /** Its queue is an earlier one than it had. */

@@ -59,6 +59,7 @@ export class IdentityDesk {
     session.standing = verdict.standing;
     session.rolledBack = verdict.rolledBack;
     session.connectedSinceMs = Date.now();
+    session.connectedAtMs = performance.now();
     const facts = {
       agentId,
       hostName: arrival.hostName,
@@ -109,14 +110,14 @@ export class IdentityDesk {
     const { sessions, pingTimeoutMs } = this.#options;
     const runs: LiveRun[] = [];
     for (const session of sessions.all()) {
-      const { sessionId, agentId, epoch, shown, hostName, connection, connectedSinceMs } = session;
+      const { sessionId, agentId, epoch, shown, hostName, connection, connectedAtMs } = session;
       runs.push({
         sessionId,
         run: {
           ...{ agentId, epoch, identity: identityText(shown) },
           ...{ hostName, address: connection?.remoteAddress ?? '' },
         },
-        connectedMs: Math.max(0, Date.now() - connectedSinceMs),
+        connectedMs: performance.now() - connectedAtMs,
         silentMs: connection?.silentMs ?? 0,
         isAlive: () => answers(session, pingTimeoutMs),
       });

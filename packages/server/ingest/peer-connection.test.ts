@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS } from './limits.ts';
 import { PeerConnection } from './peer-connection.ts';
@@ -62,6 +63,28 @@ test('a peer that says something lives, whether or not it has come to the answer
   expect(await answer).toBe(true);
   expect(await peer.isAlive(50)).toBe(false);
   socket.destroy();
+});
+
+test('a peer lives whose words lay unread because this program did not run', async () => {
+  const [socket, peer] = await startMute();
+  const helper = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+     const socket = require('node:net').connect(workerData.port, '127.0.0.1');
+     socket.write(Buffer.from(workerData.preface, 'latin1'));
+     socket.on('data', () => undefined);
+     parentPort.on('message', () => setTimeout(() => socket.write(workerData.ping), 50));`,
+    { eval: true, workerData: { port, preface: PREFACE, ping: PING } },
+  );
+  const distant = await accepted();
+  helper.postMessage('speak');
+  const answer = distant.isAlive(100);
+  // Longer than the answer may take.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+  expect(await answer).toBe(true);
+  await helper.terminate();
+  await distant.closed;
+  socket.destroy();
+  await peer.closed;
 });
 
 test('U19: a peer is destroyed only after it said nothing for the whole time', async () => {
