@@ -1,7 +1,7 @@
 /** A connection over which bytes move is not given up, however long a ping takes to come through. */
 import { afterEach, expect, test } from 'vitest';
 import { startSlowRelay } from '../support/slow-relay.ts';
-import { MemoryJournal, MemoryQueue, startAgent, startServer, until } from './fixtures.ts';
+import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -19,7 +19,10 @@ test('U19: what is sent takes longer than a ping may: the connection stays', asy
   const pingTimes = { pingIntervalMs: 100, pingTimeoutMs: 1000 };
   const uplink = startAgent(queue, [relay.port], { pingTimes });
   cleanups.push(() => uplink.stop(0));
+  expect(uplink.blockBytesWanted).toBeGreaterThan(1_000_000);
   uplink.blocksSealed([queue.seal(2_000_000), queue.seal(2_000_000)]);
   await until(queue, 'changed', () => queue.headers.size === 0);
   expect(relay.connectionCount).toBe(1);
+  // A quarter of a second at this rate is 125,000 bytes.
+  await poll(() => uplink.blockBytesWanted < 1_000_000);
 });

@@ -104,6 +104,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       queue,
       logger,
       onBlocks: (blocks) => connected.blocksSealed(blocks),
+      blockBytesWanted: () => connected.blockBytesWanted,
     });
     const started = pipeline;
     return {

@@ -55,6 +55,8 @@ export const MAX_BLOCKS_WAITING_PER_CHANNEL = 65_536;
  * busy, little enough that a class switch is felt at once.
  */
 export const WRITE_AHEAD_BYTES: number = 256 * 1024;
+/** How often the machine is asked how large blocks should be: as often as a block of the wanted size is acknowledged. */
+export const BLOCK_SIZE_LOOK_MS = 250;
 /** Least pause between two reports to a server, when something changed. */
 export const REPORT_INTERVAL_MS = 1000;
 /** A report goes out this often even when nothing changed, so that people see that the agent lives. */

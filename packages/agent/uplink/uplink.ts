@@ -24,7 +24,13 @@ import type { BlockQueue } from './block-queue.ts';
 import { ServerConnection } from './connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { PingTimes } from './http2-link.ts';
-import { MAX_PROBLEMS, MAX_SERVERS, REPORT_INTERVAL_MS, REPORT_REFRESH_MS } from './limits.ts';
+import {
+  BLOCK_SIZE_LOOK_MS,
+  MAX_PROBLEMS,
+  MAX_SERVERS,
+  REPORT_INTERVAL_MS,
+  REPORT_REFRESH_MS,
+} from './limits.ts';
 import type { ReportExtras } from './report.ts';
 import { buildReport } from './report.ts';
 import { checkServers, type ServerAddress } from './server-address.ts';
@@ -53,6 +59,8 @@ export interface UplinkOptions {
 }
 
 export interface Uplink {
+  /** How large blocks should be now, in raw bytes, as the machine sees the links; cheap to ask. */
+  readonly blockBytesWanted: number;
   /** Blocks that became durable in the queue. Those found at the start are asked from the queue by the uplink. */
   blocksSealed(blocks: readonly BlockHeader[]): void;
   view(): UplinkView;
@@ -71,6 +79,9 @@ export function startUplink(options: UplinkOptions): Uplink {
   return {
     blocksSealed: (blocks) => runtime.sealed(blocks),
     view: () => runtime.view(),
+    get blockBytesWanted() {
+      return runtime.blockBytesWanted;
+    },
     stop: (timeoutMs) => runtime.stop(timeoutMs),
   };
 }
@@ -98,6 +109,8 @@ class UplinkRuntime implements ConnectionHost {
   #format: BlockFormat | undefined;
   #queueProblem: string | undefined;
   #quietWaiter: (() => void) | undefined;
+  #blockBytesWanted = 0;
+  #blockBytesSeenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -139,6 +152,15 @@ class UplinkRuntime implements ConnectionHost {
       connections: this.#connections.map((connection) => connection.view()),
       problems: this.#problems(),
     };
+  }
+
+  get blockBytesWanted(): number {
+    const atMs = performance.now();
+    if (atMs - this.#blockBytesSeenAtMs >= BLOCK_SIZE_LOOK_MS) {
+      this.#blockBytesSeenAtMs = atMs;
+      this.#blockBytesWanted = this.#machine.view(now()).blockBytesWanted;
+    }
+    return this.#blockBytesWanted;
   }
 
   async stop(timeoutMs: number): Promise<void> {
