@@ -34,33 +34,57 @@ async function sendThrough(...flags: string[]): Promise<RunningUp> {
   return up;
 }
 
-test('M10 interleaved grants: channels in order, and the notice at the second server', async () => {
-  const grants = ['--priorities', '1,3', '--priorities', '2,4', '--quota-bytes', '4MiB'];
+const INTERLEAVED = ['--priorities', '1,3', '--priorities', '2,4'];
+
+/** So many records came on a channel of this priority. */
+async function countsByPriority(program: RunningUp, priorities: readonly number[]): Promise<number[]> {
+  return await Promise.all(priorities.map((priority) => program.count(`priority:${priority}`)));
+}
+
+test('M8 M10 interleaved grants: a part on each of the four channels, in order, and one notice for each grant', async () => {
   // The second server would yield after the first notice: here the priorities stay as configured.
-  const program = await sendThrough(...grants, '--on-notice', 'ignore');
+  const program = await sendThrough(...INTERLEAVED, '--on-notice', 'ignore');
+  // The store is asked for what the agent did: a part of the logs on each channel, and together all of them.
+  const counts = await countsByPriority(program, [1, 2, 3, 4]);
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(LINES);
+  for (const count of counts) expect(count).toBeGreaterThan(0);
+
   await expect.poll(async () => (await program.status()).violations, PATIENCE).toBeGreaterThan(0);
   const status = await program.status();
   const [agent] = status.agents;
   if (agent === undefined) throw new Error('no agent in the status');
-
-  const priorities = (id: string): number[] =>
-    [
-      ...new Set(status.servers.find((server) => server.id === id)?.channels.map(({ priority }) => priority)),
-    ].sort();
-  expect(priorities('s1')).toEqual([1, 3]);
-  expect(priorities('s2')).toEqual([2, 4]);
-
   const second = status.servers.find(({ id }) => id === 's2');
   expect(second?.violations).toBeGreaterThan(0);
   expect(status.servers.find(({ id }) => id === 's1')?.violations).toBe(0);
   expect(second?.notices[0]?.outrankedBy[0]).toMatchObject({ server: 's1' });
   expect(agent.notices.every(({ server }) => server === 's2')).toBe(true);
+  // A channel is told of once: a grant has two, and S2/4 is outranked only while S1 holds something below it.
+  const channelsTold = agent.notices.map(({ grant, channel }) => `${grant}/${channel}`);
+  expect(channelsTold).toEqual([...new Set(channelsTold)]);
+  expect(agent.notices.every(({ priority }) => priority === 2)).toBe(true);
 
   expect(agent.uses.length).toBeGreaterThan(0);
   for (const use of agent.uses) {
     expect(use.server === 's1' ? [1, 3] : [2, 4]).toContain(use.priority);
     if (use.server === 's1') expect(use.violating).toBe(false);
   }
+});
+
+test('M10 interleaved grants, and the second server yields: it is told, and then the grants are contiguous', async () => {
+  const program = await sendThrough(...INTERLEAVED);
+  const status = await program.status();
+  const [agent] = status.agents;
+  if (agent === undefined) throw new Error('no agent in the status');
+  // One; and one for each other grant that it had given before it was told, when the machine was slow to use them.
+  const told = agent.notices.map(({ server, grant, priority }) => `${server}/${priority} of ${grant}`);
+  expect(told.length).toBeGreaterThan(0);
+  expect(told).toEqual([...new Set(told)]);
+  expect(agent.notices.every(({ server, priority }) => server === 's2' && priority === 2)).toBe(true);
+  // What it grants since then is below what the notice named: the order is contiguous.
+  const counts = await countsByPriority(program, [2, 4, 5, 6, 7]);
+  expect(counts[0]).toBeLessThan(LINES / 4);
+  const latest = agent.history.findLast(({ kind, server }) => kind === 'grant' && server === 's2');
+  expect(Math.min(...(latest?.priorities ?? []))).toBeGreaterThan(3);
 });
 
 test('M9 contiguous grants: no notice', async () => {

@@ -152,9 +152,9 @@ interface StatusJson {
     backlog: Record<string, { records: number; rawBytes: number }>;
     servers: { address: string; id: string; connected: boolean; channels: { priority: number }[] }[];
     uses: { at: string; server: string; priority: number; violating: boolean; urgency: string }[];
-    notices: { server: string; priority: number }[];
+    notices: { at: string; server: string; grant: string; channel: number; priority: number }[];
     violations: number;
-    history: { server: string; kind: string; reason: string }[];
+    history: { server: string; kind: string; reason: string; priorities: number[] }[];
     historyTotals: Record<string, number>;
     problems: string[];
   }[];
