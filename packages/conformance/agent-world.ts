@@ -17,7 +17,7 @@ export const LINES_PER_PART = 20;
 /** So long that what stands around them hardly counts. */
 const LINE_BYTES = 1_000;
 /** A program starts and connects in so much, also one of many on a busy machine. */
-const CONNECT_MS = 20_000;
+const CONNECT_MS = 40_000;
 /** A line is read, sealed and on its way in so much. */
 const ARRIVAL_MS = 8_000;
 /** What was said has not only arrived, but was looked at. */

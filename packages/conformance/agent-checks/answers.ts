@@ -92,9 +92,10 @@ async function unsent(world: AgentWorld): Promise<string> {
   const server = await generous(world);
   let isFirst = true;
   server.onBlock = (heard) => {
+    // The true one first: with the other one the agent may leave.
+    server.acknowledge(heard);
     if (isFirst) acknowledgeAs(server, heard, { sequence: heard.block.sequence + 1n }, heard);
     isFirst = false;
-    server.acknowledge(heard);
   };
   world.write();
   await world.timeline.until(() => world.judge.blocks.length > 0, 5_000);

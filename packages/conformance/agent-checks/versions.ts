@@ -85,8 +85,10 @@ async function serverRestarts(world: AgentWorld): Promise<string> {
   const server = await world.beginOne();
   await world.grant(server, world.plans([1], 4));
   await world.part();
+  await world.takenIn(server);
   server.revoke();
   server.leave('a restart');
+  await world.takenIn(server);
   await server.close();
   world.write();
   await world.timeline.pass(500);
