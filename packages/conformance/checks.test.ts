@@ -7,8 +7,6 @@ import { SERVER_CHECKS } from './server-checks/all.ts';
 
 const spec = readFileSync(path.join(import.meta.dirname, '..', 'protocol', 'SPEC.md'), 'utf8');
 const rules = new Set([...spec.matchAll(/^#{3,4} (U[\d.]+) /gm)].map(([, name = '']) => name));
-/** Agreed on, and not in SPEC.md yet. */
-const COMING = /^U2[34]$/;
 
 test.each([
   ['agent', AGENT_CHECKS, 75],
@@ -23,8 +21,7 @@ test.each([
       expect(name).toMatch(/^[a-z\d-]+$/);
       expect(title.length).toBeGreaterThan(10);
       expect(named.length).toBeGreaterThan(0);
-      for (const rule of named)
-        expect(rules.has(rule) || COMING.test(rule), `${name} names ${rule}`).toBe(true);
+      for (const rule of named) expect(rules.has(rule), `${name} names ${rule}`).toBe(true);
     }
   },
 );

@@ -25,6 +25,19 @@ function leftBytes(channel: GivenChannel): number {
   return channel.quotaBytes - channel.usedBytes;
 }
 
+/**
+ * The place of a server among those of equal priority, for one agent; the smaller one is first (U6): FNV-1a (32 bits) over
+ * the UTF-16 code units of agent id, NUL and server id, and the finalizer of MurmurHash3.
+ */
+export function placeAmongEquals(agentId: string, serverId: string): number {
+  let hash = 0x811c9dc5;
+  const text = `${agentId}\0${serverId}`;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
 /** The highest priority of a server: of channels that carry the block, or that were used (also up). */
 function highestOf(server: ScriptedServer, blockBytes: number, nowMs: number): number {
   const channels = live(server, nowMs);

@@ -31,16 +31,18 @@ test('U24 what cannot carry a block that is next is not held, and outranks nobod
 });
 
 test('U24 a channel without a quota ranks nobody', () => {
-  const agent = new TestAgent();
-  agent.connect('S1', 'S2');
-  const channels: GrantedChannel[] = [
-    { channel: channelNumber(1), priority: 1, quotaBytes: 0, reservedForUrgentBytes: 0 },
-    { channel: channelNumber(2), priority: 4, quotaBytes: 1_000, reservedForUrgentBytes: 0 },
-  ];
-  agent.answer('S1', { channels });
-  agent.grant('S2', [2, 3]);
-  agent.seal(block(1), block(2));
-  expect(agent.order()).toEqual(['S2/2', 'S2/3']);
+  for (const quotaBytes of [0, 1, 99]) {
+    const agent = new TestAgent();
+    agent.connect('S1', 'S2');
+    const channels: GrantedChannel[] = [
+      { channel: channelNumber(1), priority: 1, quotaBytes, reservedForUrgentBytes: 0 },
+      { channel: channelNumber(2), priority: 4, quotaBytes: 1_000, reservedForUrgentBytes: 0 },
+    ];
+    agent.answer('S1', { channels });
+    agent.grant('S2', [2, 3]);
+    agent.seal(block(1), block(2));
+    expect(agent.order()).toEqual(['S2/2', 'S2/3']);
+  }
 });
 
 test('U7 a block that is larger than every quota holds up no smaller one', () => {

@@ -53,7 +53,9 @@ function highestPriority(server: Server, blocks: readonly BlockEntry[], nowMs: n
   for (const grant of server.grants.values()) {
     if (!isLive(grant, nowMs) || !grant.channels.some((channel) => isHeld(channel, blocks))) continue;
     for (const channel of grant.channels) {
-      if (!channel.ended && channel.priority < highest) highest = channel.priority;
+      // One that was never used and carries nothing was never of use: it ranks nobody.
+      const ranks = !channel.ended && (channel.usedBytes > 0 || isHeld(channel, blocks));
+      if (ranks && channel.priority < highest) highest = channel.priority;
     }
   }
   return highest;

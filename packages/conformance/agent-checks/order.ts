@@ -3,10 +3,29 @@ import { UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import type { AgentWorld } from '../agent-world.ts';
 import { type Check, must } from '../check.ts';
 import { channelName } from '../heard.ts';
+import { placeAmongEquals } from '../priority-order.ts';
 
 const MEBIBYTE: number = 1024 * 1024;
 /** A line that is not urgent waits so long for company, and a little more. */
 const SEALED_MS = 900;
+
+async function tieOrder(world: AgentWorld): Promise<string> {
+  const servers = await world.begin('S1', 'S2', 'S3');
+  world.judge.isStepwise = true;
+  for (const server of servers) server.grant(world.plans([1]));
+  await world.takenIn(...servers);
+  for (let part = servers.length; part > 0; part -= 1) await world.part();
+  const agentId = servers[0]?.hellos[0]?.hello.agentId ?? '';
+  const place = ({ name }: { name: string }): number => placeAmongEquals(agentId, name);
+  const expected = servers.toSorted((a, b) => place(a) - place(b)).map(({ name }) => `${name}/1`);
+  must(
+    world.order === expected.join(' '),
+    'U6',
+    `${expected.join(' ')} for the agent ${agentId}`,
+    world.order,
+  );
+  return `${world.order} for the agent ${agentId}`;
+}
 
 async function lateGrantPreempts(world: AgentWorld): Promise<string> {
   const [first, second] = await world.beginTwo();
@@ -182,6 +201,12 @@ export const ORDER_CHECKS: readonly Check<AgentWorld>[] = [
     rules: ['U7', 'U10', 'U4'],
     title: 'all four channels carry their part of a large log, in the order of their priorities',
     run: largeParts,
+  },
+  {
+    name: 'tie-order',
+    rules: ['U6'],
+    title: 'equal channels are used in the order of the hash',
+    run: tieOrder,
   },
   {
     name: 'late-grant-preempts',

@@ -153,8 +153,13 @@ async function yields(world: ServerWorld): Promise<string> {
   const later = await agent.granted();
   const highest = Math.min(...later.channels.map((one) => one.priority));
   must(highest > held, 'U11', `channels below ${held} (policy yield)`, `${highest}`);
+  // With little room a grant has fewer channels (U24).
+  const count = Math.min(channels.length, later.channels.length);
   const distances = (of: readonly { priority: number }[]): string =>
-    of.map((one) => one.priority - (of[0]?.priority ?? 0)).join();
+    of
+      .slice(0, count)
+      .map((one) => one.priority - (of[0]?.priority ?? 0))
+      .join();
   must(
     distances(later.channels) === distances(channels),
     'U11',
@@ -181,7 +186,12 @@ async function falseNotice(world: ServerWorld): Promise<string> {
     value: { grantId: 'never-given', channel: 1, priority: 1, outrankedBy },
   });
   const later = await agent.granted();
-  const of = (list: readonly { priority: number }[]): string => list.map(({ priority }) => priority).join();
+  const count = Math.min(channels.length, later.channels.length);
+  const of = (list: readonly { priority: number }[]): string =>
+    list
+      .slice(0, count)
+      .map(({ priority }) => priority)
+      .join();
   must(of(later.channels) === of(channels), 'U11', `the priorities ${of(channels)}`, of(later.channels));
   return `${of(later.channels)}, before and after a notice for a grant that is not live`;
 }

@@ -301,12 +301,15 @@ export class AgentBooks {
     return next.some((block) => hasQuota(channel, block));
   }
 
-  /** Over the grants that hold a channel; used-up channels of these count. */
+  /** Over the grants that hold a channel; channels of these that were used count too, those that never carried do not. */
   #highest(serverId: ServerId, sent: ModelBlock, nowMs: number): number {
     const live = this.live(serverId, nowMs);
     const held = live.filter((channel) => this.#isHeld(channel, sent));
     const grants = new Set(held.map(({ grantId }) => grantId));
-    return Math.min(...live.filter(({ grantId }) => grants.has(grantId)).map(({ priority }) => priority));
+    const ranking = live.filter(
+      (channel) => grants.has(channel.grantId) && (channel.usedBytes > 0 || held.includes(channel)),
+    );
+    return Math.min(...ranking.map(({ priority }) => priority));
   }
 
   /**
