@@ -11,7 +11,7 @@ export interface BatchInserterOptions {
   readonly store: BatchStore;
   readonly columns: readonly string[];
   /** The body of a batch, always the same for the same batch. */
-  readonly bodyOf: (batch: JournalBatch) => Buffer;
+  readonly bodyOf: (batch: JournalBatch, signal: AbortSignal) => Buffer | Promise<Buffer>;
   /** Of all lanes: what the store has taken. */
   readonly confirmed: { inserts: number };
   readonly insertTimeoutMs: number;
@@ -35,7 +35,7 @@ export class BatchInserter {
    * @throws SluiceError when nothing is known of it: to be called again
    */
   async insert(batch: JournalBatch): Promise<Refusal | undefined> {
-    const { store, columns, bodyOf, insertTimeoutMs, confirmed } = this.#options;
+    const { insertTimeoutMs, confirmed } = this.#options;
     const attempt = new AbortController();
     this.#attempt = attempt;
     const timer = setTimeout(() => attempt.abort(), insertTimeoutMs);
@@ -48,14 +48,7 @@ export class BatchInserter {
       });
     });
     try {
-      const request = {
-        columns,
-        zstdBody: bodyOf(batch),
-        deduplicationToken: batch.token,
-        priority: batch.lane + 1,
-        signal: attempt.signal,
-      };
-      await Promise.race([store.insertBlocks(request), ended]);
+      await Promise.race([this.#send(batch, attempt.signal), ended]);
       confirmed.inserts += 1;
       return undefined;
     } catch (error) {
@@ -67,5 +60,15 @@ export class BatchInserter {
       clearTimeout(timer);
       this.#attempt = undefined;
     }
+  }
+  async #send(batch: JournalBatch, signal: AbortSignal): Promise<void> {
+    const { store, columns, bodyOf } = this.#options;
+    await store.insertBlocks({
+      columns,
+      zstdBody: await bodyOf(batch, signal),
+      deduplicationToken: batch.token,
+      priority: batch.lane + 1,
+      signal,
+    });
   }
 }

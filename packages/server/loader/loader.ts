@@ -13,6 +13,7 @@ import type { Journal } from '../journal/journal.ts';
 import { type JournalBatch, type JournaledBlock, LANES, type Lane } from '../journal/journal-records.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { BATCH_COLUMNS, batchBody } from './batch-body.ts';
+import type { BatchInserterOptions } from './batch-inserter.ts';
 import type { BatchStore } from './batch-store.ts';
 import {
   describeBatch,
@@ -54,7 +55,7 @@ export interface LoaderOptions {
   /** Default {@link STOP_GRACE_MS}. */
   readonly stopGraceMs?: number;
   /** Default: payloads and server columns, for the table of the real store. */
-  readonly bodyOf?: (batch: JournalBatch) => Buffer;
+  readonly bodyOf?: BatchInserterOptions['bodyOf'];
 }
 
 /** What was just confirmed by the store. */
@@ -107,7 +108,9 @@ export function startLoader(options: LoaderOptions): Loader {
         lane,
         policy: (options.policies ?? LANE_POLICIES)[lane],
         columns: BATCH_COLUMNS,
-        bodyOf: options.bodyOf ?? ((batch) => batchBody(batch, (block) => journal.readPayload(block))),
+        bodyOf:
+          options.bodyOf ??
+          ((batch, signal) => batchBody(batch, (block) => journal.readPayload(block), signal)),
         events,
         confirmed,
         insertTimeoutMs: options.insertTimeoutMs ?? INSERT_TIMEOUT_MS,
