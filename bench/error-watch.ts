@@ -1,8 +1,8 @@
 /**
  * Looks for the ERROR lines of a flood as a person would, by searches through a server's API, and at the status meanwhile.
  *
- * Measured: when a search first found each line, asked every {@link POLL_MS} for all that are not found yet; when the agent
- * read it; and when the agent handed urgent blocks to channels, as far as reports tell (some seconds of history each).
+ * Measured: when a search for errors first showed each line, asked every {@link POLL_MS} for all since the oldest that is missing
+ * (a search for some hundred words takes longer than what is measured); when the agent read it; and when the agent handed urgent blocks to channels, as far as reports tell (some seconds of history each).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type QueryClient, retryAfterMs } from '@sluice/cli/client';
@@ -14,8 +14,8 @@ const POLL_MS = 50;
 const STATUS_INTERVAL_MS = 1000;
 /** Every so many looks at the status a line of the backlog is printed. */
 const STATUS_LINES_APART = 5;
-/** Lines that are asked for in one query, oldest first; what is more is asked for right after. */
-const MAX_ASKED = 60;
+/** What a server gives in one answer: a quarter of an hour of ten ERROR lines a second. */
+const MAX_ASKED = 10_000;
 const READY_TIMEOUT_MS = 30_000;
 
 /** Waits until an agent of the server holds channels. @throws Error when it has none after a while */
@@ -113,22 +113,19 @@ export class ErrorWatch {
   }
 
   async #watchErrors(): Promise<void> {
-    const range = { startUnixNanos: BigInt(Date.now()) * 1_000_000n };
     while (!this.#over) {
-      const missing = this.#flood.errors
-        .map(({ token }) => token)
-        .filter((token) => !this.foundMs.has(token));
-      for (let from = 0; from < missing.length && !this.#over; from += MAX_ASKED) {
-        await this.#look(missing.slice(from, from + MAX_ASKED), range);
-      }
+      const oldest = this.#flood.errors.find(({ token }) => !this.foundMs.has(token));
+      if (oldest !== undefined) await this.#look(oldest.writtenMs);
       await sleep(POLL_MS);
     }
   }
 
-  async #look(tokens: readonly string[], range: { readonly startUnixNanos: bigint }): Promise<void> {
-    const query = tokens.join(' OR ');
-    const { records } = await this.#client.search({ query, range, limit: MAX_ASKED }).catch((error) => {
-      // Who is told to come again does so with the next look, and the line counts as not found.
+  /** @param sinceMs when the oldest line that is missing was written, which is the time that it states */
+  async #look(sinceMs: number): Promise<void> {
+    const range = { startUnixNanos: BigInt(sinceMs) * 1_000_000n };
+    const search = { query: 'severity:error', range, limit: MAX_ASKED };
+    const { records } = await this.#client.search(search).catch((error) => {
+      // Who is told to come again does so with the next look, and the lines count as not found.
       if (retryAfterMs(error) === undefined) throw error;
       return { records: [] };
     });
