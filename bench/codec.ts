@@ -12,6 +12,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { BlockBuilder, compressBlockSync } from '@sluice/block/builder';
 import { completeBlock, completedColumns } from '@sluice/block/completion';
 import { withDigest } from '@sluice/block/digest';
+import { LATEST_BLOCK_FORMAT } from '@sluice/block/formats';
 import { type PreparedAttributes, prepareAttributes, RecordFields } from '@sluice/block/record';
 import { openBlock } from '@sluice/block/validator';
 import type { AgentId, ServerId } from '@sluice/protocol/model';
@@ -164,7 +165,7 @@ const ARROW: Candidate = {
 
 /** Inserts all blocks by one statement into an empty table; milliseconds. */
 function insert(session: Session, candidate: Candidate, directory: string, lines: number): number {
-  const columns = completedColumns()
+  const columns = completedColumns(LATEST_BLOCK_FORMAT)
     .map((column) => `${column.name} ${column.type}`)
     .join(', ');
   session.query('DROP TABLE IF EXISTS bench.t');
