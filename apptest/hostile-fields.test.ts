@@ -17,8 +17,8 @@ import { AgentService } from '@sluice/wire/gen/agents_pb';
 import { QueryService } from '@sluice/wire/gen/query_pb';
 import { ControlRequestSchema, SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ScriptedAgent } from '../packages/conformance/scripted-agent.ts';
 import { type Client, clientOf, type RunningProgram, startProgram } from './support/programs.ts';
-import { RawAgent } from './uplink/raw-agent.ts';
 
 const HOST = '127.0.0.1';
 const NUMBERS_64 = ['0', `${2n ** 53n - 1n}`, `${2n ** 63n}`, `${2n ** 64n - 1n}`];
@@ -119,7 +119,7 @@ test('Block', PATIENCE, async () => {
 
 /** What an honest agent sends is found, and the server tells how it is. */
 async function expectService(word: string): Promise<void> {
-  const agent = new RawAgent(uplinkPort);
+  const agent = new ScriptedAgent(uplinkPort);
   const agentId = `good-${word}`;
   try {
     const opened = await begin(agent, { protocolMajor: 1, agentId, epoch: '6' });
@@ -150,8 +150,8 @@ async function expectStatus(): Promise<void> {
 }
 
 /** Whatever becomes of the hostile agent's own call is its matter; what an assertion found is not. */
-async function withAgent(attempt: (agent: RawAgent) => Promise<void>): Promise<void> {
-  const agent = new RawAgent(uplinkPort);
+async function withAgent(attempt: (agent: ScriptedAgent) => Promise<void>): Promise<void> {
+  const agent = new ScriptedAgent(uplinkPort);
   const timer = setTimeout(() => agent.close(), ATTEMPT_MS);
   try {
     await attempt(agent);
@@ -165,19 +165,23 @@ async function withAgent(attempt: (agent: RawAgent) => Promise<void>): Promise<v
   }
 }
 
-async function begin(agent: RawAgent, hello: JsonObject): Promise<JsonObject> {
+async function begin(agent: ScriptedAgent, hello: JsonObject): Promise<JsonObject> {
   const message = fromJson(ControlRequestSchema, { hello }).message;
   if (message.case !== 'hello') throw new Error('not a Hello');
   return await agent.begin({ ...message.value });
 }
 
-function say(agent: RawAgent, kind: string, value: JsonObject): void {
+function say(agent: ScriptedAgent, kind: string, value: JsonObject): void {
   const { message } = fromJson(ControlRequestSchema, { [kind]: value });
   if (message.case === undefined) throw new Error(`no message of the kind ${kind}`);
   agent.say(message);
 }
 
-async function sendBlock(agent: RawAgent, openChannel: JsonObject, sent: JsonObject): Promise<unknown[]> {
+async function sendBlock(
+  agent: ScriptedAgent,
+  openChannel: JsonObject,
+  sent: JsonObject,
+): Promise<unknown[]> {
   const open = fromJson(SendRequestSchema, { openChannel }).message;
   const { message } = fromJson(SendRequestSchema, { block: sent });
   if (open.case === undefined || message.case === undefined) throw new Error('not a channel and a block');

@@ -10,9 +10,9 @@ import { pickPort } from '@sluice/host/pick-port';
 import type { AgentId } from '@sluice/protocol/model';
 import type { BlockSchema } from '@sluice/wire/gen/uplink_pb';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ScriptedAgent } from '../packages/conformance/scripted-agent.ts';
 import { writeCertificate } from './support/certificates.ts';
 import { type Client, clientOf, type RunningProgram, sluice, startProgram } from './support/programs.ts';
-import { RawAgent } from './uplink/raw-agent.ts';
 
 const PATIENCE = { timeout: 90_000, interval: 300 };
 
@@ -253,7 +253,7 @@ test("a forger with the token's rights sends blocks under the agent's coming num
   await found(s1, 'early', 10);
   const epoch = (await s1.agents()).agents[0]?.runs[0]?.epoch;
   if (epoch === undefined) throw new Error('the agent is not connected');
-  const forger = new RawAgent(Number(new URL(s1.uplinkUrl).port));
+  const forger = new ScriptedAgent(Number(new URL(s1.uplinkUrl).port));
   try {
     const named = { agentId: 'web-1', epoch: BigInt(epoch), hostName: 'stranger' };
     const { sessionId, grantId, channel } = await forger.begin({ ...named, settledBelowSequence: 1_000n });

@@ -13,8 +13,8 @@ import type { AgentId, TimeMs } from '@sluice/protocol/model';
 import type { SendResponse } from '@sluice/wire/gen/uplink_pb';
 import { type LogsInit, otlpBytes, otlpPayload } from '@sluice/wire/testing/otlp-payload';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ScriptedAgent } from '../packages/conformance/scripted-agent.ts';
 import { type Client, clientOf, type RunningProgram, startProgram } from './support/programs.ts';
-import { RawAgent } from './uplink/raw-agent.ts';
 
 const HOST = '127.0.0.1';
 const AGENT = 'stranger';
@@ -53,7 +53,7 @@ async function start(): Promise<void> {
 async function send(
   ...blocks: { sequence: number; logs: LogsInit; records: number }[]
 ): Promise<SendResponse['message'][]> {
-  const agent = new RawAgent(uplinkPort);
+  const agent = new ScriptedAgent(uplinkPort);
   try {
     const hello = { agentId: AGENT, epoch: BigInt(EPOCH), blockFormats: [4], digestKinds: ['sha256-128'] };
     const { sessionId, grantId, channel } = await agent.begin(hello);

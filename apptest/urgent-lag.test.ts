@@ -8,8 +8,8 @@ import path from 'node:path';
 import { pickPort } from '@sluice/host/pick-port';
 import { UplinkEventKind, UrgencyClass } from '@sluice/wire/gen/uplink_pb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ScriptedAgent } from '../packages/conformance/scripted-agent.ts';
 import { type Client, clientOf, type RunningProgram, sluice, startProgram } from './support/programs.ts';
-import { RawAgent } from './uplink/raw-agent.ts';
 
 const HOST = '127.0.0.1';
 const ESCAPE = '\u001b[2J';
@@ -21,7 +21,7 @@ let server: RunningProgram;
 let client: Client;
 let uplinkPort: number;
 let apiUrl: string;
-const agents: RawAgent[] = [];
+const agents: ScriptedAgent[] = [];
 
 beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'sluice-urgent-'));
@@ -44,8 +44,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function connect(agentId: string): Promise<RawAgent> {
-  const agent = new RawAgent(uplinkPort);
+async function connect(agentId: string): Promise<ScriptedAgent> {
+  const agent = new ScriptedAgent(uplinkPort);
   agents.push(agent);
   await agent.begin({ agentId });
   return agent;

@@ -1,17 +1,17 @@
 /** What identifies a block on the wire: its position and its content (U25). */
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ScriptedAgent } from '../../packages/conformance/scripted-agent.ts';
 import { MemoryJournal, MemoryQueue, startAgent, startServer, until } from './fixtures.ts';
-import { RawAgent } from './raw-agent.ts';
 
 let journal: MemoryJournal;
 let ingest: Ingest;
-let raw: RawAgent;
+let raw: ScriptedAgent;
 
 beforeEach(async () => {
   journal = new MemoryJournal();
   ingest = await startServer('s1', journal);
-  raw = new RawAgent(ingest.port);
+  raw = new ScriptedAgent(ingest.port);
 });
 
 afterEach(async () => {

@@ -4,17 +4,17 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { UplinkService } from '@sluice/wire/gen/uplink_pb';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ScriptedAgent } from '../../packages/conformance/scripted-agent.ts';
 import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
-import { RawAgent } from './raw-agent.ts';
 
 let journal: MemoryJournal;
 let ingest: Ingest;
-let raw: RawAgent;
+let raw: ScriptedAgent;
 
 beforeEach(async () => {
   journal = new MemoryJournal();
   ingest = await startServer('s1', journal);
-  raw = new RawAgent(ingest.port);
+  raw = new ScriptedAgent(ingest.port);
 });
 
 afterEach(async () => {
@@ -85,7 +85,7 @@ test.each([
 test('U19: a connection is one agent: a second control stream on it is refused, and the first lives on', async () => {
   raw.sayHello({ agentId: 'one' });
   expect((await raw.hear()).case).toBe('welcome');
-  const second = new RawAgent(raw);
+  const second = new ScriptedAgent(raw);
   second.sayHello({ agentId: 'two' });
   await expect(second.hear()).rejects.toThrow(/failed_precondition.*control stream/);
   await poll(() => ingest.runs().length === 1);

@@ -12,9 +12,9 @@ import { IdentityBook } from '@sluice/server/identity/identity-book';
 import type { Ingest } from '@sluice/server/ingest/ingest';
 import { proofText } from '@sluice/wire/identity-proof';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ScriptedAgent } from '../../packages/conformance/scripted-agent.ts';
 import { startRelay } from '../support/relay.ts';
 import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
-import { RawAgent } from './raw-agent.ts';
 
 /** A live peer on loopback answers in far less; a dead one costs the tests this long. */
 const twinPingTimeoutMs = 300;
@@ -154,7 +154,7 @@ test('a forger without the key neither ends, revokes, starves nor settles anythi
   const queue = new RunQueue('web-1', 1);
   const uplink = agent(queue, key);
   await sends(uplink, queue);
-  const forger = new RawAgent(ingest.port);
+  const forger = new ScriptedAgent(ingest.port);
   cleanups.push(() => forger.close());
   forger.sayHello({ agentId: 'web-1', epoch: 1n, settledBelowSequence: 1_000_000n, hostName: 'elsewhere' });
   expect((await forger.hear()).case).toBe('welcome');
@@ -190,7 +190,7 @@ test.each([
   ['that is empty', () => new Uint8Array()],
 ])('a proof %s lets nobody in, and pins nothing', async (_name, forge) => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const raw = new RawAgent(ingest.port);
+  const raw = new ScriptedAgent(ingest.port);
   cleanups.push(() => raw.close());
   const identityKey = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
   raw.sayHello({ identityKey });
@@ -206,13 +206,13 @@ test.each([
 });
 
 test('an agent that names a key and proves nothing asks for nothing; a key of a wrong size is refused', async () => {
-  const raw = new RawAgent(ingest.port);
+  const raw = new ScriptedAgent(ingest.port);
   cleanups.push(() => raw.close());
   raw.sayHello({ identityKey: new Uint8Array(32).fill(7) });
   expect((await raw.hear()).case).toBe('welcome');
   raw.say({ case: 'uploadRequest', value: { requestId: 1n } });
   await expect(raw.hear()).rejects.toThrow(/invalid_argument.*no Proof/);
-  const wrong = new RawAgent(ingest.port);
+  const wrong = new ScriptedAgent(ingest.port);
   cleanups.push(() => wrong.close());
   wrong.sayHello({ identityKey: new Uint8Array(31) });
   await expect(wrong.hear()).rejects.toThrow(/invalid_argument.*identity_key: has 31 bytes/);

@@ -17,9 +17,9 @@ import { oldMessages } from '@sluice/wire/fixtures/1.0/version-1.0';
 import { ControlRequestSchema, SendRequestSchema } from '@sluice/wire/gen/uplink_pb';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ScriptedAgent } from '../../packages/conformance/scripted-agent.ts';
 import { MemoryJournal, MemoryQueue, poll, startAgent, startServer, until } from './fixtures.ts';
 import { OldServer } from './old-server.ts';
-import { RawAgent } from './raw-agent.ts';
 
 const logger = pino({ level: process.env.SLUICE_TEST_LOG ?? 'silent' });
 let directory: string;
@@ -92,7 +92,7 @@ test('U20: an agent of 1.0 is served by the server of today: what it said, byte 
     expect(Buffer.from(toBinary(ControlRequestSchema, message)).equals(bytes)).toBe(true);
     return message;
   };
-  const agent = new RawAgent(port);
+  const agent = new ScriptedAgent(port);
   stops.push(() => agent.close());
   for (const name of ['hello', 'uploadRequest', 'notice', 'agentReport']) {
     const { message } = control(name);
@@ -238,7 +238,7 @@ test('U20: a block that one server does not take goes to another one, and then b
 test('U20: a server that is sent a format of the future has it sent again, and calls it not malformed', async () => {
   const journal = new MemoryJournal();
   const { port } = await todaysServer(journal);
-  const agent = new RawAgent(port);
+  const agent = new ScriptedAgent(port);
   stops.push(() => agent.close());
   const { sessionId, grantId, channel } = await agent.begin();
   const payload = Buffer.concat([formatMark({ number: 900, columns: [] }), Buffer.alloc(900, 1)]);
@@ -265,7 +265,7 @@ test('U20: a server that is sent a format of the future has it sent again, and c
 
 test('U20: an agent that writes only formats of the future is told which ones are taken', async () => {
   const { port } = await todaysServer(new MemoryJournal());
-  const agent = new RawAgent(port);
+  const agent = new ScriptedAgent(port);
   stops.push(() => agent.close());
   agent.sayHello({ blockFormats: [900] });
   await expect(agent.hear()).rejects.toThrow(

@@ -73,10 +73,11 @@ export class ClientCall {
   }
 
   /** @returns the next message; undefined when the call ended well, or nothing came in time. @throws CallEnded */
-  async next(withinMs: number): Promise<Buffer | undefined> {
+  async next(withinMs: number): Promise<Uint8Array | undefined> {
     await this.#until(() => this.#messages.length > 0 || this.#end !== undefined, withinMs);
     const message = this.#messages.shift();
-    if (message !== undefined) return message;
+    // Plain bytes: what is read out of a Buffer stays one.
+    if (message !== undefined) return new Uint8Array(message);
     if (this.#end instanceof CallEnded) throw this.#end;
     return undefined;
   }

@@ -46,7 +46,8 @@ export class WireStream {
   ): WireStream | undefined {
     const type = headers['content-type'] ?? '';
     const isGrpc = type === 'application/grpc' || type === 'application/grpc+proto';
-    stream.on('error', (error) => listener.broken(error.message));
+    // A connection that breaks is no fault of what was said; its close is told.
+    stream.on('error', () => undefined);
     if (!isGrpc && type !== 'application/connect+proto') {
       stream.respond({ ':status': 415 }, { endStream: true });
       return undefined;
