@@ -156,7 +156,7 @@ async function withAgent(attempt: (agent: ScriptedAgent) => Promise<void>): Prom
   try {
     await attempt(agent);
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ConnectError') {
+    if (!(error instanceof Error) || error.name !== 'CallEnded') {
       if (!(error instanceof Error) || !/no welcome|without an error/.test(error.message)) throw error;
     }
   } finally {

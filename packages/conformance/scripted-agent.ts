@@ -79,8 +79,9 @@ export class ScriptedAgent {
   /** The next message of the server; throws what the call ended with. */
   async hear(withinMs: number = ANSWER_MS): Promise<ControlResponse['message']> {
     const message = await this.hears(withinMs);
-    if (message === undefined) throw new Error(`nothing came on the control stream within ${withinMs} ms`);
-    return message;
+    if (message !== undefined) return message;
+    if (this.control.outcome === 'ended') throw new Error('the control stream ended without an error');
+    throw new Error(`nothing came on the control stream within ${withinMs} ms`);
   }
 
   /** The next message; undefined when the stream ended well or nothing came in time. @throws CallEnded */
