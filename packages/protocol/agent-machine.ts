@@ -23,6 +23,7 @@ import { KnownServers } from './known-servers.ts';
 import {
   IN_DOUBT_TIMEOUT_MS,
   LEAST_BLOCK_WANTED_BYTES,
+  MAX_GRANTS_REMEMBERED,
   MAX_HEDGE_CREDIT_BYTES,
   MAX_RETRY_AFTER_MS,
   MAX_USELESS_GRANT_PAUSE_MS,
@@ -133,7 +134,7 @@ class AgentUplinkMachine implements AgentMachine {
     this.#take(event);
     if (!this.#stopping) {
       this.#sender.send(this.#nowMs, this.#awakeMs);
-      this.#requests.send(this.#nowMs);
+      if (this.#requests.send(this.#nowMs)) this.#sender.send(this.#nowMs, this.#awakeMs);
     }
     this.#wake();
     return this.#effects.all;
@@ -220,6 +221,8 @@ class AgentUplinkMachine implements AgentMachine {
     server.latestArrival = room.arrival;
     server.latestQuotaBytes = room.quotaBytes;
     server.grants.set(room.grantId, room);
+    server.grantIds.push(room.grantId);
+    if (server.grantIds.length > MAX_GRANTS_REMEMBERED) server.grantIds.shift();
     this.#channels.add(server, room);
     this.#history.happened({
       ...{ ...about, kind: 'grant', reason: `answers request ${grant.requestId}`, rawBytes: room.quotaBytes },

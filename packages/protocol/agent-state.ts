@@ -103,7 +103,9 @@ export interface Server {
   askedIds: number[];
   /** Time of the request that waits for an answer. */
   waitingSinceMs: number | undefined;
-  /** The smallest of the blocks that the latest request named as next; Infinity when it named none. */
+  /** The latest grants that it gave, so that none is taken twice; at most {@link MAX_GRANTS_REMEMBERED}, oldest first. */
+  readonly grantIds: GrantId[];
+  /** The smallest of the blocks that were next at the latest request; Infinity when there was none. */
   askedBytes: number;
   /** Grants in a row on which no block that was named fits. */
   uselessGrants: number;
@@ -140,6 +142,7 @@ export function createServer(serverId: ServerId, firstWindowBytes?: number): Ser
     stalled: false,
     askedIds: [],
     waitingSinceMs: undefined,
+    grantIds: [],
     askedBytes: Number.POSITIVE_INFINITY,
     uselessGrants: 0,
     askedRank: 0,

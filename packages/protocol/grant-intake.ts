@@ -20,7 +20,7 @@ export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: 
   if (!server.connected || !server.askedIds.includes(grant.requestId))
     return { kind: 'invalid', answers: false, problem: 'a grant that answers no open request' };
   if (countChannels(grant) === 'none') return { kind: 'refused', retryAfterMs: grant.retryAfterMs ?? 0 };
-  const problem = server.grants.has(grant.grantId) ? 'a grant that it gave before' : problemOf(grant);
+  const problem = server.grantIds.includes(grant.grantId) ? 'a grant that it gave before' : problemOf(grant);
   if (problem !== undefined) return { kind: 'invalid', answers: true, problem };
   const channels: Channel[] = [];
   const live: LiveGrant = {

@@ -66,6 +66,8 @@ export const RETRY_JITTER_FRACTION = 0.5;
 export const REFUSED_PAUSE_MS = 250;
 /** Most channels with quota that an agent keeps of one server; the oldest are given up beyond it. */
 export const MAX_LIVE_CHANNELS_PER_SERVER = 64;
+/** Grants of one server that the agent knows again: one that comes a second time would be sent on past its quota. */
+export const MAX_GRANTS_REMEMBERED = 64;
 /** Requests of one server that a grant may still answer. */
 export const MAX_REQUESTS_REMEMBERED = 16;
 /**

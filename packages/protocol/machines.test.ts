@@ -77,6 +77,9 @@ function drain(
           // The loader empties the journal at once.
           toServer(index, { type: 'journal_room_changed', atMs: at.atMs, roomBytes: ROOM_BYTES });
         });
+      } else if (effect.type === 'revoke') {
+        const { grantId } = effect;
+        queue.push(() => toAgent({ type: 'revoked', ...at, ...(grantId === undefined ? {} : { grantId }) }));
       } else if (effect.type === 'wake_at') wakes[index] = effect.atMs;
       // A granted block within its quota is always taken (U4).
       expect(effect.type).not.toBe('refuse_block');

@@ -40,12 +40,15 @@ export class RequestSender {
     this.#parts = parts;
   }
 
-  /** Asks each server that is due. */
-  send(nowMs: number): void {
+  /** Asks each server that is due. @returns whether remains of quota were closed: what stood behind them may go elsewhere */
+  send(nowMs: number): boolean {
+    let hasClosed = false;
     for (const server of this.#parts.servers.all()) {
       const need = this.#need(server, nowMs);
-      if (requestDueMs(server, need, this.#options, nowMs) <= nowMs) this.#ask(server, need, nowMs);
+      if (requestDueMs(server, need, this.#options, nowMs) > nowMs) continue;
+      hasClosed = this.#ask(server, need, nowMs) || hasClosed;
     }
+    return hasClosed;
   }
 
   /** When the next server is to be asked; Infinity when none is connected. */
@@ -57,10 +60,11 @@ export class RequestSender {
     return dueMs;
   }
 
-  #ask(server: Server, need: Need, nowMs: number): void {
+  #ask(server: Server, need: Need, nowMs: number): boolean {
     const { channels, backlog, history, effects } = this.#parts;
     const reason = requestReason(server, need, this.#options, nowMs);
-    for (const channel of remainsOf(server, backlog)) channels.end(channel);
+    const remains = remainsOf(server, backlog);
+    for (const channel of remains) channels.end(channel);
     this.#requestNumbers += 1;
     server.askedIds.push(this.#requestNumbers);
     if (server.askedIds.length > MAX_REQUESTS_REMEMBERED) server.askedIds.shift();
@@ -69,17 +73,18 @@ export class RequestSender {
     server.recalled = false;
     server.askedRank = need.unfitRank ?? URGENCY_CLASSES.length;
     const { serverId } = server;
-    const waiting = backlog.unsent(nowMs);
-    server.askedBytes = Math.min(...waiting.map(({ nextBlockRawBytes = 0 }) => nextBlockRawBytes));
+    const firsts = backlog.waitingRanks.flatMap((rank) => backlog.firstsAt(serverId, rank));
+    server.askedBytes = Math.min(...firsts.map(({ header }) => header.rawBytes));
     const closedChannels = server.closedChannels.splice(0, MAX_CLOSED_CHANNELS);
     const request: UploadRequest = {
       requestId: requestId(this.#requestNumbers),
-      backlog: waiting,
+      backlog: backlog.unsent(nowMs),
       ...(closedChannels.length === 0 ? {} : { closedChannels }),
     };
     effects.push({ type: 'send_request', serverId, request });
     const { unsentBytes: rawBytes } = backlog;
     history.happened({ atMs: timeMs(nowMs), serverId, kind: 'request', reason, rawBytes });
+    return remains.length > 0;
   }
 
   #need(server: Server, nowMs: number): Need {

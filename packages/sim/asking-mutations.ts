@@ -104,7 +104,7 @@ export const ASKING_MUTATIONS: readonly Mutation[] = [
     name: 'a repeated grant is taken as a new one',
     rule: 'U3',
     file: 'protocol/grant-intake.ts',
-    from: "server.grants.has(grant.grantId) ? 'a grant that it gave before' : problemOf(grant)",
+    from: "server.grantIds.includes(grant.grantId) ? 'a grant that it gave before' : problemOf(grant)",
     to: 'problemOf(grant)',
   },
 ];

@@ -66,6 +66,8 @@ export interface FaultMix {
   readonly clones: number;
   /** Peers that come in the name of an agent, with blocks of their own at its next positions. */
   readonly forgers: number;
+  /** Per grant: the agent hears another one, of which nothing can be made, or an absurd refusal. */
+  readonly wrongGrants: number;
   /** Per process: its clock jumps, mostly forward (it was suspended), sometimes a little back. */
   readonly clockJumpsPerMinute: number;
 }
@@ -120,6 +122,7 @@ export const NO_FAULTS: FaultMix = {
   clones: 0,
   forgers: 0,
   clockJumpsPerMinute: 0,
+  wrongGrants: 0,
 };
 
 const MIB = 1024 * 1024;
@@ -334,6 +337,7 @@ function drawFaults(random: Random): FaultMix {
     storeDelays: often(0.03),
     storeOutagesPerMinute: often(2),
     clockJumpsPerMinute: often(2),
+    wrongGrants: often(0.1),
     ...{ directoriesPutBackPerMinute: 0, computersPutBackPerMinute: 0, clones: 0, forgers: 0 },
   };
 }

@@ -25,6 +25,7 @@ import type { Route } from './connection.ts';
 import { Connection, delayMs } from './connection.ts';
 import type { ServerProcess, Session } from './server-process.ts';
 import type { World } from './world.ts';
+import { WrongGrants } from './wrong-grants.ts';
 
 /** Pauses between attempts to connect (packages/agent/uplink/limits.ts). */
 const RECONNECT_LEAST_MS = 200;
@@ -63,8 +64,10 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
   #live: Live | undefined;
   #failures = 0;
   #isDead = false;
+  readonly #wrongGrants: WrongGrants;
 
   constructor(world: World, host: LinkHost, way: OpenRoute) {
+    this.#wrongGrants = new WrongGrants(world);
     this.#world = world;
     this.#host = host;
     this.#way = way;
@@ -136,6 +139,7 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
   welcomed(connection: Connection, session: Session, server: ServerProcess): void {
     if (this.#isDead || this.#connection !== connection) return;
     this.#failures = 0;
+    this.#wrongGrants.connected();
     this.#live = { connection, session, server, streams: new Map() };
     this.#host.dispatch({ type: 'server_connected', serverId: this.serverId });
   }
@@ -154,7 +158,7 @@ export class ServerLink implements AgentLink<Session, ServerProcess> {
   granted(session: Session, grant: Grant): void {
     if (this.#live?.session !== session) return;
     const { serverId } = this;
-    this.#host.dispatch({ type: 'grant_received', serverId, grant });
+    this.#host.dispatch({ type: 'grant_received', serverId, grant: this.#wrongGrants.insteadOf(grant) });
     const { isFaulty, chance, options } = this.#world;
     if (!isFaulty || !chance.network.chance(options.faults.strayMessages)) return;
     const stray = { ...grant, grantId: grantId(`${grant.grantId}-stray`) };

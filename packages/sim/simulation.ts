@@ -96,6 +96,7 @@ class Simulation implements World {
       production: new Random(seed, 'production'),
       faults: new Random(seed, 'faults'),
       clocks: new Random(seed, 'clocks'),
+      peers: new Random(seed, 'peers'),
     };
     this.#store = new StoreModel(this);
   }

@@ -110,6 +110,8 @@ export interface World {
     readonly production: Random;
     readonly faults: Random;
     readonly clocks: Random;
+    /** Of servers that say what they should not. */
+    readonly peers: Random;
   };
   /** Calls `action` after so many ms. */
   after(ms: number, action: () => void): void;

@@ -145,6 +145,11 @@ export class AgentBooks {
     return [...candidates.values()].sort((a, b) => a.header.id.sequence - b.header.id.sequence);
   }
 
+  /** When the oldest record of those candidates was observed; now, when it is said to be later. */
+  oldestMs(rank: number, nowMs: number): number {
+    return Math.min(nowMs, ...this.candidates(rank).map(({ header }) => header.oldestObservedMs));
+  }
+
   /** The oldest of the class's candidates that has a channel, with the highest one. */
   firstFit(
     rank: number,

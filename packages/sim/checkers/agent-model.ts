@@ -9,6 +9,7 @@ import type { AgentEvent } from '@sluice/protocol/agent-events';
 import {
   HEDGE_FRACTION,
   IN_DOUBT_TIMEOUT_MS,
+  MAX_GRANTS_REMEMBERED,
   MAX_HEDGE_CREDIT_BYTES,
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_REQUESTS_REMEMBERED,
@@ -57,6 +58,8 @@ export class AgentModel {
   readonly #credit = URGENCY_CLASSES.map(() => 0);
   #arrivals = 0;
   #sends = 0;
+  /** All that each server gave over its present connection. */
+  readonly #grantIds = new Map<ServerId, string[]>();
   /** Arrival of each server's latest grant. */
   readonly #latest = new Map<ServerId, number>();
   /** What was used of channels that ended with quota left, until it is told (U2). */
@@ -77,6 +80,7 @@ export class AgentModel {
       case 'server_connected':
         this.#lose(event.serverId);
         this.books.servers.set(event.serverId, newServer());
+        this.#grantIds.set(event.serverId, []);
         this.#asked.set(event.serverId, {
           ...{ requestIds: new Set(), latestMs: Number.NEGATIVE_INFINITY, latestRank: 0, isRecalled: false },
         });
@@ -269,7 +273,8 @@ export class AgentModel {
     const requestIds = this.#asked.get(serverId)?.requestIds;
     if (requestIds?.has(grant.requestId) !== true) return;
     for (const id of requestIds) if (id <= grant.requestId) requestIds.delete(id);
-    if (grant.channels.length === 0) return;
+    if (grant.channels.length === 0 || this.#isWrong(serverId, grant)) return;
+    this.#grantIds.get(serverId)?.push(grant.grantId);
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
     for (const { channel, priority, quotaBytes, reservedForUrgentBytes } of grant.channels) {
@@ -289,6 +294,16 @@ export class AgentModel {
     live.sort((a, b) => a.arrival - b.arrival || b.number - a.number);
     for (const channel of live.slice(0, Math.max(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)))
       this.#end(channel);
+  }
+
+  /** U3: a grant that came before, lives for no time, names a channel twice, or gives nothing. */
+  #isWrong(serverId: ServerId, grant: Grant): boolean {
+    const isKnown = this.#grantIds.get(serverId)?.slice(-MAX_GRANTS_REMEMBERED).includes(grant.grantId);
+    const numbers = new Set(grant.channels.map(({ channel }) => channel));
+    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
+    return (
+      isKnown === true || grant.lifetimeMs <= 0 || numbers.size < grant.channels.length || totalBytes === 0
+    );
   }
 
   #end(channel: ModelChannel): void {

@@ -4,6 +4,7 @@
  */
 import {
   MAX_RETRY_AFTER_MS,
+  MAX_USELESS_GRANT_PAUSE_MS,
   MIN_REQUEST_INTERVAL_MS,
   MIN_RETRY_AFTER_MS,
   REFRESH_INTERVAL_MS,
@@ -17,6 +18,8 @@ import { CheckFailure } from './checker.ts';
 
 /** So many refusals in a row, each waited out to the millisecond, are no accident. */
 const SUSPICIOUS_WAITS = 3;
+/** Longest pause after useless grants, with its random part. */
+const MOST_PAUSE_MS = MAX_USELESS_GRANT_PAUSE_MS * (1 + RETRY_JITTER_FRACTION);
 /** Times are rounded up to whole ms. */
 const ROUNDING_MS = 1;
 
@@ -25,6 +28,8 @@ interface Asked {
   lastMs: number;
   /** A refusal that was not followed by a request yet. */
   refused: { readonly atMs: number; readonly waitMs: number } | undefined;
+  /** Until when a grant of no use may be waited out. */
+  uselessUntilMs: number;
 }
 
 interface Asker {
@@ -57,7 +62,14 @@ function step(asker: Asker, { name, event, effects }: Extract<Observation, { typ
   if (event.type === 'server_disconnected') asker.servers.delete(event.serverId);
   if (event.type === 'server_connected') {
     const lastMs = Number.NEGATIVE_INFINITY;
-    asker.servers.set(event.serverId, { requests: new Set(), lastMs, refused: undefined });
+    const uselessUntilMs = Number.NEGATIVE_INFINITY;
+    asker.servers.set(event.serverId, { requests: new Set(), lastMs, refused: undefined, uselessUntilMs });
+  }
+  if (event.type === 'grant_received' && event.grant.channels.length > 0) {
+    const asked = asker.servers.get(event.serverId);
+    // One of which nothing can be made is waited out like a refusal, for as long as such grants let it grow.
+    if (asked?.requests.has(event.grant.requestId) === true)
+      asked.uselessUntilMs = asker.nowMs + MOST_PAUSE_MS;
   }
   if (event.type === 'grant_received' && event.grant.channels.length === 0) {
     const asked = asker.servers.get(event.serverId);
@@ -74,11 +86,12 @@ function step(asker: Asker, { name, event, effects }: Extract<Observation, { typ
     if (effect.type === 'send_request') request(name, asker, effect.serverId, effect.request.requestId);
   }
   if (asker.isStopping) return;
-  for (const [serverId, { lastMs, refused }] of asker.servers) {
+  for (const [serverId, { lastMs, refused, uselessUntilMs }] of asker.servers) {
     const mostMs = Math.ceil((refused?.waitMs ?? 0) * (1 + RETRY_JITTER_FRACTION));
     const dueMs = Math.max(
       lastMs + Math.max(REFRESH_INTERVAL_MS, REQUEST_TIMEOUT_MS),
       (refused?.atMs ?? Number.NEGATIVE_INFINITY) + mostMs,
+      uselessUntilMs,
     );
     if (dueMs <= asker.nowMs) fail(`${name} does not ask ${serverId}, last asked at ${lastMs}`);
   }

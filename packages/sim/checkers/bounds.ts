@@ -10,6 +10,7 @@ import {
   MAX_ANSWERS_PER_BLOCK,
   MAX_GRANTS_PER_AGENT,
   MAX_GRANTS_RECALLED_AT_ONCE,
+  MAX_GRANTS_REMEMBERED,
   MAX_HAPPENING_PRIORITIES,
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_OTHER_HAPPENINGS,
@@ -93,6 +94,7 @@ const AGENT_BOUNDS: Table<AgentHolds> = {
   order: () => MAX_LIVE_CHANNELS_PER_SERVER,
   urgentFlights: blockCount,
   askedIds: () => MAX_REQUESTS_REMEMBERED,
+  grantIds: () => MAX_GRANTS_REMEMBERED,
   // Between two requests all that lives may end, and what the answers to earlier requests bring.
   closedChannels: () => MAX_LIVE_CHANNELS_PER_SERVER + MAX_REQUESTS_REMEMBERED * MAX_CHANNELS_PER_GRANT,
   // Of a grant, and of a channel.

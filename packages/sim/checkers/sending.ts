@@ -106,6 +106,14 @@ export class SendingChecker implements Checker {
     const named = next.filter((bytes) => bytes > 0);
     if (named.length !== request.backlog.length || !named.every((bytes) => model.books.hasUnsent(bytes)))
       fail('request', `${name} names to ${serverId} next blocks of ${next.join()} bytes`);
+    for (const { urgency, oldestAgeMs } of request.backlog) {
+      const oldestMs = model.books.oldestMs(URGENCY_CLASSES.indexOf(urgency), nowMs);
+      if (oldestAgeMs !== nowMs - oldestMs)
+        fail(
+          'request',
+          `${name} tells ${serverId} of ${urgency} of ${oldestAgeMs} ms, not ${nowMs - oldestMs}`,
+        );
+    }
     if (unsent.join() !== told.join()) {
       fail(
         'request',
