@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '@sluice/base/defined';
 import { type ErrorCode, SluiceError } from '@sluice/base/error';
 import { compressBlock, type SealedRawBlock } from '@sluice/block/builder';
+import type { CompressionEffort } from '@sluice/block/compression';
 import { withDigest } from '@sluice/block/digest';
 import type { BlockFormat } from '@sluice/block/formats';
 import { releaseMemory } from '@sluice/block/release-memory';
@@ -276,7 +277,9 @@ class RunningPipeline implements Pipeline {
     const checkpoints = this.#sources.flatMap((source) => source.takeCheckpoints());
     if (blocks.length === 0 && checkpoints.length === 0) return;
     this.#cutsInTheAir++;
-    const newBlocks = Promise.all(blocks.map(toNewBlock));
+    // Small blocks are for slow links.
+    const effort = this.#blockBytesWanted() < TARGET_BLOCK_RAW_BYTES ? 'small' : 'quick';
+    const newBlocks = Promise.all(blocks.map((block) => toNewBlock(block, effort)));
     const previous = this.#lastCommit;
     this.#lastCommit = this.#land(previous, newBlocks, checkpoints);
   }
@@ -337,8 +340,8 @@ class RunningPipeline implements Pipeline {
   }
 }
 
-async function toNewBlock(block: SealedRawBlock): Promise<NewBlock> {
-  const payload = await compressBlock(block);
+async function toNewBlock(block: SealedRawBlock, effort: CompressionEffort): Promise<NewBlock> {
+  const payload = await compressBlock(block, effort);
   releaseMemory(block.raw);
   return { header: withDigest(block.header, payload), payload };
 }

@@ -24,7 +24,7 @@ import {
   LOW_CARDINALITY_VERSION,
   MAX_TIMESTAMP_SECONDS,
 } from './columns.ts';
-import { compressFrame, compressFrameAsync } from './compression.ts';
+import { type CompressionEffort, compressFrame, compressFrameAsync } from './compression.ts';
 import { WRITTEN_PER_RAW_BYTE } from './dictionary-size.ts';
 import type { DraftHeader } from './digest.ts';
 import { type BlockFormat, formatMark, LATEST_BLOCK_FORMAT } from './formats.ts';
@@ -304,8 +304,8 @@ export class BlockBuilder {
 }
 
 /** Compresses a sealed payload: the format's mark and one zstd frame with content size, made off the main thread. */
-export async function compressBlock({ format, raw }: RawBlock): Promise<Buffer> {
-  return Buffer.concat([formatMark(format), await compressFrameAsync(raw)]);
+export async function compressBlock({ format, raw }: RawBlock, effort?: CompressionEffort): Promise<Buffer> {
+  return Buffer.concat([formatMark(format), await compressFrameAsync(raw, effort)]);
 }
 
 /** The same at once; for programs that do nothing else meanwhile. */

@@ -52,9 +52,11 @@ test('a notice is told with who outranks', () => {
 });
 
 test('a server that owes an answer for too long is told of, once', () => {
-  const agent = new TestAgent({ firstWindowBytes: 50 });
+  const agent = new TestAgent({ windowBytes: 50 });
   agent.connect('s1', 's2');
   agent.grant('s1', [1], { quotaBytes: 1_000 });
+  agent.seal(block(2));
+  agent.acknowledge('s1', 2);
   agent.seal(block(1, 'urgent'));
   const stalls = () => told(agent).filter((line) => line.startsWith('stall'));
   agent.after(900);

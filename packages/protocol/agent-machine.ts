@@ -21,6 +21,7 @@ import { createClassShares } from './class-share.ts';
 import { readGrant } from './grant-intake.ts';
 import { KnownServers } from './known-servers.ts';
 import {
+  BLOCK_DELAY_MS,
   IN_DOUBT_TIMEOUT_MS,
   LEAST_BLOCK_WANTED_BYTES,
   MAX_GRANTS_REMEMBERED,
@@ -37,7 +38,6 @@ import {
   STALL_TIMEOUT_MS,
   USELESS_GRANT_PAUSE_MS,
   WINDOW_BYTES,
-  WINDOW_DELAY_MS,
 } from './limits.ts';
 import type { AgentId, BlockId, Grant, ServerId, TimeMs, UrgencyClass } from './model.ts';
 import { MAX_BLOCK_RAW_BYTES } from './model.ts';
@@ -339,7 +339,7 @@ class AgentUplinkMachine implements AgentMachine {
     let bytes = MAX_BLOCK_RAW_BYTES;
     for (const { connected, stalled, pace } of this.#servers.all()) {
       if (!connected || stalled || pace.rate === 0) continue;
-      bytes = Math.min(bytes, pace.rate * WINDOW_DELAY_MS);
+      bytes = Math.min(bytes, pace.rate * BLOCK_DELAY_MS);
     }
     return Math.max(LEAST_BLOCK_WANTED_BYTES, Math.floor(bytes));
   }

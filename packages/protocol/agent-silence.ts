@@ -1,6 +1,6 @@
 /** Silence of servers: when one counts as stalled (U13), when its blocks count as in doubt (U14), when to look again. */
 import type { Server } from './agent-state.ts';
-import { STALL_AFTER_USUAL_TIMES } from './limits.ts';
+import { STALL_AFTER_FLIGHT_TIMES, STALL_AFTER_USUAL_TIMES } from './limits.ts';
 
 export interface SilenceTimes {
   /** Longest until a server is stalled. */
@@ -16,9 +16,13 @@ export interface SilenceTimes {
 export function stallsAtMs(server: Server, times: SilenceTimes): number {
   if (server.owesSinceMs === undefined) return Number.POSITIVE_INFINITY;
   const { stallTimeoutMs, leastStallMs } = times;
-  const isFull = server.inFlightBytes >= server.pace.windowBytes(times.windowBytes);
-  const usualMs = server.pace.usualMs ?? Number.POSITIVE_INFINITY;
-  const patienceMs = isFull ? leastStallMs : Math.max(leastStallMs, STALL_AFTER_USUAL_TIMES * usualMs);
+  const { pace, inFlightBytes } = server;
+  const isFull = pace.rate > 0 && inFlightBytes >= pace.windowBytes(times.windowBytes);
+  const usualMs = pace.usualMs ?? Number.POSITIVE_INFINITY;
+  const wantedMs = isFull
+    ? STALL_AFTER_FLIGHT_TIMES * (inFlightBytes / pace.rate)
+    : STALL_AFTER_USUAL_TIMES * usualMs;
+  const patienceMs = Math.max(leastStallMs, wantedMs);
   return server.owesSinceMs + Math.min(stallTimeoutMs, patienceMs);
 }
 

@@ -87,8 +87,11 @@ export interface Server {
   readonly grants: Map<GrantId, LiveGrant>;
   /** Its channels that may be sent on, in the order of use. */
   readonly order: Channel[];
-  /** Raw bytes on their way to it. */
+  /** Blocks on their way to it, and their raw bytes. */
+  inFlightCount: number;
   inFlightBytes: number;
+  /** Those of urgent blocks. */
+  urgentInFlightBytes: number;
   /** Urgent blocks on their way that were not hedged, in the order of their sending. */
   readonly urgentFlights: Set<Flight>;
   readonly pace: LinkPace;
@@ -135,7 +138,9 @@ export function createServer(serverId: ServerId, firstWindowBytes?: number): Ser
     connected: false,
     grants: new Map(),
     order: [],
+    inFlightCount: 0,
     inFlightBytes: 0,
+    urgentInFlightBytes: 0,
     urgentFlights: new Set(),
     pace: new LinkPace(firstWindowBytes),
     owesSinceMs: undefined,

@@ -93,7 +93,9 @@ export class Backlog {
     const flight: Flight = { entry, channel, mark, isHedge };
     entry.flights.push(flight);
     channel.inFlight.add(flight);
+    channel.server.inFlightCount += 1;
     channel.server.inFlightBytes += entry.header.rawBytes;
+    if (entry.rank === 0) channel.server.urgentInFlightBytes += entry.header.rawBytes;
     if (entry.rank === 0 && !isHedge) channel.server.urgentFlights.add(flight);
   }
 
@@ -101,7 +103,9 @@ export class Backlog {
   land(flight: Flight): void {
     const { entry, channel } = flight;
     if (!channel.inFlight.delete(flight)) return;
+    channel.server.inFlightCount -= 1;
     channel.server.inFlightBytes -= entry.header.rawBytes;
+    if (entry.rank === 0) channel.server.urgentInFlightBytes -= entry.header.rawBytes;
     channel.server.urgentFlights.delete(flight);
     entry.flights.splice(entry.flights.indexOf(flight), 1);
   }

@@ -17,7 +17,7 @@ import type { ClassShares } from './class-share.ts';
 import { canPay, countSent } from './class-share.ts';
 import { Hedging } from './hedging.ts';
 import type { KnownServers } from './known-servers.ts';
-import { URGENT_WINDOW_BYTES } from './limits.ts';
+import { SECOND_BLOCK_MS, URGENT_WINDOW_BYTES } from './limits.ts';
 import { URGENCY_CLASSES } from './model.ts';
 import type { StepEffects } from './step-effects.ts';
 import { noticeFor } from './violation.ts';
@@ -31,6 +31,9 @@ export interface SendingParts {
   readonly history: AgentHistory;
   readonly effects: StepEffects<AgentEffect>;
 }
+
+/** How far what is on its way may go: the window, twice the window, or a window of their own for urgent blocks. */
+type WindowWidth = 'one' | 'two' | 'urgent';
 
 /** A block, and the channel for it. */
 interface Fit {
@@ -79,7 +82,7 @@ export class BlockSender {
   /** Sends the next second copy that is due; false when none is, or none can go. */
   #hedgeOne(nowMs: number, awakeMs: number): boolean {
     const { channels, backlog, history } = this.#parts;
-    const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, 0);
+    const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, 'urgent');
     const hedge = this.#hedging.next(channels.order, hasWindow, nowMs, awakeMs);
     if (hedge === undefined) return false;
     const { flight, channel } = hedge;
@@ -103,8 +106,8 @@ export class BlockSender {
     for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
       if (!backlog.waits(rank)) continue;
       if (!isFirstWaiting) {
-        // In the window of the urgent: they keep it full, and the class would never have its turn.
-        const found = this.#fit(rank, 0, nowMs);
+        // As far as the urgent go: they keep the window full, and the class would never have its turn.
+        const found = this.#fit(rank, 'two', nowMs);
         if (found !== undefined && canPay(shares, rank, found.entry.header.rawBytes)) {
           return { ...found, overtakes: true };
         }
@@ -112,7 +115,7 @@ export class BlockSender {
       isFirstWaiting = false;
     }
     for (let rank = 0; rank < URGENCY_CLASSES.length; rank += 1) {
-      const found = backlog.waits(rank) ? this.#fit(rank, rank, nowMs) : undefined;
+      const found = backlog.waits(rank) ? this.#fit(rank, rank === 0 ? 'urgent' : 'one', nowMs) : undefined;
       if (found !== undefined) return { ...found, overtakes: false };
     }
     return undefined;
@@ -121,14 +124,13 @@ export class BlockSender {
   /**
    * The oldest block of a class that fits a channel, of those that are first: for any server, and bound to each. When the oldest
    * for any server fits no channel at all, the oldest of each of a few sizes are first in its place.
-   * @param windowRank the class whose window counts
    */
-  #fit(rank: number, windowRank: number, nowMs: number): Fit | undefined {
+  #fit(rank: number, width: WindowWidth, nowMs: number): Fit | undefined {
     const { servers, channels, backlog } = this.#parts;
     let found: Fit | undefined;
     const consider = (entry: BlockEntry | undefined): void => {
       if (entry === undefined || (found !== undefined && isOlder(found.entry, entry))) return;
-      const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, windowRank);
+      const hasWindow = ({ server }: Channel): boolean => this.#hasWindow(server, width);
       const channel = chooseChannel(channels.order, servers, entry, entry.boundTo, nowMs, hasWindow);
       if (channel !== undefined) found = { entry, channel };
     };
@@ -141,10 +143,19 @@ export class BlockSender {
     return found;
   }
 
-  /** U23, U8: what is on its way is less than the window; urgent blocks have as much again, up to a limit. */
-  #hasWindow({ inFlightBytes, pace }: Server, rank: number): boolean {
+  /**
+   * U23, U8: what is on its way is less than the window, or twice as much, up to a limit, on the credit of a class. A block that is
+   * larger than the window, but takes no long time, has another one behind it: else the link were idle until its answer is back.
+   * Urgent blocks have a window of their own: what else is on its way may have been sent when the link was taken for a faster one.
+   */
+  #hasWindow(server: Server, width: WindowWidth): boolean {
+    const { inFlightCount, inFlightBytes, urgentInFlightBytes, pace } = server;
     const windowBytes = pace.windowBytes(this.#windowBytes);
-    return inFlightBytes < windowBytes + (rank === 0 ? Math.min(windowBytes, URGENT_WINDOW_BYTES) : 0);
+    if (inFlightCount === 1 && inFlightBytes <= pace.rate * SECOND_BLOCK_MS) return true;
+    if (inFlightBytes < windowBytes) return true;
+    if (width === 'one') return false;
+    const moreBytes = Math.min(windowBytes, URGENT_WINDOW_BYTES);
+    return inFlightBytes < windowBytes + moreBytes || (width === 'urgent' && urgentInFlightBytes < moreBytes);
   }
 
   /** @param late the server that did not answer in time, when this is a second copy */

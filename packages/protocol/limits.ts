@@ -16,6 +16,13 @@ export const WINDOW_BYTES: number = 2 * MAX_BLOCK_RAW_BYTES;
  * urgent block behind what has left. Twice the round trip of a far link, so that it is never empty.
  */
 export const WINDOW_DELAY_MS = 250;
+/**
+ * A block should take a link this long: half of the window, so that several are on their way. Blocks of two channels that arrive
+ * together would else leave the link idle until their answers are back.
+ */
+export const BLOCK_DELAY_MS = 125;
+/** A single block that takes less than this has another one behind it, however small the window. */
+export const SECOND_BLOCK_MS = 1_000;
 /** What of an answer's least time counts for the window: further round trips than on earth are queues. */
 export const MAX_BASE_DELAY_MS = 250;
 /** The window before the first answer: a link of which nothing is known may be slow, or far. */
@@ -44,6 +51,8 @@ export const STALL_TIMEOUT_MS = 10_000;
 export const STALL_AFTER_USUAL_TIMES = 4;
 /** With its window full it is stalled after this time: nothing else could be sent to it. */
 export const STALL_LEAST_MS = 1_000;
+/** But not before so many times what the blocks on their way take at its rate: they may be larger than the window. */
+export const STALL_AFTER_FLIGHT_TIMES = 2;
 /** A step that comes this much later than was wished finds a machine that slept: silence meanwhile says nothing. */
 export const SLEPT_MS = 2_000;
 /** A request without an answer for this long is asked again; servers answer deferred ones sooner. */

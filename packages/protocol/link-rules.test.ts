@@ -89,20 +89,44 @@ test('U23 the rate is that of delivery: small at a slow link, however much is on
   expect(pace.windowBytes(WINDOW_BYTES)).toBe(LEAST_WINDOW_BYTES);
 });
 
+test('U23 a block that is larger than the window has another one behind it when it takes no long time', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.grant('S1', [1], { quotaBytes: 100 * MIB });
+  const sentTo = (): number => agent.sent().length;
+  for (let sequence = 1; sequence <= 20; sequence += 1) agent.seal(block(sequence, 'bulk', 2 * MIB));
+  expect(sentTo()).toBe(1);
+  // 2 MiB in 800 ms: a window of 1.25 MiB, and 800 ms for each block.
+  agent.after(800);
+  agent.acknowledge('S1', 1);
+  expect(sentTo()).toBe(3);
+  // 2 MiB in 4 s each: that would be too long for an urgent one behind them.
+  agent.after(4_000);
+  agent.acknowledge('S1', 2);
+  agent.after(4_000);
+  agent.acknowledge('S1', 3);
+  agent.after(4_000);
+  agent.acknowledge('S1', 4);
+  expect(sentTo()).toBe(5);
+});
+
 test('U13 a full window without an answer for a second is a stall: the other server goes on', () => {
   const agent = new TestAgent({ windowBytes: 200 });
   agent.connect('S1', 'S2');
   agent.grant('S1', [1, 2], { quotaBytes: 10_000 });
   agent.grant('S2', [3], { quotaBytes: 10_000 });
-  for (let sequence = 1; sequence <= 4; sequence += 1) agent.seal(block(sequence, 'bulk'));
+  agent.seal(block(1, 'bulk'));
+  agent.after(10);
+  agent.acknowledge('S1', 1);
+  for (let sequence = 2; sequence <= 5; sequence += 1) agent.seal(block(sequence, 'bulk'));
   agent.after(999);
-  expect(agent.sent()).toEqual(['1@S1', '2@S1']);
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S1']);
   agent.after(1);
   // Not its next channel: the server is silent, and not one of its channels.
-  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S2', '4@S2']);
-  agent.seal(block(5, 'bulk'));
-  agent.acknowledge('S1', 1);
-  expect(agent.sent().at(-1)).toBe('5@S1');
+  expect(agent.sent()).toEqual(['1@S1', '2@S1', '3@S1', '4@S2', '5@S2']);
+  agent.seal(block(6, 'bulk'));
+  agent.acknowledge('S1', 2);
+  expect(agent.sent().at(-1)).toBe('6@S1');
 });
 
 test('U13 what another server answered is still owed: a silent server does not come back by that', () => {

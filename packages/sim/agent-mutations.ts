@@ -62,8 +62,8 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     name: 'the classes go in the wrong order',
     rule: 'U7',
     file: 'protocol/block-sender.ts',
-    from: 'const found = backlog.waits(rank) ? this.#fit(rank, rank, nowMs) : undefined;',
-    to: 'const found = backlog.waits(3 - rank) ? this.#fit(3 - rank, 3 - rank, nowMs) : undefined;',
+    from: "const found = backlog.waits(rank) ? this.#fit(rank, rank === 0 ? 'urgent' : 'one', nowMs) : undefined;",
+    to: "const found = backlog.waits(3 - rank) ? this.#fit(3 - rank, 'one', nowMs) : undefined;",
   },
   {
     name: 'everyone uses the reserve for the urgent',
@@ -132,8 +132,8 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     name: 'a server with a full window is waited for as long as any',
     rule: 'U13',
     file: 'protocol/agent-silence.ts',
-    from: 'isFull ? leastStallMs :',
-    to: 'isFull && leastStallMs < 0 ? leastStallMs :',
+    from: 'const wantedMs = isFull\n',
+    to: 'const wantedMs = isFull && leastStallMs < 0\n',
   },
   {
     name: 'what another server answered is not owed any more',
@@ -258,8 +258,8 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     name: 'blocks past the window go out',
     rule: 'U7',
     file: 'protocol/block-sender.ts',
-    from: 'return inFlightBytes < windowBytes + (rank === 0',
-    to: 'return inFlightBytes < windowBytes + (rank < 4',
+    from: "if (width === 'one') return false;",
+    to: '',
   },
   {
     name: 'a channel is used on after a refusal',

@@ -13,6 +13,8 @@ import {
   LEAST_BLOCK_WANTED_BYTES,
   LEAST_WINDOW_BYTES,
   MAX_BASE_DELAY_MS,
+  SECOND_BLOCK_MS,
+  STALL_AFTER_FLIGHT_TIMES,
   STALL_AFTER_USUAL_TIMES,
   STALL_LEAST_MS,
   STALL_TIMEOUT_MS,
@@ -39,6 +41,9 @@ export interface ModelChannel {
   /** Its server was told that it was used against the priorities. */
   isViolating: boolean;
 }
+
+/** Up to what is on its way: the window, twice as much, or a window of their own for urgent blocks. */
+export type ModelWindow = 'one' | 'two' | 'urgent';
 
 /** A copy of a block that was sent and not answered there. */
 export interface ModelCopy {
@@ -153,11 +158,11 @@ export class AgentBooks {
   /** The oldest of the class's candidates that has a channel, with the highest one. */
   firstFit(
     rank: number,
-    windowRank: number,
+    width: ModelWindow,
     nowMs: number,
   ): { block: ModelBlock; channel: ModelChannel } | undefined {
     for (const block of this.#candidatesThatFit(rank, nowMs)) {
-      const channel = this.highestFit(block, windowRank, () => true, nowMs);
+      const channel = this.highestFit(block, width, () => true, nowMs);
       if (channel !== undefined) return { block, channel };
     }
     return undefined;
@@ -184,14 +189,14 @@ export class AgentBooks {
   /** The highest channel with room, of those of its priority whose server has a window. */
   highestFit(
     block: ModelBlock,
-    windowRank: number,
+    width: ModelWindow,
     allows: (channel: ModelChannel) => boolean,
     nowMs: number,
   ): ModelChannel | undefined {
     const fitting = this.#fitting(block, nowMs).filter(allows);
     fitting.sort((a, b) => (this.#isHigher(a, b) ? -1 : 1));
     return fitting.find(
-      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel.serverId, windowRank),
+      (channel) => channel.priority === fitting[0]?.priority && this.#hasWindow(channel.serverId, width),
     );
   }
 
@@ -220,28 +225,48 @@ export class AgentBooks {
     return a.number < b.number;
   }
 
-  /** U7, U8, U23: what is on its way to the server is less than its window. */
-  #hasWindow(serverId: ServerId, rank: number): boolean {
+  /** U7, U8, U23: what is on its way to the server is less than its window, or than the wider one. */
+  #hasWindow(serverId: ServerId, width: ModelWindow): boolean {
     const windowBytes = this.#windowBytes(serverId);
-    const forUrgent = rank === 0 ? Math.min(windowBytes, URGENT_WINDOW_BYTES) : 0;
-    return this.inFlightBytes(serverId) < windowBytes + forUrgent;
+    const inFlightBytes = this.inFlightBytes(serverId);
+    const isAlone = this.#inFlightCount(serverId) === 1;
+    if (isAlone && inFlightBytes <= this.#rate(serverId) * SECOND_BLOCK_MS) return true;
+    const moreBytes = Math.min(windowBytes, URGENT_WINDOW_BYTES);
+    const mostBytes = width === 'one' ? windowBytes : windowBytes + moreBytes;
+    const hasOwn = width === 'urgent' && this.inFlightBytes(serverId, 0) < moreBytes;
+    return inFlightBytes < mostBytes || hasOwn;
   }
 
   #windowBytes(serverId: ServerId): number {
     const server = this.servers.get(serverId);
     if (server === undefined) return 0;
     if (server.answers.length === 0) return FIRST_WINDOW_BYTES;
-    // Of the second of the latest answer, and the one before.
-    const latest = Math.floor((server.answers.at(-1)?.atMs ?? 0) / 1000);
-    const recent = server.answers.filter(({ atMs }) => Math.floor(atMs / 1000) >= latest - 1);
-    const rate = Math.max(0, ...recent.map((answer) => answer.rate));
+    const rate = this.#rate(serverId);
     const delayMs = WINDOW_DELAY_MS + Math.min(MAX_BASE_DELAY_MS, server.leastMs);
     return Math.min(WINDOW_BYTES, Math.max(LEAST_WINDOW_BYTES, rate * delayMs));
   }
 
-  inFlightBytes(serverId: ServerId): number {
+  /** Raw bytes per ms; 0 when unknown. */
+  #rate(serverId: ServerId): number {
+    const answers = this.servers.get(serverId)?.answers ?? [];
+    // Of the second of the latest answer, and the one before.
+    const latest = Math.floor((answers.at(-1)?.atMs ?? 0) / 1000);
+    const recent = answers.filter(({ atMs }) => Math.floor(atMs / 1000) >= latest - 1);
+    return Math.max(0, ...recent.map((answer) => answer.rate));
+  }
+
+  #inFlightCount(serverId: ServerId): number {
+    let count = 0;
+    for (const { copies } of this.blocks.values())
+      for (const { channel } of copies) if (channel.serverId === serverId) count += 1;
+    return count;
+  }
+
+  /** @param onlyRank of one class; of all when left out */
+  inFlightBytes(serverId: ServerId, onlyRank?: number): number {
     let bytes = 0;
-    for (const { copies, header } of this.blocks.values()) {
+    for (const { copies, header, rank } of this.blocks.values()) {
+      if (onlyRank !== undefined && rank !== onlyRank) continue;
       for (const { channel } of copies) if (channel.serverId === serverId) bytes += header.rawBytes;
     }
     return bytes;
@@ -251,8 +276,11 @@ export class AgentBooks {
   stallsAtMs(serverId: ServerId): number {
     const { owesSinceMs, usualMs = Number.POSITIVE_INFINITY } = this.servers.get(serverId) ?? {};
     if (owesSinceMs === undefined) return Number.POSITIVE_INFINITY;
-    if (this.inFlightBytes(serverId) >= this.#windowBytes(serverId)) return owesSinceMs + STALL_LEAST_MS;
-    const waitMs = Math.max(STALL_LEAST_MS, usualMs * STALL_AFTER_USUAL_TIMES);
+    const rate = this.#rate(serverId);
+    const inFlightBytes = this.inFlightBytes(serverId);
+    const isFull = rate > 0 && inFlightBytes >= this.#windowBytes(serverId);
+    const flightMs = (inFlightBytes / rate) * STALL_AFTER_FLIGHT_TIMES;
+    const waitMs = Math.max(STALL_LEAST_MS, isFull ? flightMs : usualMs * STALL_AFTER_USUAL_TIMES);
     return owesSinceMs + Math.min(STALL_TIMEOUT_MS, waitMs);
   }
 

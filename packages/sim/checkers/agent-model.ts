@@ -158,11 +158,13 @@ export class AgentModel {
   /** The next send by U6, U7, U8, U15; undefined when nothing may be sent. */
   expected(nowMs: number): ExpectedSend | undefined {
     if (this.isStopping) return undefined;
-    const fits = URGENCY_CLASSES.map((_, rank) => this.books.firstFit(rank, rank, nowMs));
+    const fits = URGENCY_CLASSES.map((_, rank) =>
+      this.books.firstFit(rank, rank === 0 ? 'urgent' : 'one', nowMs),
+    );
     const firstWaiting = URGENCY_CLASSES.findIndex((_, rank) => this.books.waits(rank));
     for (const rank of URGENCY_CLASSES.keys()) {
       // On its credit a class goes in the window of the urgent.
-      const fit = rank > firstWaiting ? this.books.firstFit(rank, 0, nowMs) : undefined;
+      const fit = rank > firstWaiting ? this.books.firstFit(rank, 'two', nowMs) : undefined;
       if (fit === undefined) continue;
       if ((this.#credit[rank] ?? 0) >= fit.block.header.rawBytes) return { ...fit, overtakes: true };
     }
@@ -182,7 +184,7 @@ export class AgentModel {
       if (block.header.rawBytes > this.#hedgeBytes) continue;
       const isOther = (channel: ModelChannel): boolean =>
         channel.serverId !== serverId && !this.#isLate(channel.serverId);
-      const channel = this.books.highestFit(block, 0, isOther, nowMs);
+      const channel = this.books.highestFit(block, 'urgent', isOther, nowMs);
       if (channel === undefined) continue;
       if (hedge !== undefined && hedge.block.header.id.sequence < block.header.id.sequence) continue;
       hedge = { block, channel, overtakes: false, late: copy };
