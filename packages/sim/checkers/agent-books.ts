@@ -22,76 +22,10 @@ import {
   WINDOW_BYTES,
   WINDOW_DELAY_MS,
 } from '@sluice/protocol/limits';
-import type { AgentId, BlockHeader, ClosedChannel, OutrankingServer, ServerId } from '@sluice/protocol/model';
+import type { AgentId, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
-
-/** A channel as the model keeps it. */
-export interface ModelChannel {
-  readonly serverId: ServerId;
-  readonly grantId: string;
-  readonly number: number;
-  readonly priority: number;
-  readonly quotaBytes: number;
-  readonly reserveBytes: number;
-  readonly arrival: number;
-  readonly expiresAtMs: number;
-  usedBytes: number;
-  hasEnded: boolean;
-  pausedUntilMs: number;
-  /** Its server was told that it was used against the priorities. */
-  isViolating: boolean;
-}
-
-/** Up to what is on its way: the window, twice as much, or a window of their own for urgent blocks. */
-export type ModelWindow = 'one' | 'two' | 'urgent';
-
-/** A copy of a block that was sent and not answered there. */
-export interface ModelCopy {
-  readonly channel: ModelChannel;
-  readonly sentAtMs: number;
-  /** Counts all sends of the agent. */
-  readonly sentNumber: number;
-  /** Bytes that the server had answered then, and when the latest of them; or it was sent with nothing else on its way. */
-  readonly answeredBytes: number;
-  readonly answeredAtMs: number;
-  /** Of the copy that was sent first: another one was sent beside it. */
-  hedged: boolean;
-  readonly isHedge: boolean;
-}
-
-/** What a server answered to one block. */
-interface Answer {
-  readonly atMs: number;
-  readonly tookMs: number;
-  /** Bytes per ms. */
-  readonly rate: number;
-}
-
-/** A connected server, as far as its answers are concerned. Times are the agent's, awake. */
-export interface ModelServer {
-  answeredBytes: number;
-  answeredAtMs: number;
-  /** Since it was silent, or nothing was on its way for long. */
-  answers: Answer[];
-  usualMs: number | undefined;
-  leastMs: number;
-  owesSinceMs: number | undefined;
-  isStalled: boolean;
-}
-
-/** A block as the model keeps it. */
-export interface ModelBlock {
-  readonly header: BlockHeader;
-  readonly rank: number;
-  /** On their way; none while it waits. */
-  copies: ModelCopy[];
-  /** Waits for this server only, until then. */
-  boundTo: ServerId | undefined;
-  boundUntilMs: number;
-  doubts: ServerId[];
-  doubtUntilMs: number;
-  readonly foundInDoubtAt: ServerId | undefined;
-}
+import type { ModelBlock, ModelChannel, ModelCopy, ModelServer, ModelWindow } from './agent-parts.ts';
+import { hasQuota, placeOf } from './agent-parts.ts';
 
 export class AgentBooks {
   readonly blocks: Map<number, ModelBlock> = new Map();
@@ -373,43 +307,3 @@ export class AgentBooks {
 
 /** So many answers are kept before the old ones are looked for: keeps the model quick. */
 const MOST_ANSWERS = 256;
-
-/** Rendezvous hashing as SPEC.md has it: FNV-1a over `agent NUL server`, and MurmurHash3's finalizer. */
-function placeOf(agentId: AgentId, serverId: ServerId): number {
-  let hash = 2_166_136_261;
-  for (const unit of [...`${agentId}\0${serverId}`].flatMap((character) => character.split('')))
-    hash = Math.imul(hash ^ unit.charCodeAt(0), 16_777_619);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-/** A server that was just connected. */
-export function newServer(): ModelServer {
-  return {
-    ...{ answeredBytes: 0, answeredAtMs: 0, answers: [], usualMs: undefined },
-    ...{ leastMs: Number.POSITIVE_INFINITY, owesSinceMs: undefined, isStalled: false },
-  };
-}
-
-/** Quota bytes that were not used. */
-export function left(channel: ModelChannel): number {
-  return channel.quotaBytes - channel.usedBytes;
-}
-
-/** U4, U8: whether the block fits what is left, less the reserve unless it is urgent. */
-export function hasQuota(channel: ModelChannel, block: ModelBlock): boolean {
-  return left(channel) - (block.rank === 0 ? 0 : channel.reserveBytes) >= block.header.rawBytes;
-}
-
-/** A closed channel in words, to compare. */
-export function closedText({
-  grantId,
-  channel,
-  usedBytes,
-}: Omit<ClosedChannel, 'grantId' | 'channel'> & {
-  readonly grantId: string;
-  readonly channel: number;
-}): string {
-  return `${grantId}/${channel} at ${usedBytes}`;
-}

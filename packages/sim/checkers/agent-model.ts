@@ -9,7 +9,6 @@ import type { AgentEvent } from '@sluice/protocol/agent-events';
 import {
   HEDGE_FRACTION,
   IN_DOUBT_TIMEOUT_MS,
-  MAX_GRANTS_REMEMBERED,
   MAX_HEDGE_CREDIT_BYTES,
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_REQUESTS_REMEMBERED,
@@ -22,8 +21,9 @@ import {
 } from '@sluice/protocol/limits';
 import type { AgentId, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
-import type { ModelBlock, ModelChannel, ModelCopy } from './agent-books.ts';
-import { AgentBooks, closedText, hasQuota, left, newServer } from './agent-books.ts';
+import { AgentBooks } from './agent-books.ts';
+import type { ModelBlock, ModelChannel, ModelCopy } from './agent-parts.ts';
+import { closedText, hasQuota, isWrong, left, newServer } from './agent-parts.ts';
 
 /** What must be sent next, and on which channel. */
 export interface ExpectedSend {
@@ -275,7 +275,7 @@ export class AgentModel {
     const requestIds = this.#asked.get(serverId)?.requestIds;
     if (requestIds?.has(grant.requestId) !== true) return;
     for (const id of requestIds) if (id <= grant.requestId) requestIds.delete(id);
-    if (grant.channels.length === 0 || this.#isWrong(serverId, grant)) return;
+    if (grant.channels.length === 0 || isWrong(grant, this.#grantIds.get(serverId) ?? [])) return;
     this.#grantIds.get(serverId)?.push(grant.grantId);
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
@@ -296,16 +296,6 @@ export class AgentModel {
     live.sort((a, b) => a.arrival - b.arrival || b.number - a.number);
     for (const channel of live.slice(0, Math.max(0, live.length - MAX_LIVE_CHANNELS_PER_SERVER)))
       this.#end(channel);
-  }
-
-  /** U3: a grant that came before, lives for no time, names a channel twice, or gives nothing. */
-  #isWrong(serverId: ServerId, grant: Grant): boolean {
-    const isKnown = this.#grantIds.get(serverId)?.slice(-MAX_GRANTS_REMEMBERED).includes(grant.grantId);
-    const numbers = new Set(grant.channels.map(({ channel }) => channel));
-    const totalBytes = grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0);
-    return (
-      isKnown === true || grant.lifetimeMs <= 0 || numbers.size < grant.channels.length || totalBytes === 0
-    );
   }
 
   #end(channel: ModelChannel): void {

@@ -7,9 +7,9 @@ import type { AgentEffect } from '@sluice/protocol/agent-events';
 import type { ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES } from '@sluice/protocol/model';
 import type { Observation } from '../world.ts';
-import { closedText } from './agent-books.ts';
 import type { ExpectedSend } from './agent-model.ts';
 import { AgentModel } from './agent-model.ts';
+import { closedText } from './agent-parts.ts';
 import type { Checker } from './checker.ts';
 import { CheckFailure } from './checker.ts';
 
