@@ -24,13 +24,6 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'ties go to the other server',
-    rule: 'U6',
-    file: 'protocol/channel-order.ts',
-    from: 'a.serverId < b.serverId ? -1 : 1',
-    to: 'a.serverId < b.serverId ? 1 : -1',
-  },
-  {
     name: 'the lower channel goes first',
     rule: 'U6',
     file: 'protocol/channel-order.ts',

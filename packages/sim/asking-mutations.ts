@@ -27,8 +27,8 @@ export const ASKING_MUTATIONS: readonly Mutation[] = [
     name: 'one server is asked, the others are not',
     rule: 'U1',
     file: 'protocol/request-sender.ts',
-    from: 'requestDueMs(server, need, this.#options, nowMs) <= nowMs) this.#ask(server, need, nowMs);',
-    to: 'requestDueMs(server, need, this.#options, nowMs) <= nowMs) {\n        this.#ask(server, need, nowMs);\n        break;\n      }',
+    from: 'hasClosed = this.#ask(server, need, nowMs) || hasClosed;',
+    to: 'return this.#ask(server, need, nowMs);',
   },
   {
     name: 'a server that does not answer is never asked again',
