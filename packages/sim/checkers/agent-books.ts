@@ -89,6 +89,22 @@ export class AgentBooks {
     return Math.min(nowMs, ...this.candidates(rank).map(({ header }) => header.oldestObservedMs));
   }
 
+  /** The most urgent class that waits and has no quota at this server; one past the last when there is none. */
+  unfitRank(serverId: ServerId, nowMs: number): number {
+    const isStalled = this.servers.get(serverId)?.isStalled === true;
+    const usable = this.live(serverId, nowMs).filter(
+      ({ pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs,
+    );
+    const unfitRank = URGENCY_CLASSES.findIndex((_, rank) =>
+      this.candidates(rank).some(
+        (block) =>
+          (block.boundTo === undefined || block.boundTo === serverId) &&
+          !usable.some((channel) => hasQuota(channel, block)),
+      ),
+    );
+    return unfitRank < 0 ? URGENCY_CLASSES.length : unfitRank;
+  }
+
   /** The oldest of the class's candidates that has a channel, with the highest one. */
   firstFit(
     rank: number,

@@ -13,6 +13,7 @@ import {
   MAX_LIVE_CHANNELS_PER_SERVER,
   MAX_REQUESTS_REMEMBERED,
   MAX_SHARE_CREDIT_BYTES,
+  MIN_REQUEST_INTERVAL_MS,
   MINIMUM_SHARES,
   PACE_IDLE_MS,
   REFUSED_PAUSE_MS,
@@ -22,8 +23,8 @@ import {
 import type { AgentId, Grant, OutrankingServer, ServerId } from '@sluice/protocol/model';
 import { URGENCY_CLASSES, urgencyRank } from '@sluice/protocol/model';
 import { AgentBooks } from './agent-books.ts';
-import type { ModelBlock, ModelChannel, ModelCopy } from './agent-parts.ts';
-import { closedText, hasQuota, isWrong, left, newServer } from './agent-parts.ts';
+import type { Asked, ModelBlock, ModelChannel, ModelCopy } from './agent-parts.ts';
+import { closedText, hasQuota, isQuotaShort, isWrong, left, newServer } from './agent-parts.ts';
 
 /** What must be sent next, and on which channel. */
 export interface ExpectedSend {
@@ -32,17 +33,6 @@ export interface ExpectedSend {
   readonly overtakes: boolean;
   /** The copy that was not answered in time, when this one goes beside it (U23). */
   readonly late?: ModelCopy;
-}
-
-/** What a server was asked and has not answered. */
-interface Asked {
-  /** Oldest first. */
-  readonly requestIds: Set<number>;
-  /** Of the latest request: when it was made, and the most urgent class that had no quota then. */
-  latestMs: number;
-  latestRank: number;
-  /** Quota was taken back since then. */
-  isRecalled: boolean;
 }
 
 export class AgentModel {
@@ -58,6 +48,7 @@ export class AgentModel {
   readonly #credit = URGENCY_CLASSES.map(() => 0);
   #arrivals = 0;
   #sends = 0;
+  readonly #latestQuotaBytes = new Map<ServerId, number>();
   /** All that each server gave over its present connection. */
   readonly #grantIds = new Map<ServerId, string[]>();
   /** Arrival of each server's latest grant. */
@@ -81,8 +72,10 @@ export class AgentModel {
         this.#lose(event.serverId);
         this.books.servers.set(event.serverId, newServer());
         this.#grantIds.set(event.serverId, []);
+        this.#latestQuotaBytes.set(event.serverId, 0);
         this.#asked.set(event.serverId, {
           ...{ requestIds: new Set(), latestMs: Number.NEGATIVE_INFINITY, latestRank: 0, isRecalled: false },
+          ...{ leastBytes: Number.POSITIVE_INFINITY, mayWait: false },
         });
         return;
       case 'server_disconnected':
@@ -272,10 +265,17 @@ export class AgentModel {
   }
 
   #grant(serverId: ServerId, grant: Grant, nowMs: number): void {
-    const requestIds = this.#asked.get(serverId)?.requestIds;
-    if (requestIds?.has(grant.requestId) !== true) return;
-    for (const id of requestIds) if (id <= grant.requestId) requestIds.delete(id);
-    if (grant.channels.length === 0 || isWrong(grant, this.#grantIds.get(serverId) ?? [])) return;
+    const asked = this.#asked.get(serverId);
+    if (asked?.requestIds.has(grant.requestId) !== true) return;
+    for (const id of asked.requestIds) if (id <= grant.requestId) asked.requestIds.delete(id);
+    const isNone = grant.channels.length === 0 || isWrong(grant, this.#grantIds.get(serverId) ?? []);
+    const largestBytes = Math.max(0, ...grant.channels.map(({ quotaBytes }) => quotaBytes));
+    asked.mayWait ||= isNone || largestBytes < asked.leastBytes;
+    if (isNone) return;
+    this.#latestQuotaBytes.set(
+      serverId,
+      grant.channels.reduce((sum, { quotaBytes }) => sum + quotaBytes, 0),
+    );
     this.#grantIds.get(serverId)?.push(grant.grantId);
     this.#arrivals += 1;
     this.#latest.set(serverId, this.#arrivals);
@@ -284,7 +284,8 @@ export class AgentModel {
       this.books.channels.push({
         ...{ serverId, grantId: grant.grantId, number: channel, priority, quotaBytes },
         ...{ reserveBytes: reservedForUrgentBytes, arrival: this.#arrivals, usedBytes: 0, hasEnded: false },
-        ...{ expiresAtMs: nowMs + grant.lifetimeMs, pausedUntilMs: 0, isViolating: false },
+        ...{ expiresAtMs: nowMs + grant.lifetimeMs, lifetimeMs: grant.lifetimeMs },
+        ...{ pausedUntilMs: 0, isViolating: false },
       });
     }
     const live = this.books.channels.filter(
@@ -315,7 +316,7 @@ export class AgentModel {
     const asked = this.#asked.get(serverId);
     if (asked === undefined) return undefined;
     const { requestIds } = asked;
-    const unfitRank = this.#unfitRank(serverId, nowMs);
+    const unfitRank = this.books.unfitRank(serverId, nowMs);
     const closing = this.#closing(serverId, nowMs);
     const replaces =
       (asked.isRecalled && closing.length > 0 && requestIds.size < MAX_REQUESTS_REMEMBERED) ||
@@ -328,25 +329,26 @@ export class AgentModel {
     asked.latestMs = nowMs;
     asked.latestRank = unfitRank;
     asked.isRecalled = false;
+    asked.mayWait = false;
+    const firsts = URGENCY_CLASSES.flatMap((_, rank) => this.books.candidates(rank)).filter(
+      ({ boundTo }) => boundTo === undefined || boundTo === serverId,
+    );
+    asked.leastBytes = Math.min(...firsts.map(({ header }) => header.rawBytes));
     return closing;
   }
 
-  /** The most urgent class that waits and has no quota at this server; one past the last when there is none. */
-  #unfitRank(serverId: ServerId, nowMs: number): number {
-    const isStalled = this.books.servers.get(serverId)?.isStalled === true;
-    const usable = this.books
-      .live(serverId, nowMs)
-      .filter(({ pausedUntilMs }) => !isStalled && pausedUntilMs <= nowMs);
-    const unfitRank = URGENCY_CLASSES.findIndex((_, rank) =>
-      this.books
-        .candidates(rank)
-        .some(
-          (block) =>
-            (block.boundTo === undefined || block.boundTo === serverId) &&
-            !usable.some((channel) => hasQuota(channel, block)),
-        ),
-    );
-    return unfitRank < 0 ? URGENCY_CLASSES.length : unfitRank;
+  /** U2.2: a server that is not asked although it is to be; undefined when there is none. */
+  unasked(nowMs: number): ServerId | undefined {
+    if (this.isStopping) return undefined;
+    for (const [serverId, { requestIds, latestMs, mayWait }] of this.#asked) {
+      if (requestIds.size > 0 || mayWait || nowMs < latestMs + MIN_REQUEST_INTERVAL_MS) continue;
+      const live = this.books.live(serverId, nowMs);
+      const unsentBytes = this.books.unsentBytes().reduce((sum, bytes) => sum + bytes, 0);
+      const latestBytes = this.#latestQuotaBytes.get(serverId) ?? 0;
+      if (isQuotaShort(live, latestBytes, unsentBytes, nowMs)) return serverId;
+      if (this.books.unfitRank(serverId, nowMs) < URGENCY_CLASSES.length) return serverId;
+    }
+    return undefined;
   }
 
   /** What ended with quota left and was not told, and remains of earlier grants, which end with it. */

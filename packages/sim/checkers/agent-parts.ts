@@ -2,7 +2,12 @@
  * What an agent's model is made of (agent-model.ts): blocks, their copies, channels and servers, and what is to be said of one by
  * itself.
  */
-import { MAX_GRANTS_REMEMBERED } from '@sluice/protocol/limits';
+import {
+  EXPIRY_AHEAD_FRACTION,
+  MAX_GRANTS_REMEMBERED,
+  REQUEST_AHEAD_FRACTION,
+  WINDOW_BYTES,
+} from '@sluice/protocol/limits';
 import type { AgentId, BlockHeader, ClosedChannel, Grant, ServerId } from '@sluice/protocol/model';
 
 /** A channel as the model keeps it. */
@@ -15,6 +20,7 @@ export interface ModelChannel {
   readonly reserveBytes: number;
   readonly arrival: number;
   readonly expiresAtMs: number;
+  readonly lifetimeMs: number;
   usedBytes: number;
   hasEnded: boolean;
   pausedUntilMs: number;
@@ -111,6 +117,42 @@ export function closedText({
   readonly channel: number;
 }): string {
   return `${grantId}/${channel} at ${usedBytes}`;
+}
+
+/** What a server was asked and has not answered. */
+export interface Asked {
+  /** Oldest first. */
+  readonly requestIds: Set<number>;
+  /** Of the latest request: when it was made, the most urgent class that had no quota then, and the smallest block that was next. */
+  latestMs: number;
+  latestRank: number;
+  leastBytes: number;
+  /** Quota was taken back since then. */
+  isRecalled: boolean;
+  /** The answer was a refusal, or of no use: the agent waits, a random time too. */
+  mayWait: boolean;
+}
+
+/**
+ * U2.2: whether a server without an open request is to be asked for the quota that is left there.
+ * @param channels of the server that may be sent on
+ * @param latestQuotaBytes of its latest grant
+ */
+export function isQuotaShort(
+  channels: readonly ModelChannel[],
+  latestQuotaBytes: number,
+  unsentBytes: number,
+  nowMs: number,
+): boolean {
+  const sum = (some: readonly ModelChannel[]): number =>
+    some.reduce((bytes, channel) => bytes + left(channel), 0);
+  if (sum(channels) < Math.min(unsentBytes, WINDOW_BYTES)) return true;
+  const lasting = sum(
+    channels.filter(
+      ({ expiresAtMs, lifetimeMs }) => expiresAtMs - lifetimeMs * EXPIRY_AHEAD_FRACTION > nowMs,
+    ),
+  );
+  return lasting === 0 || lasting < latestQuotaBytes * REQUEST_AHEAD_FRACTION;
 }
 
 /** U3: a grant that came before, lives for no time, names a channel twice, or gives nothing. @param before all that came */

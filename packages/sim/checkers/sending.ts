@@ -41,6 +41,8 @@ export class SendingChecker implements Checker {
     }
     if (notice !== undefined) fail('notice', `${name} sent a notice without its block`);
     const missed = model.expected(nowMs) ?? model.expectedHedge(nowMs);
+    const unasked = model.unasked(nowMs);
+    if (unasked !== undefined) fail('request', `${name} does not ask ${unasked}`);
     if (missed !== undefined) fail('order', `${name} idles, but could send ${describe(missed)}`);
   }
 
