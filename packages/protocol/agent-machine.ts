@@ -250,7 +250,7 @@ class AgentUplinkMachine implements AgentMachine {
   /** Does not ask the server for this long, and a random part more. @returns how long, in ms */
   #waitOut(server: Server, leastMs: number): number {
     const waitMs = Math.ceil(leastMs * (1 + RETRY_JITTER_FRACTION * this.#random.next()));
-    server.notBeforeMs = this.#nowMs + waitMs;
+    server.notBeforeMs = Math.max(server.notBeforeMs, this.#nowMs + waitMs);
     return waitMs;
   }
 

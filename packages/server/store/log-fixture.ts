@@ -56,6 +56,11 @@ const COLUMN_EXPRESSIONS: ReadonlyMap<string, string> = new Map(
     EventName: "toLowCardinality('')",
     ResourceAttributes:
       "map('host.name', concat('host-', toString(number % 3)))::Map(LowCardinality(String), String)",
+    ResourceSchemaUrl: "toLowCardinality('')",
+    ScopeSchemaUrl: "toLowCardinality('')",
+    ScopeName: "toLowCardinality('')",
+    ScopeVersion: "toLowCardinality('')",
+    ScopeAttributes: 'map()::Map(LowCardinality(String), String)',
     LogAttributes:
       "map('log.file.path', '/var/log/x.log', 'request', toString({first:UInt64} + number))::Map(LowCardinality(String), String)",
     UrgencyClass: 'toUInt8(3)',
