@@ -1,7 +1,14 @@
 /** The agent on slow links, with servers that hang, and with lanes that carry nothing: U10, U13, U23, U24, and wrong grants (U3). */
 import { expect, test } from 'vitest';
 import { channelNumber, grantId, timeMs } from './brand.ts';
-import { FIRST_WINDOW_BYTES, LEAST_WINDOW_BYTES, WINDOW_BYTES } from './limits.ts';
+import { countSent, createClassShares } from './class-share.ts';
+import {
+  FIRST_WINDOW_BYTES,
+  LEAST_WINDOW_BYTES,
+  MAX_SHARE_CREDIT_BYTES,
+  MINIMUM_SHARES,
+  WINDOW_BYTES,
+} from './limits.ts';
 import { LinkPace } from './link-pace.ts';
 import { block, server, TestAgent } from './machine-fixture.ts';
 import type { Grant, GrantedChannel } from './model.ts';
@@ -267,6 +274,22 @@ test('U3 an agent asks a server that grants too little ever less often, and says
   agent.after(20_000);
   agent.grant('S1', [1], { quotaBytes: 1_000 });
   expect(agent.sent()).toEqual(['1@S1']);
+});
+
+test('U3 a refusal of absurd length silences nobody for longer than a minute and the jitter', () => {
+  const agent = new TestAgent();
+  agent.connect('S1');
+  agent.answer('S1', { channels: [], lifetimeMs: 0, refusalReason: 'overloaded', retryAfterMs: 1e15 });
+  agent.after(59_999);
+  expect(requestsOf(agent)).toBe(1);
+  agent.after(30_001);
+  expect(requestsOf(agent)).toBeGreaterThan(1);
+});
+
+test('U15 what a class saves up has a bound', () => {
+  const shares = createClassShares(MINIMUM_SHARES);
+  for (let count = 0; count < 1_000; count += 1) countSent(shares, 0, 4 * MIB, false, () => true);
+  expect(shares.creditBytes).toEqual([0, ...[1, 2, 3].map(() => MAX_SHARE_CREDIT_BYTES)]);
 });
 
 test('U3 what is wrong with a grant is said, and gives no channel', () => {

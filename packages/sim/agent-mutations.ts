@@ -303,11 +303,4 @@ export const AGENT_MUTATIONS: readonly Mutation[] = [
     from: 'if (overtook) creditBytes[rank] = (creditBytes[rank] ?? 0) - rawBytes;',
     to: 'if (overtook) creditBytes[rank] = (creditBytes[rank] ?? 0) - 2 * rawBytes;',
   },
-  {
-    name: 'a class saves up without a bound',
-    rule: 'U15',
-    file: 'protocol/class-share.ts',
-    from: 'waits(behind) ? Math.min(earned, MAX_SHARE_CREDIT_BYTES) : 0',
-    to: 'waits(behind) ? earned : 0',
-  },
 ];

@@ -94,13 +94,6 @@ export const ASKING_MUTATIONS: readonly Mutation[] = [
     to: 'oldestMs = Math.max(0, entry.header.oldestObservedMs);',
   },
   {
-    name: 'a refusal of absurd length silences the agent',
-    rule: 'U3',
-    file: 'protocol/agent-machine.ts',
-    from: 'Math.min(Math.max(reading.retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS)',
-    to: 'Math.max(reading.retryAfterMs, MIN_RETRY_AFTER_MS)',
-  },
-  {
     name: 'a repeated grant is taken as a new one',
     rule: 'U3',
     file: 'protocol/grant-intake.ts',

@@ -153,10 +153,16 @@ function checkChannels(
   const distance = books.agents.get(agentId)?.isRemote === true ? shape.remoteOffset : 0;
   const offset = shape.priorityOffset + (isLoaded ? shape.loadedOffset : 0) + distance;
   const shift = Math.max(books.yieldOf(agentId), offset);
+  // U24: a lower channel holds the largest of the blocks that are next, or is not there.
+  const backlog = books.agents.get(agentId)?.request?.content.backlog ?? [];
+  const nextBytes = backlog.map(({ rawBytes, nextBlockRawBytes }) => nextBlockRawBytes ?? rawBytes);
+  const laneBytes = Math.min(MAX_BLOCK_RAW_BYTES, Math.max(0, ...nextBytes));
   for (const [index, { priority, quotaBytes, reservedForUrgentBytes }] of grant.channels.entries()) {
     const channel = configured[index];
     if (channel === undefined || priority !== channel.priority + shift)
       fail('rank', `${what} with priority ${priority}, not ${channel?.priority} moved by ${shift}`);
+    if (index > 0 && quotaBytes < laneBytes)
+      fail('grant', `${what} with ${quotaBytes} bytes on a channel, where no block of ${laneBytes} fits`);
     if (quotaBytes > channel.quotaBytes) fail('grant', `${what} with more than its configured quota`);
     const mostReserved =
       index > 0 ? 0 : Math.min(quotaBytes * URGENT_RESERVE_FRACTION, MAX_URGENT_RESERVE_BYTES);
