@@ -24,6 +24,8 @@ async function expectFileOrder(up: RunningUp, file: string): Promise<void> {
 }
 
 const PATIENCE = { timeout: 60_000, interval: 200 };
+/** Of the whole: eight times 2,000 records are searched and looked up in their files. */
+const TEST_TIMEOUT_MS = 240_000;
 
 describe.skipIf(!existsSync(LOGS))('2,000 lines each of eight systems', () => {
   let directory: string;
@@ -38,23 +40,27 @@ describe.skipIf(!existsSync(LOGS))('2,000 lines each of eight systems', () => {
     rmSync(directory, { recursive: true });
   });
 
-  test('are found, each line once, in few partitions', async () => {
-    const systems = readdirSync(LOGS).filter((name) => name.endsWith('_2k.log'));
-    expect(systems.length).toBe(8);
-    up = await startUp({
-      data: directory,
-      arguments: ['--servers', '2', '--from-start', '--watch', path.join(LOGS, '*_2k.log')],
-    });
-    await expect.poll(() => up?.count('*').catch(String), PATIENCE).toBe(systems.length * LINES_PER_SYSTEM);
-    for (const system of systems) {
-      expect(await up.count(`log.file.path:"${path.join(LOGS, system)}"`)).toBe(LINES_PER_SYSTEM);
-    }
-    const oldest = await up.search('*', '--until', '2005-07-01T00:00:00Z', '--limit', '10');
-    const newest = await up.search('"mod_jk child workerEnv in error state"', '--all-time', '--limit', '1');
-    expect(oldest.every(({ timestamp }) => String(timestamp) < '2005-07-01')).toBe(true);
-    expect(String(newest[0]?.timestamp)).toMatch(/^2005-12-05T/);
-    for (const system of systems) await expectFileOrder(up, path.join(LOGS, system));
-    // Partitions go by the day of observation: today, and tomorrow when midnight passes meanwhile.
-    expect(readdirSync(path.join(directory, 'store'), { recursive: true }).length).toBeGreaterThan(0);
-  });
+  test(
+    'are found, each line once, in few partitions',
+    async () => {
+      const systems = readdirSync(LOGS).filter((name) => name.endsWith('_2k.log'));
+      expect(systems.length).toBe(8);
+      up = await startUp({
+        data: directory,
+        arguments: ['--servers', '2', '--from-start', '--watch', path.join(LOGS, '*_2k.log')],
+      });
+      await expect.poll(() => up?.count('*').catch(String), PATIENCE).toBe(systems.length * LINES_PER_SYSTEM);
+      for (const system of systems) {
+        expect(await up.count(`log.file.path:"${path.join(LOGS, system)}"`)).toBe(LINES_PER_SYSTEM);
+      }
+      const oldest = await up.search('*', '--until', '2005-07-01T00:00:00Z', '--limit', '10');
+      const newest = await up.search('"mod_jk child workerEnv in error state"', '--all-time', '--limit', '1');
+      expect(oldest.every(({ timestamp }) => String(timestamp) < '2005-07-01')).toBe(true);
+      expect(String(newest[0]?.timestamp)).toMatch(/^2005-12-05T/);
+      for (const system of systems) await expectFileOrder(up, path.join(LOGS, system));
+      // Partitions go by the day of observation: today, and tomorrow when midnight passes meanwhile.
+      expect(readdirSync(path.join(directory, 'store'), { recursive: true }).length).toBeGreaterThan(0);
+    },
+    TEST_TIMEOUT_MS,
+  );
 });

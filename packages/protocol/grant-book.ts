@@ -119,6 +119,7 @@ export class GrantBook {
     agent.grants.delete(grant.grantId);
     if (grant.end !== undefined) this.#ends.remove(grant.end);
     for (const channel of grant.channels) this.#cut(agent, grant, channel, channel.usedBytes);
+    this.#recall.ended(grant);
   }
 
   /** Quota of a channel that is never used: room for others, and the limit gets it back. */

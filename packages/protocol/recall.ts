@@ -38,6 +38,14 @@ export class Recall {
     grant.recalled = undefined;
   }
 
+  /** The grant has ended: nothing of it is waited for, whatever it held. */
+  ended(grant: GivenGrant): void {
+    this.#forget(grant);
+    if (grant.recalled === undefined) return;
+    this.#recalled.remove(grant.recalled);
+    grant.recalled = undefined;
+  }
+
   /** When the next one that was asked back is taken back; Infinity when there is none. */
   get takenBackAtMs(): number {
     return this.#recalled.first?.dueMs ?? Number.POSITIVE_INFINITY;

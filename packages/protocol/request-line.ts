@@ -79,7 +79,7 @@ export class RequestLine {
     agent.startBytes ??= Math.max(agent.finishBytes, this.#reachedBytes);
     this.#line.add(agent, {
       ...{ rank: lineRank(request), served: agent.startBytes, number: agent.lineNumber },
-      due: nowMs - urgentAgeMs(request),
+      due: dueMs(request, nowMs),
     });
   }
 
@@ -240,10 +240,13 @@ export class RequestLine {
   }
 }
 
-/** By its word, how long the oldest urgent record has waited: decides among equals only, so a false one gains little (U17). */
-function urgentAgeMs({ backlog }: UploadRequest): number {
-  const ageMs = backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
-  return Math.min(ageMs, MAX_AGE_COUNTED_MS);
+/**
+ * When the oldest urgent record came, by the agent's word: decides among equals only, so a false one gains little (U17). 0 without
+ * urgent backlog: then the one that asked first comes first, and keeps its place over refusals.
+ */
+function dueMs({ backlog }: UploadRequest, nowMs: number): number {
+  const urgent = backlog.find(({ urgency }) => urgency === 'urgent');
+  return urgent === undefined ? 0 : nowMs - Math.min(urgent.oldestAgeMs, MAX_AGE_COUNTED_MS);
 }
 
 /** Urgent backlog first, then agents that want little because nothing waits, then the rest. */

@@ -226,10 +226,10 @@ function isBefore(a: BookedAgent, b: BookedAgent): boolean {
   return (a.asked ?? 0) < (b.asked ?? 0);
 }
 
-/** When the oldest urgent record came, by the word of the latest request; when that came, if none is urgent. */
+/** When the oldest urgent record came, by the word of the latest request; nothing is due if none is urgent. */
 function dueMs({ request, askedAtMs }: BookedAgent): number {
-  const ageMs = request?.content.backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs ?? 0;
-  return askedAtMs - Math.min(MAX_AGE_COUNTED_MS, ageMs);
+  const ageMs = request?.content.backlog.find(({ urgency }) => urgency === 'urgent')?.oldestAgeMs;
+  return ageMs === undefined ? 0 : askedAtMs - Math.min(MAX_AGE_COUNTED_MS, ageMs);
 }
 
 /** The block that is next, of the most urgent class that names one; else the largest that may be. */
