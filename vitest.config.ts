@@ -47,8 +47,16 @@ const config: ViteUserConfig = defineConfig({
           ...common,
           name: 'slow',
           include: [...SLOW.map((pattern) => `packages/${pattern}`), 'apptest/**/*.test.ts'],
-          exclude: ['apptest/{conventions,layers,purity}.test.ts', '**/node_modules/**'],
+          exclude: [
+            'apptest/{conventions,layers,purity}.test.ts',
+            'apptest/conformance/**',
+            '**/node_modules/**',
+          ],
         },
+      },
+      {
+        // Waits out the real times of the protocol against whole programs: by itself, on a machine with nothing else to do.
+        test: { ...common, name: 'conformance', include: ['apptest/conformance/**/*.test.ts'] },
       },
     ],
   },

@@ -10,8 +10,9 @@ import {
   WINDOW_BYTES,
 } from './limits.ts';
 import { LinkPace } from './link-pace.ts';
-import { block, server, TestAgent } from './machine-fixture.ts';
+import { agent as agentNamed, block, server, TestAgent } from './machine-fixture.ts';
 import type { Grant, GrantedChannel } from './model.ts';
+import { Yielding } from './yielding.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -316,4 +317,13 @@ test('U3 what is wrong with a grant is said, and gives no channel', () => {
   expect(problemsOf(agent).at(-1)).toBe('a grant that names a channel twice');
   const kinds = agent.machine.view(timeMs(agent.nowMs)).history.map(({ kind }) => kind);
   expect(kinds.filter((kind) => kind === 'problem')).toHaveLength(4);
+});
+
+test('U11 a notice of lower priorities does not let the channels move up again', () => {
+  const yielding = new Yielding(60_000);
+  const told = agentNamed('a');
+  yielding.told(told, 5, 1_000);
+  yielding.told(told, 2, 2_000);
+  expect(yielding.shiftOf(told, 61_999)).toBe(5);
+  expect(yielding.shiftOf(told, 62_000)).toBe(0);
 });

@@ -38,7 +38,7 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
     mutation: 'the limit gets nothing back of a lost connection',
   },
   {
-    seed: 427,
+    seed: 274,
     reason: 'U17: requests behind one that could not be served waited although there was room',
     mutation: 'who stands behind a refused one is left standing',
   },

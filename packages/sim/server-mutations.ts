@@ -269,13 +269,6 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     to: 'void finalBytes;',
   },
   {
-    name: 'a notice of lower priorities lets the channels move up again',
-    rule: 'U11',
-    file: 'protocol/yielding.ts',
-    from: 'Math.max(shift, this.#yields.get(agentId)?.shift ?? 0)',
-    to: 'shift',
-  },
-  {
     name: 'a lower channel holds less than a block',
     rule: 'U24',
     file: 'protocol/channel-allocation.ts',
