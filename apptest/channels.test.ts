@@ -81,8 +81,6 @@ test('M10 interleaved grants, and the second server yields: it is told, and then
   expect(told).toEqual([...new Set(told)]);
   expect(agent.notices.every(({ server, priority }) => server === 's2' && priority === 2)).toBe(true);
   // What it grants since then is below what the notice named: the order is contiguous.
-  const counts = await countsByPriority(program, [2, 4, 5, 6, 7]);
-  expect(counts[0]).toBeLessThan(LINES / 4);
   const latest = agent.history.findLast(({ kind, server }) => kind === 'grant' && server === 's2');
   expect(Math.min(...(latest?.priorities ?? []))).toBeGreaterThan(3);
 });
