@@ -13,8 +13,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import type { Block, ControlRequest, OpenChannel, WelcomeSchema } from '@sluice/wire/gen/uplink_pb';
 import {
   ControlRequestSchema,

@@ -4,6 +4,7 @@
  */
 import type { BlockEntry, Channel } from './agent-state.ts';
 import { chooseOfAll } from './channel-choice.ts';
+import { countChannels } from './channel-count.ts';
 import type { KnownServers } from './known-servers.ts';
 import type { ServerId } from './model.ts';
 import { chooseOnly } from './one-channel.ts';
@@ -24,13 +25,13 @@ export function chooseChannel(
   nowMs: number,
   hasWindow: (channel: Channel) => boolean = ANY,
 ): Channel | undefined {
-  const [only] = order;
-  if (only === undefined) return undefined;
-  if (order.length === 1) {
-    const isAllowed = serverId === undefined || only.serverId === serverId;
-    return isAllowed ? chooseOnly(only, entry, nowMs, hasWindow) : undefined;
+  const [highest] = order;
+  if (highest === undefined) return undefined;
+  if (countChannels(order) === 'one') {
+    const isAllowed = serverId === undefined || highest.serverId === serverId;
+    return isAllowed ? chooseOnly(highest, entry, nowMs, hasWindow) : undefined;
   }
-  const server = serverId === undefined ? only.server : servers.find(serverId);
+  const server = serverId === undefined ? highest.server : servers.find(serverId);
   if (server === undefined) return undefined;
   if (serverId !== undefined || server.order.length === order.length) {
     return chooseOfServer(server.order, entry, nowMs, hasWindow);

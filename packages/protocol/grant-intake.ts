@@ -19,7 +19,8 @@ export type GrantReading =
 export function readGrant(server: Server, grant: Grant, arrival: number, nowMs: number): GrantReading {
   if (!server.connected || !server.askedIds.includes(grant.requestId))
     return { kind: 'invalid', answers: false, problem: 'a grant that answers no open request' };
-  if (countChannels(grant) === 'none') return { kind: 'refused', retryAfterMs: grant.retryAfterMs ?? 0 };
+  if (countChannels(grant.channels) === 'none')
+    return { kind: 'refused', retryAfterMs: grant.retryAfterMs ?? 0 };
   const problem = server.grantIds.includes(grant.grantId) ? 'a grant that it gave before' : problemOf(grant);
   if (problem !== undefined) return { kind: 'invalid', answers: true, problem };
   const channels: Channel[] = [];

@@ -84,7 +84,7 @@ export const MAX_REQUESTS_REMEMBERED = 16;
  * those that came back under another name. Of more, those that are not connected are forgotten.
  */
 export const MAX_SERVERS_REMEMBERED = 128;
-/** Uses, notices and happenings kept for people to look at. */
+/** Uses and notices kept for people to look at. */
 export const MAX_RECENT_USES = 64;
 export const MAX_RECENT_NOTICES = 32;
 /** Requests and grants kept for people: a busy agent makes several in a second, and the latest tell how it goes. */

@@ -234,7 +234,7 @@ test('U13 a computer that slept takes no server for dead', () => {
 
 test('U6 agents spread over servers of equal priority, and keep to the same one', () => {
   const firstOf = (name: string): string | undefined => {
-    const agent = new TestAgent({ agentId: block(1).id.agentId.replace('a', name) as never });
+    const agent = new TestAgent({ agentId: agentNamed(name) });
     agent.connect('S1', 'S2', 'S3');
     for (const other of ['S1', 'S2', 'S3']) agent.grant(other, [1]);
     agent.seal(block(1));

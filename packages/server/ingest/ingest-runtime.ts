@@ -4,8 +4,8 @@
  * machine alone.
  *
  * Invariants: the machine knows a session by its machine key, people know it by its agent's id; a session of one agent is
- * ended for another one of the same id only when it is dead; the machine runs by the rules of its runner (machine-runner.ts); a block is
- * acknowledged only after its journal append resolved; a block that the journal knows, or is taking at this moment, is
+ * ended for another one of the same id only when it is dead; the machine runs by the rules of its runner
+ * (machine-runner.ts); a block is acknowledged only after its journal append resolved; a block that the journal knows, or is taking at this moment, is
  * never appended again; a malformed payload never reaches the machine or the journal.
  */
 
@@ -17,13 +17,7 @@ import { createSteadyClock } from '@sluice/host/steady-clock';
 import { WakeTimer } from '@sluice/host/wake-timer';
 import { within } from '@sluice/host/within';
 import { MachineRunner } from '@sluice/protocol/machine-runner';
-import type {
-  AgentId,
-  BlockHeader,
-  BlockRefusal,
-  PriorityViolationNotice,
-  TimeMs,
-} from '@sluice/protocol/model';
+import type { AgentId, BlockHeader, BlockRefusal, PriorityViolationNotice } from '@sluice/protocol/model';
 import { blockKey } from '@sluice/protocol/model';
 import type { ServerEffect, UntimedServerEvent } from '@sluice/protocol/server-events';
 import type { ServerMachine } from '@sluice/protocol/server-machine';
@@ -41,23 +35,12 @@ import type { IngestOptions } from './ingest-options.ts';
 import { IntakeGate } from './intake-gate.ts';
 import { GOODBYE_TIMEOUT_MS, MAX_AGENTS, MAX_INTAKE_BYTES, MAX_INTAKE_BYTES_PER_AGENT } from './limits.ts';
 import { NoticeLog } from './notice-log.ts';
-import { checkReceived } from './received-block.ts';
+import { type Arriving, checkReceived } from './received-block.ts';
 import { ReportBook } from './report-book.ts';
 import { agentIdOf, SessionRegistry } from './session-registry.ts';
 
 /** The time of the machine: a clock that is set back must not stop it. */
 const now = createSteadyClock();
-
-/** A validated block between its event and the machine's word on it. */
-interface Arriving {
-  readonly block: ReceivedBlock;
-  readonly receivedMs: TimeMs;
-  readonly sealedBefore: number;
-  /** Of a block of another encoding. */
-  readonly columnBytes: number | undefined;
-  readonly leave: () => void;
-  journaled: boolean;
-}
 
 export class IngestRuntime implements HandlerHost {
   readonly serverId: string;

@@ -1,6 +1,6 @@
 /** What becomes of a block that came, by its content alone. */
 import { SluiceError } from '@sluice/base/error';
-import type { BlockRefusal } from '@sluice/protocol/model';
+import type { BlockRefusal, TimeMs } from '@sluice/protocol/model';
 import type { ReceivedBlock } from '@sluice/wire/convert/block';
 import type { ValidateBlock } from './block-journal.ts';
 
@@ -9,6 +9,17 @@ interface CheckedReceived {
   readonly refusal?: BlockRefusal;
   /** What its columns take, uncompressed, where that is not its raw size. */
   readonly columnBytes?: number;
+}
+
+/** A validated block between its event and the machine's word on it. */
+export interface Arriving {
+  readonly block: ReceivedBlock;
+  readonly receivedMs: TimeMs;
+  readonly sealedBefore: number;
+  /** Of a block of another encoding. */
+  readonly columnBytes: number | undefined;
+  readonly leave: () => void;
+  journaled: boolean;
 }
 
 /** @throws SluiceError for an error of ours */
